@@ -1,0 +1,17 @@
+# System packages; cmake/packages.txt lists their Debian names.
+
+find_package(OpenMP REQUIRED COMPONENTS CXX)
+find_package(ZLIB REQUIRED)
+find_package(fmt REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(dnnl REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(highway REQUIRED IMPORTED_TARGET libhwy libhwy-contrib)
+find_path(RANDOM123_INCLUDE_DIR Random123/philox.h REQUIRED)
+if(SOFTWARP_TESTS)
+  find_package(GTest REQUIRED)
+endif()
+if(SOFTWARP_BENCHES)
+  find_package(benchmark REQUIRED)
+endif()

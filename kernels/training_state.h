@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstdint>
+
+namespace softwarp {
+
+// What changes from one training step to the next. It lives in the device's memory and the optimizer
+// advances it there, so that a recorded step can be replayed without telling the device anything.
+struct TrainingState {
+  std::uint64_t seed = 0;
+  std::int64_t step = 0;      // optimizer steps since training began
+  std::int64_t position = 0;  // the next sample of this epoch's permutation
+};
+
+// Sums over the rows that cross-entropy has seen since somebody set them to zero.
+struct CrossEntropySums {
+  double loss = 0;                // sum of the rows' losses, each weighted by its class
+  double weight = 0;              // sum of those weights: loss / weight is the mean
+  std::int64_t hits = 0;          // rows whose largest logit is the target's
+  std::int64_t rows = 0;          // rows not ignored
+  std::int64_t bad_targets = 0;   // rows whose target is no class
+};
+
+}  // namespace softwarp
