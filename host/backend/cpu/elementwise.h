@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstdint>
+
+#include "host/backend/backend.h"
+
+// The CPU's element-wise ops: vector code chosen for the machine when the program runs (Highway), spread
+// over OpenMP's threads. Contracts as in backend.h.
+namespace softwarp::cpu {
+
+void activation(Activation kind, ConstMatrixView<float> z, MatrixView<float> y);
+void activation_backward(Activation kind, ConstMatrixView<float> z, ConstMatrixView<float> y,
+                         ConstMatrixView<float> dy, MatrixView<float> dz);
+// The same in place of dz, and sums[j] = the sum of column j of the result. z is read by gelu only.
+void activation_backward_sums(Activation kind, ConstMatrixView<float> z, ConstMatrixView<float> y,
+                              MatrixView<float> dz, float* sums);
+void dropout(ConstMatrixView<float> x, float rate, std::int32_t layer, const TrainingState& state,
+             MatrixView<float> y);
+void gather_batch(const DatasetView& data, const std::int32_t* order, std::int64_t position,
+                  MatrixView<float> batch, std::int32_t* targets);
+void sgd_step(const ParameterBuffers& parameters, const SgdOptions& options, float rate);
+void adamw_step(const ParameterBuffers& parameters, const AdamwOptions& options, float rate, std::int64_t step);
+
+}  // namespace softwarp::cpu
