@@ -1,0 +1,66 @@
+// The batch from the data set: one byte read and four written for each pixel; and dropout, whose randomness
+// comes from a counter, so that the backward draws the same.
+
+#include "host/backend/cpu/elementwise.h"
+#include "kernels/dropout.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "host/backend/cpu/gather.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+//
+#include "host/backend/cpu/partial-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace softwarp::cpu::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+void Gather(const DatasetView& data, const std::int32_t* order, std::int64_t position,
+            MatrixView<float> batch, std::int32_t* targets) {
+  const hn::ScalableTag<float> d;
+  const hn::Rebind<std::int32_t, decltype(d)> wide;
+  const hn::Rebind<std::uint8_t, decltype(d)> bytes;
+  const auto scale = hn::Set(d, data.scale);
+  const std::int64_t whole = data.pixels / lanes_of(d) * lanes_of(d);
+#pragma omp parallel for schedule(static) if (batch.size() > 16384)
+  for (std::int64_t r = 0; r < batch.rows; ++r) {
+    const std::int64_t sample = order != nullptr ? order[position + r] : position + r;
+    const std::uint8_t* image = data.images + sample * data.pixels;
+    float* row = batch.row(r);
+    for (std::int64_t j = 0; j < whole; j += lanes_of(d))
+      hn::StoreU(hn::Mul(hn::ConvertTo(d, hn::PromoteTo(wide, hn::LoadU(bytes, image + j))), scale), d, row + j);
+    for (std::int64_t j = whole; j < data.pixels; ++j) row[j] = static_cast<float>(image[j]) * data.scale;
+    targets[r] = data.labels[sample];
+  }
+}
+
+}  // namespace softwarp::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace softwarp::cpu {
+
+HWY_EXPORT(Gather);
+
+void gather_batch(const DatasetView& data, const std::int32_t* order, std::int64_t position,
+                  MatrixView<float> batch, std::int32_t* targets) {
+  HWY_DYNAMIC_DISPATCH(Gather)(data, order, position, batch, targets);
+}
+
+void dropout(ConstMatrixView<float> x, float rate, std::int32_t layer, const TrainingState& state,
+             MatrixView<float> y) {
+  const Dropout chance(rate);
+  const std::int64_t size = x.size();
+  const std::int64_t groups = (size + kDropoutGroup - 1) / kDropoutGroup;
+#pragma omp parallel for schedule(static) if (size > 4096)
+  for (std::int64_t group = 0; group < groups; ++group) {
+    const RandomWords words = dropout_words(state, layer, group);
+    const std::int64_t first = group * kDropoutGroup;
+    const std::int64_t n = size - first < kDropoutGroup ? size - first : kDropoutGroup;
+    for (std::int64_t i = 0; i < n; ++i)
+      y.data[first + i] = chance.keeps(words, static_cast<int>(i)) ? x.data[first + i] * chance.scale : 0.0f;
+  }
+}
+
+}  // namespace softwarp::cpu
+#endif  // HWY_ONCE

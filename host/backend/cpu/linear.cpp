@@ -1,0 +1,126 @@
+#include "host/backend/cpu/linear.h"
+
+#include <omp.h>
+
+#include <dnnl.hpp>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "host/backend/cpu/elementwise.h"
+
+namespace softwarp::cpu {
+namespace {
+
+using dnnl::memory;
+
+const dnnl::engine& cpu_engine() {
+  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  return engine;
+}
+
+memory::desc matrix(std::int64_t rows, std::int64_t cols, std::int64_t row_stride, std::int64_t col_stride) {
+  return {{rows, cols}, memory::data_type::f32, memory::dims{row_stride, col_stride}};
+}
+
+// c = a b (+ bias), for three fixed layouts. oneDNN reads through non-const pointers what it only reads.
+class Product {
+ public:
+  Product(const memory::desc& a, const memory::desc& b, const memory::desc& c, bool bias = false,
+          bool relu = false)
+      : stream_(cpu_engine()),
+        a_(a, cpu_engine(), nullptr),
+        b_(b, cpu_engine(), nullptr),
+        c_(c, cpu_engine(), nullptr) {
+    dnnl::primitive_attr attributes;
+    if (relu) {
+      dnnl::post_ops ops;
+      ops.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
+      attributes.set_post_ops(ops);
+    }
+    const memory::desc bias_layout = matrix(1, c.dims()[1], c.dims()[1], 1);
+    const auto what = bias ? dnnl::matmul::desc(a, b, bias_layout, c) : dnnl::matmul::desc(a, b, c);
+    product_ = dnnl::matmul({what, attributes, cpu_engine()});
+    arguments_ = {{DNNL_ARG_SRC, a_}, {DNNL_ARG_WEIGHTS, b_}, {DNNL_ARG_DST, c_}};
+    if (bias) {
+      bias_ = memory(bias_layout, cpu_engine(), nullptr);
+      arguments_.emplace(DNNL_ARG_BIAS, bias_);
+    }
+  }
+
+  void run(const float* a, const float* b, float* c, const float* bias = nullptr) {
+    a_.set_data_handle(const_cast<float*>(a));
+    b_.set_data_handle(const_cast<float*>(b));
+    c_.set_data_handle(c);
+    if (bias != nullptr) bias_.set_data_handle(const_cast<float*>(bias));
+    product_.execute(stream_, arguments_);
+  }
+
+ private:
+  dnnl::stream stream_;
+  memory a_, b_, c_, bias_;
+  dnnl::matmul product_;
+  std::unordered_map<int, memory> arguments_;
+};
+
+class CpuLinear final : public Linear {
+ public:
+  CpuLinear(const LinearShape& shape, int threads)
+      : Linear(shape),
+        threads_(threads),
+        forward_(matrix(shape.batch, shape.inputs, shape.inputs, 1),
+                 matrix(shape.inputs, shape.outputs, 1, shape.inputs),
+                 matrix(shape.batch, shape.outputs, shape.outputs, 1), /*bias=*/true) {
+    if (!shape.trains) return;
+    weights_.emplace(matrix(shape.outputs, shape.batch, 1, shape.outputs),
+                     matrix(shape.batch, shape.inputs, shape.inputs, 1),
+                     matrix(shape.outputs, shape.inputs, shape.inputs, 1));
+    input_.emplace(matrix(shape.batch, shape.outputs, shape.outputs, 1),
+                   matrix(shape.outputs, shape.inputs, shape.inputs, 1),
+                   matrix(shape.batch, shape.inputs, shape.inputs, 1));
+    if (shape.activation == Activation::gelu)
+      z_.resize(static_cast<std::size_t>(shape.batch * shape.outputs));
+  }
+
+ private:
+  ConstView z() const { return matrix_view<const float>(z_.data(), shape().batch, shape().outputs); }
+
+  void run_forward(ConstView x, ConstView w, const float* b, View y) override {
+    omp_set_num_threads(threads_);
+    const View z = z_.empty() ? y : matrix_view(z_.data(), y.rows, y.cols);
+    forward_.run(x.data, w.data, z.data, b);
+    if (shape().activation != Activation::identity) activation(shape().activation, z, y);
+  }
+
+  void run_backward_weights(ConstView x, ConstView dz, View dw, float* db) override {
+    omp_set_num_threads(threads_);
+    weights_->run(dz.data, x.data, dw.data);
+    if (db != nullptr)
+      activation_backward_sums(Activation::identity, dz, dz, {const_cast<float*>(dz.data), dz.rows, dz.cols, dz.stride}, db);
+  }
+
+  void run_backward_input(ConstView dz, ConstView w, View dx) override {
+    omp_set_num_threads(threads_);
+    input_->run(dz.data, w.data, dx.data);
+  }
+
+  void run_activation_backward(ConstView y, View dz, float* db) override {
+    omp_set_num_threads(threads_);
+    activation_backward_sums(shape().activation, z(), y, dz, db);
+  }
+
+  int threads_;
+  Product forward_;
+  std::optional<Product> weights_;
+  std::optional<Product> input_;
+  std::vector<float> z_;
+};
+
+}  // namespace
+
+std::unique_ptr<Linear> make_linear(const LinearShape& shape, int threads) {
+  omp_set_num_threads(threads);  // a primitive plans for the threads there are when it is created
+  return std::make_unique<CpuLinear>(shape, threads);
+}
+
+}  // namespace softwarp::cpu

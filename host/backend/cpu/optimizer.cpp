@@ -1,0 +1,88 @@
+// Optimizer steps: one pass over the flat buffers, 5 (SGD with momentum) or 7 (AdamW) values of 4 bytes
+// moved for each parameter.
+
+#include "host/backend/cpu/elementwise.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "host/backend/cpu/optimizer.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+//
+#include "host/backend/cpu/partial-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace softwarp::cpu::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using D = hn::ScalableTag<float>;
+using V = hn::Vec<D>;
+
+// Calls update(i, n) for every vector of parameters: `n` of them from `i` on, all decayed or none.
+template <class Update>
+void for_each_vector(std::int64_t size, std::int64_t decayed, Update update) {
+  const std::int64_t lanes = lanes_of(D());
+  const auto range = [&](std::int64_t begin, std::int64_t end, bool decays) {
+#pragma omp parallel for schedule(static) if (end - begin > 16384)
+    for (std::int64_t i = begin; i < end; i += lanes) update(i, end - i, decays);
+  };
+  range(0, decayed, true);
+  range(decayed, size, false);
+}
+
+void Sgd(const ParameterBuffers& p, const SgdOptions& o, float rate) {
+  const D d;
+  const V minus_rate = hn::Set(d, -rate);
+  const V momentum = hn::Set(d, o.momentum);
+  for_each_vector(p.size, p.decayed, [&](std::int64_t i, std::int64_t n, bool decays) {
+    const V value = load_some(d, p.values + i, n);
+    V step = load_some(d, p.gradients + i, n);
+    if (decays) step = hn::MulAdd(hn::Set(d, o.weight_decay), value, step);
+    if (o.momentum != 0) {
+      const V moment = hn::MulAdd(momentum, load_some(d, p.first_moment + i, n), step);
+      store_some(d, moment, p.first_moment + i, n);
+      step = o.nesterov ? hn::MulAdd(momentum, moment, step) : moment;
+    }
+    store_some(d, hn::MulAdd(minus_rate, step, value), p.values + i, n);
+  });
+}
+
+void Adamw(const ParameterBuffers& p, const AdamwOptions& o, float rate, std::int64_t step) {
+  const D d;
+  const AdamwStep shared(rate, o, step);
+  const V beta1 = hn::Set(d, o.beta1), rest1 = hn::Set(d, 1 - o.beta1);
+  const V beta2 = hn::Set(d, o.beta2), rest2 = hn::Set(d, 1 - o.beta2);
+  const V minus_rate = hn::Set(d, -shared.rate), root_scale = hn::Set(d, shared.root_scale);
+  const V epsilon = hn::Set(d, o.epsilon);
+  for_each_vector(p.size, p.decayed, [&](std::int64_t i, std::int64_t n, bool decays) {
+    const V g = load_some(d, p.gradients + i, n);
+    const V m = hn::MulAdd(beta1, load_some(d, p.first_moment + i, n), hn::Mul(rest1, g));
+    const V v = hn::MulAdd(beta2, load_some(d, p.second_moment + i, n), hn::Mul(rest2, hn::Mul(g, g)));
+    store_some(d, m, p.first_moment + i, n);
+    store_some(d, v, p.second_moment + i, n);
+    V value = load_some(d, p.values + i, n);
+    if (decays) value = hn::Mul(value, hn::Set(d, shared.keep));
+    const V root = hn::MulAdd(hn::Sqrt(v), root_scale, epsilon);
+    store_some(d, hn::MulAdd(minus_rate, hn::Div(m, root), value), p.values + i, n);
+  });
+}
+
+}  // namespace softwarp::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace softwarp::cpu {
+
+HWY_EXPORT(Sgd);
+HWY_EXPORT(Adamw);
+
+void sgd_step(const ParameterBuffers& parameters, const SgdOptions& options, float rate) {
+  HWY_DYNAMIC_DISPATCH(Sgd)(parameters, options, rate);
+}
+
+void adamw_step(const ParameterBuffers& parameters, const AdamwOptions& options, float rate,
+                std::int64_t step) {
+  HWY_DYNAMIC_DISPATCH(Adamw)(parameters, options, rate, step);
+}
+
+}  // namespace softwarp::cpu
+#endif  // HWY_ONCE
