@@ -1,0 +1,34 @@
+#include "host/data/data_directory.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <system_error>
+
+#include "host/backend/error.h"
+
+namespace softwarp {
+
+std::vector<std::filesystem::path> data_directories() {
+  // A place that was asked for is not silently replaced by another.
+  if (const char* chosen = std::getenv("SOFTWARP_DATA_DIR"); chosen && *chosen) return {chosen};
+
+  std::vector<std::filesystem::path> directories{SOFTWARP_DATA_DIR};
+  std::error_code error;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (!error) directories.push_back(program.parent_path().parent_path() / "share/softwarp/data");
+  return directories;
+}
+
+std::filesystem::path find_dataset(const std::string& name) {
+  std::string searched;
+  for (const auto& directory : data_directories()) {
+    std::error_code error;
+    if (std::filesystem::is_directory(directory / name, error)) return directory / name;
+    searched += fmt::format("{}{}", searched.empty() ? "" : " or ", (directory / name).string());
+  }
+  throw Error(fmt::format(
+      "{}: expected the directory {} (SOFTWARP_DATA_DIR chooses another place), found none", name, searched));
+}
+
+}  // namespace softwarp
