@@ -30,4 +30,10 @@ SOFTWARP_HD inline float uniform(std::uint32_t word) {
   return static_cast<float>(word >> 8) * 0x1p-24f;
 }
 
+// An epoch's order is its samples sorted by these keys; of equal keys the lower index comes first.
+SOFTWARP_HD inline std::uint32_t permutation_key(std::uint64_t seed, std::int64_t epoch, std::int64_t index) {
+  return random_words(seed, RandomPurpose::permutation, 0, static_cast<std::uint32_t>(epoch),
+                      static_cast<std::uint64_t>(index))[0];
+}
+
 }  // namespace softwarp
