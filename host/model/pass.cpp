@@ -1,0 +1,70 @@
+#include "host/model/pass.h"
+
+#include "host/backend/error.h"
+
+namespace softwarp {
+
+Pass::Pass(const Mlp& mlp, std::int64_t batch, bool trains, const DropoutRates& rates)
+    : mlp_(&mlp), batch_(batch), rates_(trains ? rates : DropoutRates{}) {
+  Backend& backend = mlp.backend();
+  const MlpShape& shape = mlp.shape();
+  input_ = backend.make_matrix(batch, shape.inputs);
+  for (std::int64_t i = 0; i < shape.layers(); ++i) {
+    const bool hidden = i + 1 < shape.layers();
+    const std::int64_t width = shape.width(i + 1);
+    layers_.push_back(backend.make_linear({.batch = batch,
+                                           .inputs = shape.width(i),
+                                           .outputs = width,
+                                           .activation = hidden ? shape.activation : Activation::identity,
+                                           .trains = trains}));
+    outputs_.push_back(backend.make_matrix(batch, width));
+    if (hidden && trains) gradients_.push_back(backend.make_matrix(batch, width));
+    if (hidden && rates_.hidden > 0) dropped_.push_back(backend.make_matrix(batch, width));
+  }
+}
+
+// What layer i reads: the batch, or the hidden layer below it, after dropout.
+Pass::View Pass::layer_input(std::int64_t i) const {
+  if (i == 0) return input();
+  return rates_.hidden > 0 ? dropped_[static_cast<std::size_t>(i - 1)].view() : output(i - 1);
+}
+
+Pass::View Pass::gradient(std::int64_t i) const {
+  return i + 1 == mlp_->shape().layers() ? logits() : gradients_[static_cast<std::size_t>(i)].view();
+}
+
+void Pass::forward(const TrainingState* state) {
+  Backend& backend = mlp_->backend();
+  const std::int64_t layers = mlp_->shape().layers();
+  if (rates_.input > 0) backend.dropout(input(), rates_.input, 0, state, input());
+  for (std::int64_t i = 0; i < layers; ++i) {
+    layer(i).forward(layer_input(i), mlp_->weight(i), mlp_->bias(i), output(i));
+    if (rates_.hidden > 0 && i + 1 < layers)
+      backend.dropout(output(i), rates_.hidden, static_cast<std::int32_t>(i + 1), state, layer_input(i + 1));
+  }
+}
+
+void Pass::backward(float* gradients, const TrainingState* state) {
+  const ParameterLayout& layout = mlp_->layout();
+  const std::int64_t last = mlp_->shape().layers() - 1;
+  for (std::int64_t i = last; i >= 0; --i) {
+    const ParameterTensor& weight = layout.weight(i);
+    // Hidden layers' bias gradients come with dz, below.
+    float* db = i == last ? gradients + layout.bias(i).offset : nullptr;
+    layer(i).backward_weights(layer_input(i), gradient(i),
+                              matrix_view(gradients + weight.offset, weight.rows, weight.cols), db);
+    if (i > 0) backward_to(i - 1, gradients + layout.bias(i - 1).offset, state);
+  }
+}
+
+// dz of hidden layer i, and its bias gradient, from dz of the layer above it.
+void Pass::backward_to(std::int64_t i, float* db, const TrainingState* state) {
+  Linear& above = layer(i + 1);
+  if (rates_.hidden == 0)
+    return above.backward_through(gradient(i + 1), mlp_->weight(i + 1), layer(i), output(i), gradient(i), db);
+  above.backward_input(gradient(i + 1), mlp_->weight(i + 1), gradient(i));
+  mlp_->backend().dropout(gradient(i), rates_.hidden, static_cast<std::int32_t>(i + 1), state, gradient(i));
+  layer(i).activation_backward(output(i), gradient(i), db);
+}
+
+}  // namespace softwarp
