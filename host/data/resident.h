@@ -1,0 +1,22 @@
+#pragma once
+
+#include "host/backend/backend.h"
+#include "host/data/dataset.h"
+
+namespace softwarp {
+
+// A Dataset in a backend's memory, uploaded once, as bytes: a quarter of what floats would take.
+class ResidentDataset {
+ public:
+  ResidentDataset(Backend& backend, const Dataset& data);
+
+  const DatasetView& view() const { return view_; }
+  std::int64_t count() const { return view_.count; }
+
+ private:
+  Array<std::uint8_t> images_;
+  Array<std::uint8_t> labels_;
+  DatasetView view_;
+};
+
+}  // namespace softwarp

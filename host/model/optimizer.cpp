@@ -1,0 +1,28 @@
+#include "host/model/optimizer.h"
+
+namespace softwarp {
+
+Optimizer::Optimizer(const Mlp& mlp, const OptimizerSettings& settings) : mlp_(&mlp), settings_(settings) {
+  Backend& backend = mlp.backend();
+  const std::int64_t size = mlp.layout().size;
+  gradients_ = backend.make_array<float>(size);
+  const bool adamw = settings.kind == OptimizerKind::adamw;
+  if (adamw || settings.sgd.momentum != 0) first_moment_ = backend.make_array<float>(size);
+  if (adamw) second_moment_ = backend.make_array<float>(size);
+}
+
+void Optimizer::step(TrainingState* state, std::int64_t rows) {
+  const ParameterBuffers buffers{.values = mlp_->data(),
+                                 .gradients = gradients_.data(),
+                                 .first_moment = first_moment_.data(),
+                                 .second_moment = second_moment_.data(),
+                                 .size = mlp_->layout().size,
+                                 .decayed = mlp_->layout().decayed};
+  Backend& backend = mlp_->backend();
+  if (settings_.kind == OptimizerKind::adamw)
+    backend.adamw_step(buffers, settings_.adamw, settings_.schedule, state, rows);
+  else
+    backend.sgd_step(buffers, settings_.sgd, settings_.schedule, state, rows);
+}
+
+}  // namespace softwarp
