@@ -1,0 +1,143 @@
+#include "host/model/checkpoint.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+
+#include "host/backend/error.h"
+#include "host/model/names.h"
+#include "host/model/safetensors.h"
+
+namespace softwarp {
+namespace {
+
+std::vector<std::int64_t> shape_of(const ParameterTensor& tensor) {
+  if (tensor.is_bias()) return {tensor.rows};
+  return {tensor.rows, tensor.cols};
+}
+
+// The metadata of one file, with errors that name it.
+class Metadata {
+ public:
+  Metadata(const std::filesystem::path& path, const SafetensorsFile& file) : path_(path), file_(file) {}
+
+  const std::string& text(const std::string& key) const {
+    const auto found = file_.metadata.find(key);
+    if (found == file_.metadata.end()) fail(key, "an entry", "none");
+    return found->second;
+  }
+
+  std::int64_t number(const std::string& key) const { return parse(key, text(key)); }
+
+  std::vector<std::int64_t> numbers(const std::string& key, char separator) const {
+    std::vector<std::int64_t> numbers;
+    std::string_view rest = text(key);
+    while (true) {
+      const std::size_t end = rest.find(separator);
+      numbers.push_back(parse(key, rest.substr(0, end)));
+      if (end == std::string_view::npos) return numbers;
+      rest.remove_prefix(end + 1);
+    }
+  }
+
+  [[noreturn]] void fail(const std::string& key, const std::string& expected, const std::string& found) const {
+    throw Error(fmt::format("{}: expected {} \"{}\" in the metadata of a softwarp model, found {}", path_.string(),
+                            expected, key, found));
+  }
+
+ private:
+  std::int64_t parse(const std::string& key, std::string_view text) const {
+    constexpr std::int64_t kMost = std::int64_t{1} << 31;
+    std::int64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size() || value < 1 || value > kMost)
+      fail(key, "a whole number above 0 as", fmt::format("\"{}\"", text));
+    return value;
+  }
+
+  const std::filesystem::path& path_;
+  const SafetensorsFile& file_;
+};
+
+MlpShape read_shape(const Metadata& metadata) {
+  const std::vector<std::int64_t> widths = metadata.numbers("layers", '-');
+  if (widths.size() < 2) metadata.fail("layers", "at least two widths as", metadata.text("layers"));
+  MlpShape shape;
+  shape.inputs = widths.front();
+  shape.hidden.assign(widths.begin() + 1, widths.end() - 1);
+  shape.classes = widths.back();
+  const std::string& activation = metadata.text("activation");
+  for (const auto& [name, kind] : names_of(Activation{}))
+    if (name == activation) {
+      shape.activation = kind;
+      return shape;
+    }
+  metadata.fail("activation", "a known", activation);
+}
+
+void read_values(const std::filesystem::path& path, const SafetensorsFile& file, const ParameterLayout& layout,
+                 std::vector<float>& values) {
+  if (file.tensors.size() != layout.tensors.size())
+    throw Error(fmt::format("{}: expected {} tensors, found {}", path.string(), layout.tensors.size(),
+                            file.tensors.size()));
+  for (const ParameterTensor& tensor : layout.tensors) {
+    const Tensor* stored = file.find(tensor.name);
+    if (stored == nullptr)
+      throw Error(fmt::format("{}: expected a tensor {}, found none", path.string(), tensor.name));
+    if (stored->dtype != "F32" || stored->shape != shape_of(tensor))
+      throw Error(fmt::format("{}: expected {} as F32 [{}], found {} [{}]", path.string(), tensor.name,
+                              fmt::join(shape_of(tensor), ", "), stored->dtype, fmt::join(stored->shape, ", ")));
+    std::memcpy(values.data() + tensor.offset, stored->data.data(), stored->data.size());
+  }
+}
+
+}  // namespace
+
+void write_model(const std::filesystem::path& path, const Model& model) {
+  SafetensorsFile file;
+  file.metadata = {{"format", "pt"},
+                   {"layers", model.shape.text()},
+                   {"activation", std::string(name_of(model.shape.activation))},
+                   {"classes", fmt::format("{}", model.shape.classes)},
+                   {"data", model.input.data},
+                   {"image", fmt::format("{}x{}", model.input.height, model.input.width)},
+                   {"max_pixel", fmt::format("{}", model.input.max_pixel)}};
+  for (const ParameterTensor& tensor : ParameterLayout(model.shape).tensors) {
+    const auto* first = reinterpret_cast<const std::byte*>(model.values.data() + tensor.offset);
+    file.tensors.push_back({.name = tensor.name,
+                            .dtype = "F32",
+                            .shape = shape_of(tensor),
+                            .data = {first, first + tensor.size() * std::int64_t{sizeof(float)}}});
+  }
+  write_safetensors(path, file);
+}
+
+Model read_model(const std::filesystem::path& path) {
+  const SafetensorsFile file = read_safetensors(path);
+  const Metadata metadata(path, file);
+  Model model;
+  model.shape = read_shape(metadata);
+  const std::vector<std::int64_t> image = metadata.numbers("image", 'x');
+  if (image.size() != 2 || image[0] * image[1] != model.shape.inputs)
+    metadata.fail("image", fmt::format("height x width of {} pixels as", model.shape.inputs), metadata.text("image"));
+  model.input = {.data = metadata.text("data"),
+                 .height = image[0],
+                 .width = image[1],
+                 .max_pixel = static_cast<int>(std::min<std::int64_t>(metadata.number("max_pixel"), 255))};
+
+  // Checked before anything of the promised size is asked for.
+  std::size_t stored = 0;
+  for (const Tensor& tensor : file.tensors) stored += tensor.data.size();
+  const ParameterLayout layout(model.shape);
+  if (static_cast<std::size_t>(layout.parameters) * sizeof(float) != stored)
+    throw Error(fmt::format("{}: expected {} parameters for {}, found {}", path.string(), layout.parameters,
+                            model.shape.text(), stored / sizeof(float)));
+  model.values.resize(static_cast<std::size_t>(layout.size));
+  read_values(path, file, layout, model.values);
+  return model;
+}
+
+}  // namespace softwarp
