@@ -50,11 +50,11 @@ class Metadata {
 
  private:
   std::int64_t parse(const std::string& key, std::string_view text) const {
-    constexpr std::int64_t kMost = std::int64_t{1} << 31;
+    constexpr std::int64_t kMost = std::int64_t{1} << 24;
     std::int64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc() || end != text.data() + text.size() || value < 1 || value > kMost)
-      fail(key, "a whole number above 0 as", fmt::format("\"{}\"", text));
+      fail(key, "a number of 1 to 2^24 as", fmt::format("\"{}\"", text));
     return value;
   }
 
@@ -64,7 +64,7 @@ class Metadata {
 
 MlpShape read_shape(const Metadata& metadata) {
   const std::vector<std::int64_t> widths = metadata.numbers("layers", '-');
-  if (widths.size() < 2) metadata.fail("layers", "at least two widths as", metadata.text("layers"));
+  if (widths.size() < 2 || widths.size() > 1000) metadata.fail("layers", "2 to 1000 widths as", metadata.text("layers"));
   MlpShape shape;
   shape.inputs = widths.front();
   shape.hidden.assign(widths.begin() + 1, widths.end() - 1);

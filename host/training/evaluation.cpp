@@ -1,0 +1,64 @@
+#include "host/training/evaluation.h"
+
+#include <algorithm>
+
+namespace softwarp {
+namespace {
+
+constexpr std::int64_t kBatch = 1000;
+
+}  // namespace
+
+Score score_of(const CrossEntropySums& sums) {
+  return {.loss = sums.loss / sums.weight,
+          .accuracy = static_cast<double>(sums.hits) / static_cast<double>(sums.rows),
+          .images = sums.rows};
+}
+
+Evaluation::Evaluation(const Mlp& mlp, const ResidentDataset& data)
+    : mlp_(&mlp), data_(&data), whole_(mlp, std::min(kBatch, data.count()), /*trains=*/false) {
+  Backend& backend = mlp.backend();
+  if (const std::int64_t rest = data.count() % whole_.batch(); rest > 0)
+    rest_ = std::make_unique<Pass>(mlp, rest, /*trains=*/false);
+  targets_ = backend.make_array<std::int32_t>(whole_.batch());
+  state_ = backend.make_array<TrainingState>(1);
+  sums_ = backend.make_array<CrossEntropySums>(1);
+}
+
+Score Evaluation::run() { return run_all(nullptr); }
+
+Score Evaluation::run(std::vector<float>& probabilities) {
+  probabilities.resize(static_cast<std::size_t>(data_->count() * mlp_->shape().classes));
+  return run_all(probabilities.data());
+}
+
+Score Evaluation::run_all(float* probabilities) {
+  Backend& backend = mlp_->backend();
+  const TrainingState start;
+  const CrossEntropySums zero;
+  backend.upload<TrainingState>({&start, 1}, state_.data());
+  backend.upload<CrossEntropySums>({&zero, 1}, sums_.data());
+
+  const std::int64_t classes = mlp_->shape().classes;
+  for (std::int64_t done = 0; done < data_->count();) {
+    Pass& pass = data_->count() - done >= whole_.batch() ? whole_ : *rest_;
+    run_batch(pass, probabilities);
+    if (probabilities != nullptr) probabilities += pass.batch() * classes;
+    done += pass.batch();
+  }
+  return score_of(backend.download(sums_.data()));
+}
+
+void Evaluation::run_batch(Pass& pass, float* probabilities) {
+  Backend& backend = mlp_->backend();
+  backend.gather_batch(data_->view(), /*order=*/nullptr, state_.data(), pass.input(), targets_.data());
+  pass.forward();
+  const MatrixView<float> logits = pass.logits();
+  backend.softmax_cross_entropy(logits, targets_.data(), {}, nullptr, {}, sums_.data());
+  backend.advance(state_.data(), pass.batch());
+  if (probabilities == nullptr) return;
+  backend.softmax(logits, logits);
+  backend.download<float>(logits.data, {probabilities, static_cast<std::size_t>(logits.size())});
+}
+
+}  // namespace softwarp

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "host/data/resident.h"
+#include "host/model/mlp.h"
+#include "host/model/pass.h"
+
+namespace softwarp {
+
+// A mean over images. No image: NaN.
+struct Score {
+  double loss = 0;      // cross-entropy, natural logarithm
+  double accuracy = 0;  // share whose likeliest class is the label
+  std::int64_t images = 0;
+};
+
+Score score_of(const CrossEntropySums& sums);
+
+// Runs an Mlp over a whole data set, again and again as its parameters change. Mlp and data must outlive it.
+class Evaluation {
+ public:
+  Evaluation(const Mlp& mlp, const ResidentDataset& data);
+
+  Score run();
+  // The same, and the softmax of every image's logits, [images, classes], on the host.
+  Score run(std::vector<float>& probabilities);
+
+ private:
+  Score run_all(float* probabilities);
+  void run_batch(Pass& pass, float* probabilities);
+
+  const Mlp* mlp_;
+  const ResidentDataset* data_;
+  Pass whole_;
+  std::unique_ptr<Pass> rest_;  // the last, smaller batch, if there is one
+  Array<std::int32_t> targets_;
+  Array<TrainingState> state_;
+  Array<CrossEntropySums> sums_;
+};
+
+}  // namespace softwarp

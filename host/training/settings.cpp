@@ -1,0 +1,51 @@
+#include "host/training/settings.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "host/model/names.h"
+
+namespace softwarp {
+
+OptimizerSettings optimizer_settings(const TrainingSettings& settings, std::int64_t steps_per_epoch) {
+  OptimizerSettings result;
+  result.kind = settings.optimizer;
+  result.sgd = {.momentum = static_cast<float>(settings.momentum),
+                .nesterov = settings.nesterov,
+                .weight_decay = static_cast<float>(settings.weight_decay)};
+  result.adamw.weight_decay = static_cast<float>(settings.weight_decay);
+  result.schedule = {
+      .kind = settings.schedule,
+      .rate = settings.rate,
+      .steps = settings.epochs * steps_per_epoch,
+      .warmup_steps = std::llround(settings.warmup_epochs * static_cast<double>(steps_per_epoch)),
+      .step_every = settings.step_epochs * steps_per_epoch,
+      .step_factor = settings.step_factor};
+  return result;
+}
+
+nlohmann::ordered_json to_json(const TrainingSettings& s) {
+  return {{"hidden", s.hidden},
+          {"activation", name_of(s.activation)},
+          {"init", name_of(s.initialization)},
+          {"input_dropout", s.dropout.input},
+          {"dropout", s.dropout.hidden},
+          {"label_smoothing", s.label_smoothing},
+          {"optimizer", name_of(s.optimizer)},
+          {"lr", s.rate},
+          {"momentum", s.momentum},
+          {"nesterov", s.nesterov},
+          {"weight_decay", s.weight_decay},
+          {"schedule", name_of(s.schedule)},
+          {"warmup_epochs", s.warmup_epochs},
+          {"step_epochs", s.step_epochs},
+          {"step_factor", s.step_factor},
+          {"epochs", s.epochs},
+          {"batch_size", s.batch_size},
+          {"seed", s.seed},
+          {"validation", s.validation},
+          {"patience", s.patience}};
+}
+
+}  // namespace softwarp

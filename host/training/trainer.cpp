@@ -1,0 +1,84 @@
+#include "host/training/trainer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "host/backend/error.h"
+
+namespace softwarp {
+namespace {
+
+std::int64_t first_batch(const TrainingSettings& settings, std::int64_t count) {
+  return settings.batch_size == 0 ? count : std::min(settings.batch_size, count);
+}
+
+}  // namespace
+
+Trainer::Trainer(Backend& backend, const TrainingSettings& settings, const MlpShape& shape,
+                 const ResidentDataset& data)
+    : backend_(&backend),
+      settings_(settings),
+      data_(&data),
+      mlp_(backend, shape),
+      whole_(mlp_, first_batch(settings, data.count()), /*trains=*/true, settings.dropout),
+      steps_per_epoch_((data.count() + whole_.batch() - 1) / whole_.batch()),
+      optimizer_(mlp_, optimizer_settings(settings, steps_per_epoch_)),
+      order_(backend.make_array<std::int32_t>(data.count())),
+      targets_(backend.make_array<std::int32_t>(whole_.batch())),
+      state_(backend.make_array<TrainingState>(1)),
+      sums_(backend.make_array<CrossEntropySums>(1)) {
+  mlp_.initialize(settings.initialization, settings.seed);
+  whole_step_ = record_step(whole_);
+  if (const std::int64_t rest = data.count() % whole_.batch(); rest > 0) {
+    rest_ = std::make_unique<Pass>(mlp_, rest, /*trains=*/true, settings.dropout);
+    rest_step_ = record_step(*rest_);
+  }
+}
+
+std::function<void()> Trainer::record_step(Pass& pass) {
+  return backend_->record([this, &pass] {
+    TrainingState* state = state_.data();
+    backend_->gather_batch(data_->view(), order_.data(), state, pass.input(), targets_.data());
+    pass.forward(state);
+    // The gradient takes the logits' place.
+    backend_->softmax_cross_entropy(pass.logits(), targets_.data(), {.label_smoothing = settings_.label_smoothing},
+                                    /*losses=*/nullptr, pass.logits(), sums_.data());
+    pass.backward(optimizer_.gradients(), state);
+    optimizer_.step(state, pass.batch());
+  });
+}
+
+void Trainer::start_epoch() {
+  const TrainingState state{.seed = settings_.seed, .step = steps_, .position = 0};
+  const CrossEntropySums zero;
+  backend_->upload<TrainingState>({&state, 1}, state_.data());
+  backend_->upload<CrossEntropySums>({&zero, 1}, sums_.data());
+  backend_->permutation(settings_.seed, epochs_, order_.data(), data_->count());
+  samples_ = 0;
+}
+
+void Trainer::run_epoch(const std::function<bool()>& more) {
+  start_epoch();
+  for (std::int64_t i = 0; i < steps_per_epoch_; ++i) {
+    const bool whole = data_->count() - samples_ >= whole_.batch();
+    (whole ? whole_step_ : rest_step_)();
+    samples_ += whole ? whole_.batch() : rest_->batch();
+    ++steps_;
+    if (!more()) break;
+  }
+  ++epochs_;
+  if (const double loss = running_score().loss; !std::isfinite(loss))
+    throw Error(fmt::format("training diverged: expected a finite loss, found {} in epoch {} (steps up to {}); try a "
+                            "lower learning rate",
+                            loss, epochs_, steps_));
+}
+
+Score Trainer::running_score() const { return score_of(backend_->download(sums_.data())); }
+
+float Trainer::learning_rate() const {
+  return softwarp::learning_rate(optimizer_.settings().schedule, steps_);
+}
+
+}  // namespace softwarp

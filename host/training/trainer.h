@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "host/data/resident.h"
+#include "host/model/mlp.h"
+#include "host/model/optimizer.h"
+#include "host/model/pass.h"
+#include "host/training/evaluation.h"
+#include "host/training/settings.h"
+
+namespace softwarp {
+
+// A new Mlp and the steps that train it on one data set. What a step needs to know of its place (batch, learning
+// rate, random numbers) lies on the device and moves on there, so that a step is recorded once and replayed:
+//   gather the batch -> forward -> softmax and cross-entropy, with the gradient -> backward -> optimizer
+// The same seed and thread count give the same parameters, bit for bit. Another thread count may sum the
+// products of the linear layers in another order, which changes their last bits.
+class Trainer {
+ public:
+  // Backend and data must outlive it.
+  Trainer(Backend& backend, const TrainingSettings& settings, const MlpShape& shape, const ResidentDataset& data);
+
+  // Runs every batch of the next epoch, the last and smaller one too. After each step `more` decides whether
+  // to go on. Throws Error if the loss is no longer finite.
+  void run_epoch(const std::function<bool()>& more);
+
+  // The loss and hits of this epoch's steps so far, as they were before each step. Waits for the device.
+  Score running_score() const;
+
+  Mlp& mlp() { return mlp_; }
+  std::int64_t steps_per_epoch() const { return steps_per_epoch_; }
+  std::int64_t batch_size() const { return whole_.batch(); }
+  std::int64_t steps() const { return steps_; }      // since training began
+  std::int64_t samples() const { return samples_; }  // of this epoch
+  float learning_rate() const;                       // of the next step
+
+ private:
+  void start_epoch();
+  std::function<void()> record_step(Pass& pass);
+
+  Backend* backend_;
+  TrainingSettings settings_;
+  const ResidentDataset* data_;
+  Mlp mlp_;
+  Pass whole_;
+  std::unique_ptr<Pass> rest_;  // the last, smaller batch, if there is one
+  std::int64_t steps_per_epoch_;
+  Optimizer optimizer_;
+  Array<std::int32_t> order_;
+  Array<std::int32_t> targets_;
+  Array<TrainingState> state_;
+  Array<CrossEntropySums> sums_;
+  std::function<void()> whole_step_;
+  std::function<void()> rest_step_;
+  std::int64_t epochs_ = 0;
+  std::int64_t steps_ = 0;
+  std::int64_t samples_ = 0;
+};
+
+}  // namespace softwarp
