@@ -1,0 +1,14 @@
+#pragma once
+
+#include <CLI/App.hpp>
+#include <functional>
+
+// One file a subcommand. Each adds its flags to the program and its work as the subcommand's callback, which
+// throws softwarp::Error for what main then prints as one line.
+namespace softwarp::program {
+
+void add_train(CLI::App& app);
+void add_evaluate(CLI::App& app);
+void add_devices(CLI::App& app);
+
+}  // namespace softwarp::program

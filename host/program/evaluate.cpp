@@ -1,0 +1,117 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "host/backend/error.h"
+#include "host/data/dataset.h"
+#include "host/model/checkpoint.h"
+#include "host/program/commands.h"
+#include "host/program/options.h"
+#include "host/training/classification.h"
+#include "host/training/evaluation.h"
+
+namespace softwarp::program {
+namespace {
+
+struct EvaluateOptions {
+  std::string model = "softwarp-run";
+  std::string data;
+  std::string part = "test";
+  bool json = false;
+  DeviceOptions device;
+};
+
+std::filesystem::path model_path(const std::string& model) {
+  const std::filesystem::path path(model);
+  return std::filesystem::is_directory(path) ? path / "model.safetensors" : path;
+}
+
+void check_fit(const std::filesystem::path& path, const Model& model, const Dataset& data) {
+  if (data.height != model.input.height || data.width != model.input.width)
+    throw Error(fmt::format("{}: expected images of {}x{}, found {}x{} in {}", path.string(), model.input.height,
+                            model.input.width, data.height, data.width, data.name));
+  if (data.classes > model.shape.classes)
+    throw Error(fmt::format("{}: expected at most {} classes, found {} in {}", path.string(), model.shape.classes,
+                            data.classes, data.name));
+}
+
+nlohmann::ordered_json to_json(const Score& score, const Classification& result) {
+  nlohmann::ordered_json json = {{"accuracy", score.accuracy},
+                                 {"loss", score.loss},
+                                 {"images", score.images},
+                                 {"calibration_error", result.calibration_error},
+                                 {"classes", nlohmann::ordered_json::array()},
+                                 {"confusion", result.confusion},
+                                 {"mistakes", nlohmann::ordered_json::array()}};
+  for (const ClassScore& c : result.classes)
+    json["classes"].push_back(
+        {{"precision", c.precision}, {"recall", c.recall}, {"f1", c.f1}, {"images", c.images}});
+  for (const Mistake& m : result.mistakes)
+    json["mistakes"].push_back(
+        {{"image", m.image}, {"label", m.label}, {"predicted", m.predicted}, {"probability", m.probability}});
+  return json;
+}
+
+void print_text(const Score& score, const Classification& result) {
+  const std::size_t classes = result.classes.size();
+  fmt::print("accuracy {:.2f} %, loss {:.4f}, calibration error {:.4f} ({} images)\n\n", 100 * score.accuracy,
+             score.loss, result.calibration_error, score.images);
+  fmt::print("class  precision  recall      f1  images\n");
+  for (std::size_t c = 0; c < classes; ++c) {
+    const ClassScore& s = result.classes[c];
+    fmt::print("{:5}  {:9.4f}  {:6.4f}  {:6.4f}  {:6}\n", c, s.precision, s.recall, s.f1, s.images);
+  }
+  fmt::print("\nrows: label, columns: prediction\n     ");
+  for (std::size_t c = 0; c < classes; ++c) fmt::print("{:6}", c);
+  for (std::size_t r = 0; r < classes; ++r) {
+    fmt::print("\n{:5}", r);
+    for (std::size_t c = 0; c < classes; ++c) fmt::print("{:6}", result.confusion[r * classes + c]);
+  }
+  fmt::print("\n");
+  if (!result.mistakes.empty()) fmt::print("\nmost confident mistakes\n");
+  for (std::size_t i = 0; i < std::min<std::size_t>(5, result.mistakes.size()); ++i) {
+    const Mistake& m = result.mistakes[i];
+    fmt::print("image {:5}: {} taken for {} with probability {:.4f}\n", m.image, m.label, m.predicted, m.probability);
+  }
+}
+
+void run(const EvaluateOptions& o) {
+  const std::filesystem::path path = model_path(o.model);
+  const Model model = read_model(path);
+  const DataPair pair = load_data(o.data.empty() ? model.input.data : o.data);
+  const Dataset& data = o.part == "test" ? pair.test : pair.train;
+  check_fit(path, model, data);
+
+  const std::unique_ptr<Backend> backend = o.device.make_backend();
+  Mlp mlp(*backend, model.shape);
+  mlp.set_values(model.values);
+  const ResidentDataset resident(*backend, data);
+  std::vector<float> probabilities;
+  const Score score = Evaluation(mlp, resident).run(probabilities);
+  const Classification result = classify(probabilities, data.labels, static_cast<int>(model.shape.classes));
+  if (o.json)
+    fmt::print("{}\n", to_json(score, result).dump(2));
+  else
+    print_text(score, result);
+}
+
+}  // namespace
+
+void add_evaluate(CLI::App& app) {
+  const auto options = std::make_shared<EvaluateOptions>();
+  CLI::App* command = app.add_subcommand("evaluate", "Measure a trained network on a data set");
+  command->fallthrough();
+  command->add_option("model", options->model, "A training's directory, or a model.safetensors")->capture_default_str();
+  command->add_option("--data", options->data, "As for train; by default what the model was trained on");
+  command->add_option("--split", options->part, "Which part of the data")
+      ->check(CLI::IsMember({"test", "train"}))
+      ->capture_default_str();
+  command->add_flag("--json", options->json, "Print JSON, with every mistake");
+  options->device.add_to(*command);
+  command->callback([options] { run(*options); });
+}
+
+}  // namespace softwarp::program

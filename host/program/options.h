@@ -1,0 +1,39 @@
+#pragma once
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "host/backend/backend.h"
+#include "host/model/names.h"
+
+namespace softwarp::program {
+
+// A flag whose value is one of names_of(E), with the value's present name as default.
+template <class E>
+CLI::Option* add_choice(CLI::App& command, const std::string& flag, E& value, const std::string& help) {
+  std::vector<std::string> names;
+  for (const auto& [name, each] : names_of(E{})) names.emplace_back(name);
+  const auto choose = [&value](const std::string& text) {
+    for (const auto& [name, each] : names_of(E{}))
+      if (name == text) value = each;
+  };
+  return command.add_option_function<std::string>(flag, choose, help)
+      ->check(CLI::IsMember(names))
+      ->default_str(std::string(name_of(value)));
+}
+
+// Where to compute.
+struct DeviceOptions {
+  std::string device = "auto";
+  int threads = 0;
+
+  void add_to(CLI::App& command);
+  // auto: CUDA where it can be used, otherwise the CPU, with one line on standard error that says why.
+  std::unique_ptr<Backend> make_backend() const;
+};
+
+}  // namespace softwarp::program

@@ -1,0 +1,138 @@
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "host/backend/error.h"
+#include "host/data/dataset.h"
+#include "host/data/split.h"
+#include "host/program/commands.h"
+#include "host/program/options.h"
+#include "host/program/progress_line.h"
+#include "host/training/run_directory.h"
+#include "host/training/training.h"
+
+namespace softwarp::program {
+namespace {
+
+struct TrainOptions {
+  std::string data = "mnist";
+  std::int64_t images = 0;
+  std::string output = "softwarp-run";
+  std::int64_t report_every = 1;
+  DeviceOptions device;
+  TrainingSettings settings;
+};
+
+void add_network_flags(CLI::App& command, TrainingSettings& s) {
+  const auto in = [](CLI::Option* option) { return option->capture_default_str()->group("Network"); };
+  in(command.add_option("--hidden", s.hidden, "Widths of the hidden layers, as in 512,256; 0: no hidden layer"))
+      ->delimiter(',')
+      ->check(CLI::Range(0, 1 << 20))
+      ->default_str("512,256");
+  in(add_choice(command, "--activation", s.activation, "After each hidden layer"))->default_str("relu");
+  in(add_choice(command, "--init", s.initialization, "Initial weights: kaiming, or uniform in +-sqrt(1/inputs)"))
+      ->default_str("kaiming");
+  in(command.add_option("--dropout", s.dropout.hidden, "Chance that a hidden value is dropped"))
+      ->check(CLI::Range(0.0, 0.99));
+  in(command.add_option("--input-dropout", s.dropout.input, "Chance that a pixel is dropped"))
+      ->check(CLI::Range(0.0, 0.99));
+}
+
+void add_optimizer_flags(CLI::App& command, TrainingSettings& s) {
+  const auto in = [](CLI::Option* option) { return option->capture_default_str()->group("Optimizer"); };
+  in(add_choice(command, "--optimizer", s.optimizer, "How gradients move the weights"))->default_str("adamw");
+  in(command.add_option("--lr", s.rate, "Highest learning rate"))->check(CLI::PositiveNumber);
+  in(command.add_option("--momentum", s.momentum, "Of sgd"))->check(CLI::Range(0.0, 0.9999));
+  in(command.add_flag("--nesterov", s.nesterov, "Nesterov's momentum for sgd"));
+  in(command.add_option("--weight-decay", s.weight_decay, "On weights only; L2 with sgd, decoupled with adamw"))
+      ->check(CLI::NonNegativeNumber);
+  in(command.add_option("--label-smoothing", s.label_smoothing, "Share of the target spread over all classes"))
+      ->check(CLI::Range(0.0, 1.0));
+  in(add_choice(command, "--schedule", s.schedule, "How the learning rate moves"))->default_str("one-cycle");
+  in(command.add_option("--warmup-epochs", s.warmup_epochs, "Linear rise at the start; one-cycle has its own"))
+      ->check(CLI::NonNegativeNumber);
+  in(command.add_option("--step-epochs", s.step_epochs, "Schedule step: epochs between drops"))
+      ->check(CLI::Range(1, 1 << 30));
+  in(command.add_option("--step-factor", s.step_factor, "Schedule step: what a drop multiplies by"))
+      ->check(CLI::PositiveNumber);
+}
+
+void add_training_flags(CLI::App& command, TrainOptions& o) {
+  TrainingSettings& s = o.settings;
+  const auto in = [](CLI::Option* option) { return option->capture_default_str()->group("Training"); };
+  in(command.add_option("--data", o.data, "mnist, fashion-mnist, digits, or a directory with the four IDX files"));
+  in(command.add_option("--images", o.images, "Train on the first so many images; 0: all"))
+      ->check(CLI::Range(0, 1 << 30));
+  in(command.add_option("--epochs", s.epochs, "Passes over the training images"))->check(CLI::Range(1, 1 << 30));
+  in(command.add_option("--batch-size", s.batch_size, "Images a step; 0: all")->check(CLI::Range(0, 1 << 30)));
+  in(command.add_option("--seed", s.seed, "Of initial weights, order, dropout and validation split"));
+  in(command.add_option("--validation", s.validation, "Share of the training images to hold out"))
+      ->check(CLI::Range(0.0, 0.99));
+  in(command.add_option("--patience", s.patience, "Stop after so many epochs of no better validation loss; 0: never"))
+      ->check(CLI::Range(0, 1 << 30));
+  in(command.add_option("--output", o.output, "Directory for model.safetensors, metrics.csv and summary.json"));
+  in(command.add_option("--report-every", o.report_every, "Print a line every so many epochs"))
+      ->check(CLI::Range(1, 1 << 30));
+}
+
+void check_together(TrainingSettings& s) {
+  if (s.hidden == std::vector<std::int64_t>{0}) s.hidden.clear();
+  for (const std::int64_t width : s.hidden)
+    if (width == 0) throw CLI::ValidationError("--hidden", "expected widths above 0, or 0 alone");
+  if (s.nesterov && s.momentum == 0) throw CLI::ValidationError("--nesterov", "expected --momentum above 0");
+  if (s.patience > 0 && s.validation == 0) throw CLI::ValidationError("--patience", "expected --validation above 0");
+  if (s.optimizer == OptimizerKind::adamw && s.momentum != 0)
+    throw CLI::ValidationError("--momentum", "expected --optimizer sgd; adamw has its own");
+}
+
+void print_start(const TrainOptions& o, const DataPair& data, const Backend& backend) {
+  const MlpShape shape{data.train.pixels(), o.settings.hidden, data.train.classes, o.settings.activation};
+  fmt::print("device   {}\n", backend.name());
+  fmt::print("data     {}: {} training and {} test images of {}x{}, {} classes\n", data.train.name, data.train.count,
+             data.test.count, data.train.height, data.train.width, data.train.classes);
+  fmt::print("network  {}, {}, {} parameters\n", shape.text(), name_of(shape.activation),
+             ParameterLayout(shape).parameters);
+  fmt::print("training {} epochs, batches of {}, {}, {} learning rate {}\n", o.settings.epochs,
+             o.settings.batch_size == 0 ? data.train.count : o.settings.batch_size, name_of(o.settings.optimizer),
+             name_of(o.settings.schedule), o.settings.rate);
+  std::fflush(stdout);
+}
+
+void run(TrainOptions& o) {
+  check_together(o.settings);
+  DataPair data = load_data(o.data);
+  if (o.images > data.train.count)
+    throw Error(fmt::format("--images: expected at most the {} training images of {}, found {}", data.train.count,
+                            o.data, o.images));
+  if (o.images > 0) data.train = take(data.train, o.images);
+  const RunDirectory directory(o.output);
+  const std::unique_ptr<Backend> backend = o.device.make_backend();
+  print_start(o, data, *backend);
+
+  TrainingResult result;
+  {
+    ProgressLine progress(o.settings.epochs, o.report_every);
+    result = train(*backend, o.settings, data, progress);
+  }
+  directory.write(result, o.settings, backend->name());
+  if (result.stopped) fmt::print("stopped in epoch {}\n", result.history.size());
+  fmt::print("test accuracy {:.2f} %, loss {:.4f}; trained in {:.1f} s, {:.0f} samples/s\n", 100 * result.test.accuracy,
+             result.test.loss, result.seconds, result.samples_per_second);
+  fmt::print("wrote {}, {} and {}\n", directory.model().string(), directory.metrics().string(),
+             directory.summary().string());
+}
+
+}  // namespace
+
+void add_train(CLI::App& app) {
+  const auto options = std::make_shared<TrainOptions>();
+  CLI::App* command = app.add_subcommand("train", "Train a network and write it to a directory");
+  command->fallthrough();
+  add_training_flags(*command, *options);
+  add_network_flags(*command, options->settings);
+  add_optimizer_flags(*command, options->settings);
+  options->device.add_to(*command);
+  command->callback([options] { run(*options); });
+}
+
+}  // namespace softwarp::program

@@ -1,0 +1,64 @@
+#include "host/training/classification.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "host/backend/error.h"
+
+namespace softwarp {
+namespace {
+
+struct Bin {
+  double confidence = 0;
+  double hits = 0;
+};
+
+constexpr std::size_t kBins = 15;
+
+std::vector<ClassScore> class_scores(const std::vector<std::int64_t>& confusion, std::size_t classes) {
+  std::vector<ClassScore> scores(classes);
+  for (std::size_t c = 0; c < classes; ++c) {
+    std::int64_t labelled = 0, predicted = 0;
+    for (std::size_t other = 0; other < classes; ++other) {
+      labelled += confusion[c * classes + other];
+      predicted += confusion[other * classes + c];
+    }
+    const auto hits = static_cast<double>(confusion[c * classes + c]);
+    scores[c] = {.precision = hits / static_cast<double>(predicted),
+                 .recall = hits / static_cast<double>(labelled),
+                 .f1 = 2 * hits / static_cast<double>(labelled + predicted),
+                 .images = labelled};
+  }
+  return scores;
+}
+
+}  // namespace
+
+Classification classify(std::span<const float> probabilities, std::span<const std::uint8_t> labels, int classes) {
+  const auto n = static_cast<std::size_t>(classes);
+  expects(probabilities.size() == labels.size() * n, "a row of probabilities for each label");
+  Classification result;
+  result.confusion.resize(n * n);
+  std::array<Bin, kBins> bins{};
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    const auto row = probabilities.subspan(i * n, n);
+    const auto best = static_cast<std::size_t>(std::max_element(row.begin(), row.end()) - row.begin());
+    const double confidence = row[best];
+    const bool hit = best == labels[i];
+    ++result.confusion[labels[i] * n + best];
+    Bin& bin = bins[std::min(kBins - 1, static_cast<std::size_t>(confidence * kBins))];
+    bin.confidence += confidence;
+    bin.hits += hit;
+    if (!hit)
+      result.mistakes.push_back({static_cast<std::int64_t>(i), labels[i], static_cast<int>(best), confidence});
+  }
+  for (const Bin& bin : bins)
+    result.calibration_error += std::abs(bin.hits - bin.confidence) / static_cast<double>(labels.size());
+  result.classes = class_scores(result.confusion, n);
+  std::stable_sort(result.mistakes.begin(), result.mistakes.end(),
+                   [](const Mistake& a, const Mistake& b) { return a.probability > b.probability; });
+  return result;
+}
+
+}  // namespace softwarp
