@@ -1,8 +1,10 @@
-# What every target of this project is compiled with, and what can be switched off.
+# What every target of this project is compiled with, and what can be switched on and off.
 
 option(SOFTWARP_TESTS "Build the tests" ON)
 option(SOFTWARP_BENCHES "Build the benchmarks" ON)
 option(SOFTWARP_SANITIZE "Compile with AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
+set(SOFTWARP_CUDA AUTO CACHE STRING "Build the CUDA backend: ON, OFF, or AUTO (where nvcc and a GPU are found)")
+set_property(CACHE SOFTWARP_CUDA PROPERTY STRINGS AUTO ON OFF)
 
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
@@ -10,12 +12,30 @@ set(CMAKE_CXX_EXTENSIONS OFF)
 if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
 endif()
+# Warnings are errors for whoever works on softwarp; the train preset switches that off, so that a compiler newer
+# than ours with a warning of its own still builds the program.
+if(NOT DEFINED CMAKE_COMPILE_WARNING_AS_ERROR)
+  set(CMAKE_COMPILE_WARNING_AS_ERROR ON)
+endif()
+
+find_program(SOFTWARP_CCACHE ccache)
+mark_as_advanced(SOFTWARP_CCACHE)
+if(SOFTWARP_CCACHE AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${SOFTWARP_CCACHE})
+  set(CMAKE_CUDA_COMPILER_LAUNCHER ${SOFTWARP_CCACHE})
+endif()
 
 add_library(softwarp_options INTERFACE)
 target_include_directories(softwarp_options INTERFACE ${PROJECT_SOURCE_DIR})
-target_compile_options(softwarp_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror)
+target_compile_options(softwarp_options INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wconversion>)
 if(SOFTWARP_SANITIZE)
-  target_compile_options(softwarp_options INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all
-                                                    -fno-omit-frame-pointer)
+  target_compile_options(softwarp_options INTERFACE
+    $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=address,undefined;-fno-sanitize-recover=all;-fno-omit-frame-pointer>)
   target_link_options(softwarp_options INTERFACE -fsanitize=address,undefined)
+endif()
+
+include(${CMAKE_CURRENT_LIST_DIR}/choose_cuda.cmake)
+if(SOFTWARP_WITH_CUDA)
+  include(${CMAKE_CURRENT_LIST_DIR}/cuda.cmake)
 endif()

@@ -1,0 +1,50 @@
+# The short commands. The work is in the presets (cmake --list-presets), which can be used directly.
+# ARGS is handed to what runs in the end: make train ARGS="--epochs 3".
+
+.DEFAULT_GOAL := help
+.PHONY: help train test bench format check-format clean packages
+
+help:
+	@echo 'softwarp: softmax and multilayer perceptrons on NVIDIA GPUs and CPUs'
+	@echo
+	@echo '  make train         build, then train on MNIST: on the GPU if there is one, otherwise on the CPU'
+	@echo '  make test          build and run the tests'
+	@echo '  make bench         build and run the benchmarks'
+	@echo '  make format        lay out the sources with clang-format'
+	@echo '  make check-format  say where they are not so laid out'
+	@echo '  make clean         remove what was built'
+	@echo
+	@echo 'Each installs the Debian packages it misses first (cmake/packages.txt); that needs root or sudo.'
+	@echo 'make train ARGS="--epochs 3 --hidden 128" hands flags on; build/train/softwarp --help lists them.'
+	@echo 'After installing CUDA, make clean lets the next make train look for it again.'
+
+packages:
+	@cmake/install_packages.sh
+
+# ninja runs CMake again by itself when a CMakeLists.txt changes; only the presets it does not watch.
+build/%/build.ninja: CMakePresets.json | packages
+	cmake --preset $*
+	@touch $@
+
+train: build/train/build.ninja
+	cmake --build --preset train
+	build/train/softwarp train $(ARGS)
+
+test: build/cpu/build.ninja
+	cmake --build --preset cpu
+	ctest --preset cpu $(ARGS)
+
+bench: build/cpu/build.ninja
+	cmake --build --preset cpu
+	@found=$$(find build/cpu/bench -type f -name '*_bench' | sort); \
+	test -n "$$found" || { echo 'no benchmarks in build/cpu/bench' >&2; exit 1; }; \
+	for program in $$found; do echo "== $$program"; $$program $(ARGS) || exit 1; done
+
+format: packages
+	@cmake/check_format.sh --fix
+
+check-format: packages
+	@cmake/check_format.sh
+
+clean:
+	rm -rf build
