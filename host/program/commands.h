@@ -1,7 +1,6 @@
 #pragma once
 
 #include <CLI/App.hpp>
-#include <functional>
 
 // One file a subcommand. Each adds its flags to the program and its work as the subcommand's callback, which
 // throws softwarp::Error for what main then prints as one line.

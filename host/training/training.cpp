@@ -92,7 +92,11 @@ TrainingResult train(Backend& backend, const TrainingSettings& settings, const D
       if (trainer.samples() < parts.train->count()) rate = trainer.learning_rate();
       return !result.stopped;
     });
-    EpochRecord record{.epoch = epoch, .steps = trainer.steps(), .learning_rate = rate, .train = trainer.running_score()};
+    EpochRecord record;
+    record.epoch = epoch;
+    record.steps = trainer.steps();
+    record.learning_rate = rate;
+    record.train = trainer.running_score();
     const double seconds = watch.seconds();
     trained += seconds;
     samples += static_cast<double>(trainer.samples());
