@@ -1,0 +1,30 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "host/backend/backend.h"
+
+namespace softwarp {
+
+// Every backend that this build can run here: each test of an op runs on all of them. The CPU comes twice, with
+// one thread and with two.
+std::vector<std::unique_ptr<Backend>> make_backends();
+
+// Host values as an array of the backend, and back.
+template <class T>
+Array<T> upload(Backend& backend, const std::vector<T>& values) {
+  Array<T> array = backend.make_array<T>(static_cast<std::int64_t>(values.size()));
+  backend.upload<T>(values, array.data());
+  return array;
+}
+
+template <class T>
+std::vector<T> download(Backend& backend, const T* from, std::int64_t size) {
+  std::vector<T> values(static_cast<std::size_t>(size));
+  backend.download<T>(from, values);
+  return values;
+}
+
+}  // namespace softwarp
