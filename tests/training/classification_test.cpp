@@ -1,0 +1,47 @@
+#include "host/training/classification.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace softwarp {
+namespace {
+
+// Three classes, five images: labels 0 0 1 1 2, taken for 0 1 1 1 0.
+const std::vector<float> kProbabilities = {0.8f, 0.1f, 0.1f, 0.3f, 0.4f, 0.3f, 0.2f, 0.6f,
+                                           0.2f, 0.0f, 1.0f, 0.0f, 0.9f, 0.1f, 0.0f};
+const std::vector<std::uint8_t> kLabels = {0, 0, 1, 1, 2};
+
+TEST(Classification, CountsLabelsInRowsAndPredictionsInColumns) {
+  EXPECT_EQ(classify(kProbabilities, kLabels, 3).confusion, (std::vector<std::int64_t>{1, 1, 0, 0, 2, 0, 1, 0, 0}));
+}
+
+TEST(Classification, ScoresEachClass) {
+  const auto classes = classify(kProbabilities, kLabels, 3).classes;
+  EXPECT_DOUBLE_EQ(classes[0].precision, 1.0 / 2);
+  EXPECT_DOUBLE_EQ(classes[0].recall, 1.0 / 2);
+  EXPECT_DOUBLE_EQ(classes[1].precision, 2.0 / 3);
+  EXPECT_DOUBLE_EQ(classes[1].recall, 1.0);
+  EXPECT_DOUBLE_EQ(classes[1].f1, 4.0 / 5);
+  EXPECT_TRUE(std::isnan(classes[2].precision));
+  EXPECT_EQ(classes[2].recall, 0.0);
+  EXPECT_EQ(classes[2].images, 1);
+}
+
+TEST(Classification, ListsTheMostConfidentMistakesFirst) {
+  const auto mistakes = classify(kProbabilities, kLabels, 3).mistakes;
+  ASSERT_EQ(mistakes.size(), 2u);
+  EXPECT_EQ(mistakes[0].image, 4);
+  EXPECT_EQ(mistakes[0].label, 2);
+  EXPECT_EQ(mistakes[0].predicted, 0);
+  EXPECT_FLOAT_EQ(static_cast<float>(mistakes[0].probability), 0.9f);
+  EXPECT_EQ(mistakes[1].image, 1);
+}
+
+// Confidences 0.8, 0.4, 0.6, 1.0, 0.9 fall in bins of their own.
+TEST(Classification, MeasuresCalibration) {
+  EXPECT_NEAR(classify(kProbabilities, kLabels, 3).calibration_error, (0.2 + 0.4 + 0.4 + 0.0 + 0.9) / 5, 1e-6);
+}
+
+}  // namespace
+}  // namespace softwarp

@@ -1,0 +1,183 @@
+#include "host/training/trainer.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "host/backend/error.h"
+#include "host/data/split.h"
+#include "host/training/training.h"
+#include "tests/backends.h"
+
+namespace softwarp {
+namespace {
+
+const DataPair& mnist() {
+  static const DataPair data = [] {
+    DataPair all = load_data("mnist");
+    return DataPair{take(all.train, 3000), take(all.test, 1500)};
+  }();
+  return data;
+}
+
+TrainingSettings short_settings() {
+  TrainingSettings settings;
+  settings.hidden = {64, 32};
+  settings.epochs = 2;
+  settings.batch_size = 128;
+  return settings;
+}
+
+TrainingResult run(Backend& backend, const TrainingSettings& settings, const DataPair& data = mnist()) {
+  TrainingObserver silent;
+  return train(backend, settings, data, silent);
+}
+
+TEST(Trainer, GivesTheSameBitsForTheSameSeedOnEveryBackend) {
+  for (const auto& backend : make_backends()) {
+    SCOPED_TRACE(backend->name());
+    TrainingSettings settings = short_settings();
+    const auto first = run(*backend, settings).model.values;
+    EXPECT_EQ(run(*backend, settings).model.values, first);
+    settings.seed = 2;
+    EXPECT_NE(run(*backend, settings).model.values, first);
+  }
+}
+
+// 3000 = 23 batches of 128 and one of 56.
+TEST(Trainer, RunsTheLastSmallerBatch) {
+  for (const auto& backend : make_backends()) {
+    SCOPED_TRACE(backend->name());
+    const TrainingResult result = run(*backend, short_settings());
+    EXPECT_EQ(result.history.back().steps, 2 * 24);
+    for (const EpochRecord& record : result.history) EXPECT_EQ(record.train.images, 3000);
+    EXPECT_EQ(result.test.images, 1500);
+  }
+}
+
+TEST(Trainer, LearnsOneBatchByHeart) {
+  const DataPair data{take(mnist().train, 50), take(mnist().test, 10)};
+  TrainingSettings settings;
+  settings.dropout = {0, 0};
+  settings.epochs = 200;
+  settings.batch_size = 0;
+  for (const Activation activation : {Activation::relu, Activation::gelu, Activation::tanh, Activation::sigmoid})
+    for (const auto& backend : make_backends()) {
+      SCOPED_TRACE(backend->name());
+      settings.activation = activation;
+      const TrainingResult result = run(*backend, settings, data);
+      EXPECT_EQ(result.history.back().train.accuracy, 1.0);
+      EXPECT_LT(result.history.back().train.loss, 0.01);
+    }
+}
+
+TEST(Trainer, HoldsImagesOutAndKeepsTheBestEpoch) {
+  const auto backend = make_cpu_backend();
+  TrainingSettings settings = short_settings();
+  settings.validation = 0.2;
+  settings.patience = 2;
+  settings.epochs = 200;
+  settings.schedule = ScheduleKind::constant;
+  settings.rate = 1e-2;
+  const TrainingResult result = run(*backend, settings);
+  EXPECT_EQ(result.history.front().train.images, 2400);
+  EXPECT_EQ(result.history.front().validation.images, 600);
+  ASSERT_LT(result.history.size(), 200u);
+  // The last two epochs, and no others before, did not improve on the best.
+  std::size_t best = 0;
+  for (std::size_t i = 0; i < result.history.size(); ++i)
+    if (result.history[i].validation.loss < result.history[best].validation.loss) best = i;
+  EXPECT_EQ(best + 3, result.history.size());
+
+  TrainingSettings shorter = settings;
+  shorter.epochs = static_cast<std::int64_t>(best + 1);
+  EXPECT_EQ(run(*backend, shorter).model.values, result.model.values);
+}
+
+TEST(Trainer, EndsBetweenTwoStepsWhenAsked) {
+  struct StopAfterThree : TrainingObserver {
+    bool wants_stop() override { return ++steps == 3; }
+    int steps = 0;
+  };
+  for (const auto& backend : make_backends()) {
+    StopAfterThree observer;
+    const TrainingResult result = train(*backend, short_settings(), mnist(), observer);
+    EXPECT_TRUE(result.stopped);
+    EXPECT_EQ(result.history.back().steps, 3);
+    EXPECT_EQ(result.test.images, 1500);
+  }
+}
+
+TEST(Trainer, RefusesALossThatIsNotFinite) {
+  TrainingSettings settings = short_settings();
+  settings.optimizer = OptimizerKind::sgd;
+  settings.rate = 1e30;
+  for (const auto& backend : make_backends()) {
+    try {
+      run(*backend, settings);
+      ADD_FAILURE() << "no error";
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find("diverged"), std::string::npos) << error.what();
+    }
+  }
+}
+
+// Two optimizers that see the same sums of gradients: one batch of all, or decay off against on.
+TEST(Trainer, DecaysWeightsButNotBiases) {
+  const auto backend = make_cpu_backend();
+  TrainingSettings settings = short_settings();
+  settings.optimizer = OptimizerKind::sgd;
+  settings.schedule = ScheduleKind::constant;
+  settings.initialization = Initialization::uniform;
+  settings.dropout = {0, 0};
+  settings.epochs = 1;
+  settings.batch_size = 0;
+  settings.rate = 0.5;
+  const Model plain = run(*backend, settings).model;
+  settings.weight_decay = 0.25;
+  const Model decayed = run(*backend, settings).model;
+  Mlp start(*backend, plain.shape);
+  start.initialize(Initialization::uniform, settings.seed);
+  const auto before = start.values();
+  const ParameterLayout layout(plain.shape);
+  for (const ParameterTensor& tensor : layout.tensors)
+    for (std::int64_t k = 0; k < tensor.size(); ++k) {
+      const auto i = static_cast<std::size_t>(tensor.offset + k);
+      const float expected = tensor.is_bias() ? plain.values[i] : plain.values[i] - 0.5f * 0.25f * before[i];
+      ASSERT_NEAR(decayed.values[i], expected, 1e-6) << tensor.name << " element " << k;
+    }
+}
+
+TEST(Initialization, HasTheStatedBounds) {
+  const auto backend = make_cpu_backend();
+  for (const Activation activation : {Activation::relu, Activation::tanh, Activation::sigmoid}) {
+    const double gain = activation == Activation::relu ? std::sqrt(2.0) : activation == Activation::tanh ? 5.0 / 3 : 1;
+    Mlp mlp(*backend, {784, {300}, 10, activation});
+    for (const Initialization kind : {Initialization::kaiming, Initialization::uniform}) {
+      mlp.initialize(kind, 7);
+      const auto values = mlp.values();
+      for (std::size_t t = 0; t < 4; ++t) {
+        const ParameterTensor& tensor = mlp.layout().tensors[t];
+        const bool kaiming = kind == Initialization::kaiming;
+        const double bound = (kaiming ? std::sqrt(3.0) * (t < 2 ? gain : 1.0) : 1.0) / std::sqrt(t < 2 ? 784.0 : 300.0);
+        double largest = 0, squares = 0;
+        for (std::int64_t k = 0; k < tensor.size(); ++k) {
+          const double value = values[static_cast<std::size_t>(tensor.offset + k)];
+          largest = std::max(largest, std::abs(value));
+          squares += value * value;
+        }
+        if (kaiming && tensor.is_bias()) {
+          EXPECT_EQ(largest, 0);
+          continue;
+        }
+        EXPECT_LE(largest, bound * (1 + 1e-6)) << tensor.name;
+        const double variance = squares / static_cast<double>(tensor.size());
+        // A uniform value's square has mean b²/3 and deviation b² sqrt(4/45): six of them for the mean.
+        EXPECT_NEAR(variance, bound * bound / 3, 6 * bound * bound * 0.2982 / std::sqrt(tensor.size())) << tensor.name;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace softwarp
