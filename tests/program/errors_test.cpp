@@ -1,0 +1,111 @@
+// What the program refuses: one line that says what and where, the exit code, and nothing written.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/data/temporary_files.h"
+#include "tests/program/run_program.h"
+
+namespace softwarp {
+namespace {
+
+using Arguments = std::vector<std::string>;
+
+void expect_refusal(const Arguments& arguments, int exit_code, const std::vector<std::string>& parts,
+                    const TemporaryDirectory& directory = {}) {
+  const ProgramRun run = run_program(arguments, directory.path());
+  SCOPED_TRACE(run.err);
+  EXPECT_EQ(run.exit_code, exit_code);
+  EXPECT_EQ(std::count(run.err.begin(), run.err.end(), '\n'), 1);
+  for (const std::string& part : parts) EXPECT_NE(run.err.find(part), std::string::npos) << "lacks " << part;
+  EXPECT_FALSE(std::filesystem::exists(directory.path() / "softwarp-run"));
+}
+
+TEST(ProgramErrors, WrongFlagsEndWithTwo) {
+  expect_refusal({}, 2, {"subcommand"});
+  expect_refusal({"fly"}, 2, {"fly"});
+  expect_refusal({"train", "--epoch", "3"}, 2, {"--epoch"});
+  expect_refusal({"train", "--epochs", "0"}, 2, {"--epochs", "0"});
+  expect_refusal({"train", "--epochs", "many"}, 2, {"--epochs", "many"});
+  expect_refusal({"train", "--batch-size", "-1"}, 2, {"--batch-size", "-1"});
+  expect_refusal({"train", "--lr", "0"}, 2, {"--lr", "0"});
+  expect_refusal({"train", "--lr", "nan"}, 2, {"--lr", "nan"});
+  expect_refusal({"train", "--hidden", "12,-3"}, 2, {"--hidden", "-3"});
+  expect_refusal({"train", "--hidden", "12,0"}, 2, {"--hidden"});
+  expect_refusal({"train", "--dropout", "1"}, 2, {"--dropout", "1"});
+  expect_refusal({"train", "--optimizer", "lion"}, 2, {"--optimizer", "lion", "adamw"});
+  expect_refusal({"train", "--schedule", "flat"}, 2, {"--schedule", "flat", "one-cycle"});
+  expect_refusal({"train", "--nesterov", "--optimizer", "sgd"}, 2, {"--nesterov", "--momentum"});
+  expect_refusal({"train", "--momentum", "0.9"}, 2, {"--momentum", "--optimizer sgd"});
+  expect_refusal({"train", "--patience", "3"}, 2, {"--patience", "--validation"});
+  expect_refusal({"train", "--threads", "-2"}, 2, {"--threads", "-2"});
+  expect_refusal({"evaluate", "--split", "all"}, 2, {"--split", "all"});
+}
+
+TEST(ProgramErrors, MissingDataAndModelsEndWithOne) {
+  expect_refusal({"train", "--data", "nowhere"}, 1, {"nowhere", "expected mnist", "found"});
+  expect_refusal({"evaluate", "nothing.safetensors"}, 1, {"nothing.safetensors"});
+  expect_refusal({"train", "--images", "60001"}, 1, {"--images", "60000", "60001"});
+}
+
+TEST(ProgramErrors, ConfigFilesAreChecked) {
+  expect_refusal({"train", "--config", "none.toml"}, 1, {"none.toml"});
+  const TemporaryDirectory directory;
+  const auto write = [&](const std::string& text) { directory.write("run.toml", Bytes(text.begin(), text.end())); };
+  write("[train]\nepoch = 3\n");
+  expect_refusal({"train", "--config", "run.toml"}, 2, {"epoch"}, directory);
+  write("[train]\nepochs = 0\n");
+  expect_refusal({"train", "--config", "run.toml"}, 2, {"--epochs", "0"}, directory);
+}
+
+TEST(ProgramErrors, AnOutputThatIsNoDirectoryIsRefusedBeforeTraining) {
+  const TemporaryDirectory directory;
+  directory.write("file", {});
+  expect_refusal({"train", "--output", "file"}, 1, {"file", "expected a directory"}, directory);
+}
+
+// Each malformed data set ends the program before it makes its output directory.
+TEST(ProgramErrors, MalformedDataSetsEndWithOne) {
+  const Bytes images = idx_file({2, 1, 3}, {1, 2, 3, 4, 5, 60});
+  const Bytes labels = idx_file({2}, {0, 1});
+  const auto refuse = [&](const std::string& file, const Bytes& bytes, const std::vector<std::string>& parts) {
+    const TemporaryDirectory directory;
+    directory.write("train-images-idx3-ubyte", images);
+    directory.write("train-labels-idx1-ubyte", labels);
+    directory.write("t10k-images-idx3-ubyte", images);
+    directory.write("t10k-labels-idx1-ubyte", labels);
+    directory.write(file, bytes);
+    expect_refusal({"train", "--data", "."}, 1, parts, directory);
+  };
+  const std::string file = "train-images-idx3-ubyte", label_file = "train-labels-idx1-ubyte";
+  refuse(file, labels, {file, "expected", "0x00000803", "0x00000801"});
+  refuse(file, idx_file({2, 1, 3}, {1}), {file, "expected 6 bytes", "found 1"});
+  refuse(file, images + Bytes{0}, {file, "expected 6 bytes", "found more"});
+  refuse(file, gzip(images) + Bytes{0}, {file, "gzip"});
+  refuse(file, idx_file({0, 1, 3}, {}), {file, "at least one", "0x1x3"});
+  refuse(file, idx_file({1u << 31, 1u << 31, 4}, {}), {file, "at most"});
+  refuse(label_file, idx_file({3}, {0, 1, 0}), {label_file, "expected 2 labels", "found 3"});
+  refuse("t10k-labels-idx1-ubyte", idx_file({2}, {0, 2}), {"t10k-labels-idx1-ubyte", "label", "2"});
+}
+
+TEST(ProgramErrors, CudaIsRefusedWhereThereIsNone) {
+  const TemporaryDirectory directory;
+  const ProgramRun devices = run_program({"devices"}, directory.path());
+  ASSERT_EQ(devices.exit_code, 0);
+  EXPECT_EQ(devices.out.find("cpu ("), 0u) << devices.out;
+  if (devices.out.find("no CUDA device") == std::string::npos) GTEST_SKIP() << "there is a CUDA device";
+  expect_refusal({"train", "--device", "cuda"}, 1, {"no CUDA device"});
+}
+
+TEST(ProgramHelp, NamesEveryFlagWithItsDefault) {
+  const TemporaryDirectory directory;
+  const ProgramRun run = run_program({"train", "--help"}, directory.path());
+  EXPECT_EQ(run.exit_code, 0);
+  for (const char* part : {"--hidden", "512,256", "--optimizer", "adamw", "--lr", "0.003", "--seed", "--config"})
+    EXPECT_NE(run.out.find(part), std::string::npos) << part;
+  EXPECT_EQ(run_program({"--version"}, directory.path()).out, "softwarp 0.1.0\n");
+}
+
+}  // namespace
+}  // namespace softwarp

@@ -1,0 +1,78 @@
+#include "tests/program/run_program.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <stdexcept>
+
+namespace softwarp {
+namespace {
+
+struct Pipe {
+  Pipe() {
+    if (pipe(ends.data()) != 0) throw std::runtime_error("no pipe");
+  }
+  ~Pipe() {
+    for (const int end : ends)
+      if (end >= 0) close(end);
+  }
+  void close_end(int i) {
+    close(ends[static_cast<std::size_t>(i)]);
+    ends[static_cast<std::size_t>(i)] = -1;
+  }
+  std::array<int, 2> ends{};
+};
+
+// Appends what there is; false at the end of the file.
+bool drain(int from, std::string& to) {
+  std::array<char, 4096> buffer;
+  const ssize_t n = read(from, buffer.data(), buffer.size());
+  if (n > 0) to.append(buffer.data(), static_cast<std::size_t>(n));
+  return n > 0;
+}
+
+[[noreturn]] void become_program(const std::vector<std::string>& arguments, const std::filesystem::path& directory) {
+  std::vector<char*> argv{const_cast<char*>(SOFTWARP_PROGRAM)};
+  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+  argv.push_back(nullptr);
+  if (chdir(directory.c_str()) == 0) execv(argv[0], argv.data());
+  _exit(127);
+}
+
+}  // namespace
+
+ProgramRun run_program(const std::vector<std::string>& arguments, const std::filesystem::path& directory,
+                       const std::string& interrupt_after) {
+  Pipe out, err;
+  const pid_t child = fork();
+  if (child < 0) throw std::runtime_error("no process");
+  if (child == 0) {
+    dup2(out.ends[1], STDOUT_FILENO);
+    dup2(err.ends[1], STDERR_FILENO);
+    become_program(arguments, directory);
+  }
+  out.close_end(1);
+  err.close_end(1);
+
+  ProgramRun run;
+  std::array<pollfd, 2> polled{{{out.ends[0], POLLIN, 0}, {err.ends[0], POLLIN, 0}}};
+  bool interrupted = interrupt_after.empty();
+  while (polled[0].fd >= 0 || polled[1].fd >= 0) {
+    poll(polled.data(), polled.size(), -1);
+    for (std::size_t i = 0; i < 2; ++i)
+      if (polled[i].revents != 0 && !drain(polled[i].fd, i == 0 ? run.out : run.err)) polled[i].fd = -1;
+    if (!interrupted && run.out.find(interrupt_after) != std::string::npos) {
+      kill(child, SIGINT);
+      interrupted = true;
+    }
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  run.exit_code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+  return run;
+}
+
+}  // namespace softwarp
