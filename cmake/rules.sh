@@ -1,0 +1,46 @@
+#!/bin/sh
+# The rules of the house, as a test: rules.sh [ROOT] prints `file:line: rule: what` for each breach and exits 1.
+#
+#   arrow       kernels <- host/backend <- {host/data, host/model} <- host/training <- host/program <- {tests, bench, ...}
+#   toolkit     kernels include the CUDA toolkit, CUB, Random123 and the standard library, nothing else
+#   path        a quoted include starts at the project's root
+#   launch      no <<<...>>>, it drops the error: launch()
+#   synchronize no cudaDeviceSynchronize in kernels or host: only a download waits
+#   lines       no source over 400 lines
+#   listed      every .cpp and .cu is named in CMake
+#   glob        CMake names its sources, it does not look for them
+#   binary      no binary file outside data/
+#   checksum    every IDX file is in data/SHA256SUMS
+set -eu
+cd "${1:-$(dirname "$0")/..}"
+export LC_ALL=C
+
+# What is, or would be, committed; in a copy without git, everything but what .gitignore calls ours to leave out.
+list_files() {
+  if [ -e .git ] && command -v git >/dev/null 2>&1; then
+    git -c core.quotePath=off ls-files --cached --others --exclude-standard
+  else
+    find . \( -path ./build -o -path ./softwarp-run -o -path ./bench-results -o -path ./.cache -o -name .git \) -prune \
+      -o -type f -print | sed 's|^\./||'
+  fi | sort -u | while IFS= read -r file; do
+    if [ -f "$file" ]; then printf '%s\n' "$file"; fi
+  done
+}
+
+files=$(list_files)
+if [ -z "$files" ]; then
+  echo "rules.sh: found no file in $PWD" >&2
+  exit 1
+fi
+
+binaries() {
+  printf '%s\n' "$files" | grep -v '^data/' | tr '\n' '\0' | xargs -0 grep -IL '' | while IFS= read -r file; do
+    if [ -s "$file" ]; then echo "$file:1: binary: binary files live in data/"; fi
+  done
+}
+
+breaches=$(binaries; printf '%s\n' "$files" | awk -f cmake/rules.awk | sort -t: -k1,1 -k2,2n)
+if [ -n "$breaches" ]; then
+  printf '%s\n' "$breaches"
+  exit 1
+fi
