@@ -24,7 +24,7 @@ std::uint32_t read_word(ByteReader& reader, const std::filesystem::path& path) {
 }
 
 std::int64_t count_elements(const std::vector<std::int64_t>& dimensions, const std::filesystem::path& path) {
-  const auto shape = fmt::join(dimensions, "x");
+  const std::string shape = fmt::format("{}", fmt::join(dimensions, "x"));
   std::int64_t elements = 1;
   for (const std::int64_t dimension : dimensions)
     if (dimension == 0)
