@@ -159,9 +159,9 @@ class SafetensorsHeader final : public nlohmann::json_sax<nlohmann::json> {
     return true;
   }
   void descend(const std::string& found) {
-    constexpr int kMaxDepth = 128;  // as the reference has it
+    constexpr int kMaxDepth = 127;  // as the reference has it, the file's and the tensor's object included
     ignore(found);
-    if (++depth_ > kMaxDepth) fail(path_, fmt::format("at most {} levels of JSON", kMaxDepth), "more");
+    if (++depth_ + 2 > kMaxDepth) fail(path_, fmt::format("at most {} levels of JSON", kMaxDepth), "more");
     place_ = Place::ignored;
   }
   bool ascend() {

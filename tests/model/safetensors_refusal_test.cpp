@@ -181,12 +181,19 @@ TEST_F(SafetensorsRefusal, WithoutBelievingTheHeader) {
   expect_header_refused("{" + entry("w", "U8", "1099511627776", "0,1099511627776") + "}",
                         {"1099511627776 bytes of data", "found 4"}, 4);
   const std::string deep(4'000'000, '[');
-  expect_header_refused("{\"w\":{\"x\":" + deep, {"at most 128 levels of JSON"});
+  expect_header_refused("{\"w\":{\"x\":" + deep, {"at most 127 levels of JSON"});
   expect_header_refused("{\"w\":" + deep, {"an object as \"w\""});
   expect_header_refused(std::string(1, '{') + "\"w\":{\"shape\":" + deep, {"an array of sizes"});
+  const auto nested = [](int levels) {
+    return R"({"w":{"x":)" + std::string(static_cast<std::size_t>(levels), '[') +
+           std::string(static_cast<std::size_t>(levels), ']') +
+           R"(,"dtype":"U8","shape":[0],"data_offsets":[0,0]}})";
+  };
+  EXPECT_EQ(read_safetensors(directory_.write("nested", safetensors_bytes(nested(125)))).tensors.size(), 1u);
+  expect_header_refused(nested(126), {"at most 127 levels of JSON"});
   std::string objects = "{\"w\":{\"x\":";
   for (int i = 0; i < 100'000; ++i) objects += "{\"x\":";
-  expect_header_refused(objects, {"at most 128 levels of JSON"});
+  expect_header_refused(objects, {"at most 127 levels of JSON"});
 }
 
 // A name may be of any length and hold line ends; the message stays one short line.
