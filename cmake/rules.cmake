@@ -1,4 +1,4 @@
-# Tests of the tree itself; tests/CMakeLists.txt calls this after including the file.
+# Tests of the tree itself; tests/CMakeLists.txt calls this.
 function(softwarp_add_rules_tests)
   add_test(NAME rules COMMAND ${PROJECT_SOURCE_DIR}/cmake/rules.sh)
   add_test(NAME rules_catch COMMAND ${PROJECT_SOURCE_DIR}/cmake/rules_catch.sh)

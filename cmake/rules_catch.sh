@@ -77,6 +77,7 @@ plant bench/planted/CMakeLists.txt 1 glob 'file(GLOB_RECURSE sources *.cpp)\n'
 plant tests/planted.png 1 binary '\211PNG\000\001'
 plant data/mnist/planted-ubyte.gz 1 checksum 'x'
 
+plant kernels/planted.cuh 2 launch '/* a\n   b */ void f() { kernel<<<1, 32>>>(); }\n'
 accept kernels/planted.cuh '#include <cub/cub.cuh>\n#include <cuda_runtime.h>\n#include <cuda/std/limits>\n#include <cstdint>\n'
 accept kernels/planted.h '#include <Random123/philox.h>\n#include <cooperative_groups.h>\n#include "kernels/random.h"\n'
 accept host/training/planted.h '#include "host/data/idx.h"\n#include "host/model/mlp.h"\n#include <fmt/format.h>\n'
