@@ -9,6 +9,7 @@
 #endif
 
 #include <hwy/highway.h>
+#include <omp.h>
 
 #include <algorithm>
 #include <cstddef>
@@ -28,6 +29,9 @@ inline constexpr std::int64_t kWorthThreads = 16384;
 inline constexpr std::int64_t kPart = 65536;
 // Rows of up to this many vectors are held in registers.
 inline constexpr int kShortVectors = 8;
+
+// Long rows, and too few of them to give each thread its own: then threads share a row.
+inline bool few_rows(std::int64_t rows, std::int64_t cols) { return cols > kPart && rows < 2 * omp_get_max_threads(); }
 
 // Targets whose masked loads and stores touch no memory beyond the mask; the others go through a buffer.
 #if HWY_TARGET == HWY_AVX2 || !HWY_MEM_OPS_MIGHT_FAULT
@@ -61,9 +65,10 @@ HWY_INLINE void store_first(hn::Vec<D> v, D d, T* p, std::size_t n) {
   }
 }
 
-// Lanes' sum of v in double.
+#if HWY_TARGET != HWY_SCALAR
+// v with its upper half added to its lower, in double.
 template <class D>
-HWY_INLINE auto widened(D d, hn::Vec<D> v) {
+HWY_INLINE auto widened([[maybe_unused]] D d, hn::Vec<D> v) {
   if constexpr (sizeof(hn::TFromD<D>) == 8) {
     return v;
   } else {
@@ -72,11 +77,17 @@ HWY_INLINE auto widened(D d, hn::Vec<D> v) {
     return hn::Add(hn::PromoteTo(wide, hn::LowerHalf(half, v)), hn::PromoteTo(wide, hn::UpperHalf(half, v)));
   }
 }
+#endif
 
 // The sum over j of f(j, count), a vector made of the elements from j on: the whole of it, or the first
 // count, the other lanes 0.
 template <class D, class F>
-HWY_INLINE double sum_vectors(D d, std::int64_t n, F f) {
+HWY_INLINE double sum_vectors([[maybe_unused]] D d, std::int64_t n, F f) {
+#if HWY_TARGET == HWY_SCALAR
+  double total = 0;
+  for (std::int64_t j = 0; j < n; ++j) total += hn::GetLane(f(j, 1));
+  return total;
+#else
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   const hn::Repartition<double, D> wide;
   auto total = hn::Zero(wide);
@@ -95,6 +106,7 @@ HWY_INLINE double sum_vectors(D d, std::int64_t n, F f) {
   for (; j + lanes <= n; j += lanes) rest = hn::Add(rest, f(j, lanes));
   if (j < n) rest = hn::Add(rest, f(j, n - j));
   return hn::GetLane(hn::SumOfLanes(wide, hn::Add(total, widened(d, rest))));
+#endif
 }
 
 // A row's maximum, lowest() if it is all -inf, so that x - max is never -inf - -inf. NaNs may be lost here:
@@ -142,6 +154,17 @@ HWY_INLINE void write_row(D d, T* y, std::int64_t n, F f) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   std::int64_t j = 0;
   for (; j + lanes <= n; j += lanes) hn::StoreU(f(j, lanes), d, y + j);
+  if (j < n) store_first(f(j, n - j), d, y + j, static_cast<std::size_t>(n - j));
+}
+
+// The same past the caches, for results that nobody reads soon.
+template <class D, class F, class T = hn::TFromD<D>>
+HWY_INLINE void stream_row(D d, T* y, std::int64_t n, F f) {
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  if (reinterpret_cast<std::uintptr_t>(y) % (static_cast<std::size_t>(lanes) * sizeof(T)) != 0)
+    return write_row(d, y, n, f);
+  std::int64_t j = 0;
+  for (; j + lanes <= n; j += lanes) hn::Stream(f(j, lanes), d, y + j);
   if (j < n) store_first(f(j, n - j), d, y + j, static_cast<std::size_t>(n - j));
 }
 
