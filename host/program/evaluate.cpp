@@ -111,6 +111,7 @@ void add_evaluate(CLI::App& app) {
       ->capture_default_str();
   command->add_flag("--json", options->json, "Print JSON, with every mistake");
   options->device.add_to(*command);
+  tidy_help(*command);
   command->callback([options] { run(*options); });
 }
 

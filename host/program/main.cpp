@@ -5,6 +5,7 @@
 
 #include "host/program/commands.h"
 #include "host/program/options.h"
+#include "host/program/suggest.h"
 
 // Exit codes: 0 success; 1 what was asked for could not be done; 2 what was asked for could not be understood.
 int main(int argc, char** argv) {
@@ -27,7 +28,7 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "softwarp: {}\n", error.what());
     return 1;
   } catch (const CLI::ParseError& error) {
-    fmt::print(stderr, "softwarp: {} (--help lists what there is)\n", error.what());
+    fmt::print(stderr, "softwarp: {}{} (--help lists what there is)\n", error.what(), suggestion(app, argc, argv));
     return 2;
   } catch (const std::bad_alloc&) {
     fmt::print(stderr, "softwarp: out of memory\n");

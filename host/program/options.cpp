@@ -8,13 +8,41 @@
 
 namespace softwarp::program {
 
+namespace {
+
+// A Validator without a name of its own, so that the help stays short.
+template <class T>
+CLI::Validator in_range(T least, T most, const char* what) {
+  return CLI::Validator(
+      [=](const std::string& text) {
+        T value{};
+        const bool holds = CLI::detail::lexical_cast(text, value) && value >= least && value <= most;
+        return holds ? std::string() : fmt::format("expected {} from {} to {}, found {}", what, least, most, text);
+      },
+      "");
+}
+
+}  // namespace
+
+CLI::Validator number_in(double least, double most) { return in_range(least, most, "a number"); }
+CLI::Validator count_in(std::int64_t least, std::int64_t most) { return in_range(least, most, "a whole number"); }
+
+void tidy_help(CLI::App& command) {
+  for (CLI::Option* option : command.get_options()) {
+    const std::string type = option->get_type_name();
+    if (type == "INT" || type == "UINT") option->type_name("N");
+    if (type == "FLOAT") option->type_name("X");
+    if (type.rfind("TEXT:", 0) == 0) option->type_name("NAME");
+  }
+}
+
 void DeviceOptions::add_to(CLI::App& command) {
   command.add_option("--device", device, "Where to compute; auto takes a GPU if there is one")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
       ->capture_default_str()
       ->group("Device");
   command.add_option("--threads", threads, "CPU threads; 0: one for each core")
-      ->check(CLI::Range(0, 1024))
+      ->check(count_in(0, 1024))
       ->capture_default_str()
       ->group("Device");
 }

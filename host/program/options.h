@@ -26,6 +26,13 @@ CLI::Option* add_choice(CLI::App& command, const std::string& flag, E& value, co
       ->default_str(std::string(name_of(value)));
 }
 
+// Checks that say what was expected and found. NaN is in no range.
+CLI::Validator number_in(double least, double most);
+CLI::Validator count_in(std::int64_t least, std::int64_t most = std::int64_t{1} << 30);
+
+// Shortens the help: N for a whole number, X for any, without their ranges.
+void tidy_help(CLI::App& command);
+
 // Where to compute.
 struct DeviceOptions {
   std::string device = "auto";

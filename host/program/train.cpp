@@ -27,34 +27,34 @@ void add_network_flags(CLI::App& command, TrainingSettings& s) {
   const auto in = [](CLI::Option* option) { return option->capture_default_str()->group("Network"); };
   in(command.add_option("--hidden", s.hidden, "Widths of the hidden layers, as in 512,256; 0: no hidden layer"))
       ->delimiter(',')
-      ->check(CLI::Range(0, 1 << 20))
+      ->check(count_in(0, 1 << 20))
       ->default_str("512,256");
   in(add_choice(command, "--activation", s.activation, "After each hidden layer"))->default_str("relu");
   in(add_choice(command, "--init", s.initialization, "Initial weights: kaiming, or uniform in +-sqrt(1/inputs)"))
       ->default_str("kaiming");
   in(command.add_option("--dropout", s.dropout.hidden, "Chance that a hidden value is dropped"))
-      ->check(CLI::Range(0.0, 0.99));
+      ->check(number_in(0, 0.99));
   in(command.add_option("--input-dropout", s.dropout.input, "Chance that a pixel is dropped"))
-      ->check(CLI::Range(0.0, 0.99));
+      ->check(number_in(0, 0.99));
 }
 
 void add_optimizer_flags(CLI::App& command, TrainingSettings& s) {
   const auto in = [](CLI::Option* option) { return option->capture_default_str()->group("Optimizer"); };
   in(add_choice(command, "--optimizer", s.optimizer, "How gradients move the weights"))->default_str("adamw");
-  in(command.add_option("--lr", s.rate, "Highest learning rate"))->check(CLI::PositiveNumber);
-  in(command.add_option("--momentum", s.momentum, "Of sgd"))->check(CLI::Range(0.0, 0.9999));
+  in(command.add_option("--lr", s.rate, "Highest learning rate"))->check(number_in(1e-12, 1e12));
+  in(command.add_option("--momentum", s.momentum, "Of sgd"))->check(number_in(0, 0.9999));
   in(command.add_flag("--nesterov", s.nesterov, "Nesterov's momentum for sgd"));
   in(command.add_option("--weight-decay", s.weight_decay, "On weights only; L2 with sgd, decoupled with adamw"))
-      ->check(CLI::NonNegativeNumber);
+      ->check(number_in(0, 1e6));
   in(command.add_option("--label-smoothing", s.label_smoothing, "Share of the target spread over all classes"))
-      ->check(CLI::Range(0.0, 1.0));
+      ->check(number_in(0, 1));
   in(add_choice(command, "--schedule", s.schedule, "How the learning rate moves"))->default_str("one-cycle");
   in(command.add_option("--warmup-epochs", s.warmup_epochs, "Linear rise at the start; one-cycle has its own"))
-      ->check(CLI::NonNegativeNumber);
+      ->check(number_in(0, 1e6));
   in(command.add_option("--step-epochs", s.step_epochs, "Schedule step: epochs between drops"))
-      ->check(CLI::Range(1, 1 << 30));
+      ->check(count_in(1));
   in(command.add_option("--step-factor", s.step_factor, "Schedule step: what a drop multiplies by"))
-      ->check(CLI::PositiveNumber);
+      ->check(number_in(1e-6, 1));
 }
 
 void add_training_flags(CLI::App& command, TrainOptions& o) {
@@ -62,17 +62,17 @@ void add_training_flags(CLI::App& command, TrainOptions& o) {
   const auto in = [](CLI::Option* option) { return option->capture_default_str()->group("Training"); };
   in(command.add_option("--data", o.data, "mnist, fashion-mnist, digits, or a directory with the four IDX files"));
   in(command.add_option("--images", o.images, "Train on the first so many images; 0: all"))
-      ->check(CLI::Range(0, 1 << 30));
-  in(command.add_option("--epochs", s.epochs, "Passes over the training images"))->check(CLI::Range(1, 1 << 30));
-  in(command.add_option("--batch-size", s.batch_size, "Images a step; 0: all")->check(CLI::Range(0, 1 << 30)));
+      ->check(count_in(0));
+  in(command.add_option("--epochs", s.epochs, "Passes over the training images"))->check(count_in(1));
+  in(command.add_option("--batch-size", s.batch_size, "Images a step; 0: all")->check(count_in(0)));
   in(command.add_option("--seed", s.seed, "Of initial weights, order, dropout and validation split"));
   in(command.add_option("--validation", s.validation, "Share of the training images to hold out"))
-      ->check(CLI::Range(0.0, 0.99));
+      ->check(number_in(0, 0.99));
   in(command.add_option("--patience", s.patience, "Stop after so many epochs of no better validation loss; 0: never"))
-      ->check(CLI::Range(0, 1 << 30));
+      ->check(count_in(0));
   in(command.add_option("--output", o.output, "Directory for model.safetensors, metrics.csv and summary.json"));
   in(command.add_option("--report-every", o.report_every, "Print a line every so many epochs"))
-      ->check(CLI::Range(1, 1 << 30));
+      ->check(count_in(1));
 }
 
 void check_together(TrainingSettings& s) {
@@ -105,8 +105,8 @@ void run(TrainOptions& o) {
     throw Error(fmt::format("--images: expected at most the {} training images of {}, found {}", data.train.count,
                             o.data, o.images));
   if (o.images > 0) data.train = take(data.train, o.images);
-  const RunDirectory directory(o.output);
   const std::unique_ptr<Backend> backend = o.device.make_backend();
+  const RunDirectory directory(o.output);
   print_start(o, data, *backend);
 
   TrainingResult result;
@@ -128,10 +128,12 @@ void add_train(CLI::App& app) {
   const auto options = std::make_shared<TrainOptions>();
   CLI::App* command = app.add_subcommand("train", "Train a network and write it to a directory");
   command->fallthrough();
+  command->footer("--config FILE reads these flags from a TOML file's section [train]; flags given here win.");
   add_training_flags(*command, *options);
   add_network_flags(*command, options->settings);
   add_optimizer_flags(*command, options->settings);
   options->device.add_to(*command);
+  tidy_help(*command);
   command->callback([options] { run(*options); });
 }
 

@@ -25,7 +25,8 @@ void expect_refusal(const Arguments& arguments, int exit_code, const std::vector
 TEST(ProgramErrors, WrongFlagsEndWithTwo) {
   expect_refusal({}, 2, {"subcommand"});
   expect_refusal({"fly"}, 2, {"fly"});
-  expect_refusal({"train", "--epoch", "3"}, 2, {"--epoch"});
+  expect_refusal({"trian"}, 2, {"did you mean train?"});
+  expect_refusal({"train", "--epoch", "3"}, 2, {"--epoch", "did you mean --epochs?"});
   expect_refusal({"train", "--epochs", "0"}, 2, {"--epochs", "0"});
   expect_refusal({"train", "--epochs", "many"}, 2, {"--epochs", "many"});
   expect_refusal({"train", "--batch-size", "-1"}, 2, {"--batch-size", "-1"});
@@ -62,7 +63,7 @@ TEST(ProgramErrors, ConfigFilesAreChecked) {
 TEST(ProgramErrors, AnOutputThatIsNoDirectoryIsRefusedBeforeTraining) {
   const TemporaryDirectory directory;
   directory.write("file", {});
-  expect_refusal({"train", "--output", "file"}, 1, {"file", "expected a directory"}, directory);
+  expect_refusal({"train", "--device", "cpu", "--output", "file"}, 1, {"file", "expected a directory"}, directory);
 }
 
 // Each malformed data set ends the program before it makes its output directory.
