@@ -1,0 +1,74 @@
+// A thread's access to memory: is it there, is it aligned, and what does it cost.
+
+#include <algorithm>
+
+#include "tests/simulator/device/hooks.h"
+#include "tests/simulator/engine/kernel.h"
+#include "tests/simulator/engine/memory.h"
+
+namespace softwarp::simulator {
+
+namespace {
+
+constexpr std::uintptr_t kSectorBytes = 32;
+
+std::string size_and_place(const void* pointer, std::size_t bytes) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%zu bytes at %p", bytes, pointer);
+  return text;
+}
+
+void check_alignment(const void* pointer, std::size_t bytes) {
+  if (reinterpret_cast<std::uintptr_t>(pointer) % bytes != 0)
+    fail_kernel(cudaErrorMisalignedAddress, "a misaligned access of " + size_and_place(pointer, bytes));
+}
+
+bool in_global(const void* pointer, std::size_t bytes) {
+  return contains(Memory::device, pointer, bytes) || contains(Memory::pinned, pointer, bytes);
+}
+
+}  // namespace
+
+void access(const void* pointer, std::size_t bytes, bool store) {
+  check_alignment(pointer, bytes);
+  if (!in_global(pointer, bytes))
+    fail_kernel(cudaErrorIllegalAddress, std::string(store ? "a store of " : "a load of ") +
+                                             size_and_place(pointer, bytes) + ", which is outside device memory");
+  if (running_launch().programmatic && !running->awaited_dependency)
+    fail_kernel(cudaErrorLaunchFailure, "touches memory before cudaGridDependencySynchronize");
+  Counters& counters = running_counters();
+  ++(store ? counters.stores : counters.loads);
+  (store ? counters.store_bytes : counters.load_bytes) += static_cast<std::int64_t>(bytes);
+  const auto first = reinterpret_cast<std::uintptr_t>(pointer) / kSectorBytes;
+  const auto last = (reinterpret_cast<std::uintptr_t>(pointer) + bytes - 1) / kSectorBytes;
+  const unsigned number = running->accesses++;
+  for (auto sector = first; sector <= last; ++sector) running->warp->touched.push_back({sector, number, store});
+}
+
+void access_atomically(const void* pointer, std::size_t bytes) {
+  check_alignment(pointer, bytes);
+  if (!in_global(pointer, bytes) && !is_shared(pointer, bytes, running_launch().shared_bytes))
+    fail_kernel(cudaErrorIllegalAddress,
+                "an atomic on " + size_and_place(pointer, bytes) + ", which is neither device nor shared memory");
+  ++running_counters().atomics;
+}
+
+void count_sectors(Warp& warp) {
+  auto& touched = warp.touched;
+  std::ranges::sort(touched);
+  const auto end = std::unique(touched.begin(), touched.end());
+  Counters& counters = *warp.block->cluster->launch->counters;
+  for (auto touch = touched.begin(); touch != end; ++touch)
+    ++(touch->store ? counters.store_sectors : counters.load_sectors);
+  touched.clear();
+}
+
+void count_exponential() {
+  if (running != nullptr) ++running_counters().exponentials;
+}
+
+void await_dependency() { running->awaited_dependency = true; }
+
+void trap() { fail_kernel(cudaErrorLaunchFailure, "__trap"); }
+
+}  // namespace softwarp::simulator

@@ -1,0 +1,102 @@
+// The control interface: simulator.h.
+
+#include "tests/simulator/engine/memory.h"
+#include "tests/simulator/engine/queue.h"
+#include "tests/simulator/engine/random.h"
+#include "tests/simulator/engine/state.h"
+
+namespace softwarp::simulator {
+
+namespace {
+
+void add(Counters& sum, const Counters& c) {
+  for (const auto member :
+       {&Counters::launches, &Counters::blocks, &Counters::threads, &Counters::loads, &Counters::load_bytes,
+        &Counters::load_sectors, &Counters::stores, &Counters::store_bytes, &Counters::store_sectors,
+        &Counters::atomics, &Counters::barriers, &Counters::cluster_barriers, &Counters::collectives,
+        &Counters::exponentials})
+    sum.*member += c.*member;
+}
+
+}  // namespace
+
+// Limits: CUDA C++ Programming Guide, technical specifications per compute capability. Multiprocessors: of
+// one card that has it.
+Device device_of(int major, int minor) {
+  Device device{.major = major, .minor = minor};
+  const auto limits = [&](int multiprocessors, std::size_t shared_kib, int threads) {
+    device.multiprocessors = multiprocessors;
+    device.shared_per_multiprocessor = shared_kib << 10;
+    device.shared_per_block_optin = major == 7 ? shared_kib << 10 : (shared_kib - 1) << 10;
+    device.threads_per_multiprocessor = threads;
+    device.largest_cluster = major >= 9 ? 8 : 1;
+  };
+  if (major < 8) limits(40, 64, 1024);
+  if (major == 8 && minor == 0) limits(108, 164, 2048);
+  if (major == 8 && minor > 0) limits(84, 100, 1536);
+  if (major == 9) limits(132, 228, 2048);
+  if (major == 10) limits(148, 228, 2048);
+  if (major > 10) limits(170, 100, 1536);
+  return device;
+}
+
+void reset(std::uint64_t seed, const Device& device) {
+  objects().clear();
+  forget_all_work();
+  release_all_memory();
+  State fresh;
+  fresh.device = device;
+  fresh.memory_version = state().memory_version + 1;
+  fresh.kernels = std::move(state().kernels);  // whoever has set their attributes does so once
+  state() = std::move(fresh);
+  reset_counters();
+  set_seed(seed);
+}
+
+void set_seed(std::uint64_t seed) { random_state = seed; }
+
+std::vector<std::string> take_errors() { return std::exchange(state().errors, {}); }
+
+std::vector<std::string> live_objects() {
+  std::vector<std::string> lines = live_memory();
+  for (const auto& [handle, object] : objects()) lines.push_back(std::string("a ") + object.kind);
+  return lines;
+}
+
+Counters counters(std::string_view name) {
+  Counters sum;
+  for (const auto& [address, kernel] : state().kernels)
+    if (kernel.name.find(name) != std::string::npos) add(sum, kernel.counters);
+  return sum;
+}
+
+std::vector<std::string> kernels_run() {
+  std::vector<std::string> names;
+  for (const auto& [address, kernel] : state().kernels)
+    if (kernel.counters.launches > 0) names.push_back(kernel.name);
+  return names;
+}
+
+HostCounters host_counters() { return state().host; }
+
+std::int64_t calls(std::string_view function) {
+  const auto found = state().calls.find(function);
+  return found == state().calls.end() ? 0 : found->second;
+}
+
+void reset_counters() {
+  state().host = {};
+  state().calls.clear();
+  for (auto& [address, kernel] : state().kernels) kernel.counters = {};
+}
+
+void inject(const Fault& fault) {
+  state().fault = fault;
+  state().fault_hit = false;
+}
+
+bool fault_hit() { return state().fault_hit; }
+
+void refuse_epilogue(cublasLtEpilogue_t epilogue) { state().refused_epilogues.insert(epilogue); }
+
+}  // namespace softwarp::simulator

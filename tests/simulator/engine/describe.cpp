@@ -1,0 +1,88 @@
+// The words of an error: which kernel, which block, which thread, which line.
+
+#include <cxxabi.h>
+#include <dlfcn.h>
+#include <elf.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <span>
+
+#include "tests/simulator/engine/kernel.h"
+
+namespace softwarp::simulator {
+
+namespace {
+
+std::string triple(const uint3& v) {
+  return "(" + std::to_string(v.x) + "," + std::to_string(v.y) + "," + std::to_string(v.z) + ")";
+}
+
+// Kernels have internal linkage, so the dynamic linker does not know them; the file's symbol table does.
+std::string mangled_name(const void* function) {
+  Dl_info info;
+  if (dladdr(function, &info) == 0) return {};
+  std::ifstream file(std::strcmp(info.dli_fname, "") == 0 ? "/proc/self/exe" : info.dli_fname, std::ios::binary);
+  if (!file) file.open("/proc/self/exe", std::ios::binary);
+  const std::string image{std::istreambuf_iterator<char>(file), {}};
+  if (image.size() < sizeof(Elf64_Ehdr)) return {};
+  const auto* header = reinterpret_cast<const Elf64_Ehdr*>(image.data());
+  const auto base = header->e_type == ET_DYN ? reinterpret_cast<std::uintptr_t>(info.dli_fbase) : 0;
+  const std::uintptr_t wanted = reinterpret_cast<std::uintptr_t>(function) - base;
+  const std::span sections(reinterpret_cast<const Elf64_Shdr*>(image.data() + header->e_shoff), header->e_shnum);
+  for (const Elf64_Shdr& section : sections) {
+    if (section.sh_type != SHT_SYMTAB) continue;
+    const char* names = image.data() + sections[section.sh_link].sh_offset;
+    const std::span symbols(reinterpret_cast<const Elf64_Sym*>(image.data() + section.sh_offset),
+                            section.sh_size / sizeof(Elf64_Sym));
+    for (const Elf64_Sym& symbol : symbols)
+      if (ELF64_ST_TYPE(symbol.st_info) == STT_FUNC && symbol.st_value == wanted) return names + symbol.st_name;
+  }
+  return {};
+}
+
+// "void ns::(anonymous namespace)::f<ns::T>(int)" becomes "f<ns::T>".
+std::string short_name(std::string name) {
+  const std::string unnamed = "(anonymous namespace)::";
+  for (auto at = name.find(unnamed); at != std::string::npos; at = name.find(unnamed)) name.erase(at, unnamed.size());
+  std::size_t begin = 0, end = name.size();
+  int depth = 0;
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    if (name[i] == '<') ++depth;
+    if (name[i] == '>') --depth;
+    if (depth > 0) continue;
+    if (name[i] == '(') {
+      end = i;
+      break;
+    }
+    if (name[i] == ' ' || name[i] == ':') begin = i + 1;
+  }
+  return name.substr(begin, end - begin);
+}
+
+}  // namespace
+
+std::string symbol_name(const void* function) {
+  const std::string mangled = mangled_name(function);
+  if (mangled.empty()) return "kernel without a name";
+  int status = 0;
+  const std::unique_ptr<char, decltype(&std::free)> name(
+      abi::__cxa_demangle(mangled.c_str(), nullptr, nullptr, &status), &std::free);
+  return status == 0 ? short_name(name.get()) : mangled;
+}
+
+std::string describe(const Thread& thread) {
+  const Block& block = *thread.warp->block;
+  return "kernel " + block.cluster->launch->name + ", block " + triple(block.index) + ", thread " +
+         triple(thread.index);
+}
+
+std::string describe(const std::source_location& where) {
+  const std::string file = where.file_name();
+  return file.substr(file.rfind('/') + 1) + ":" + std::to_string(where.line());
+}
+
+}  // namespace softwarp::simulator

@@ -1,0 +1,80 @@
+#pragma once
+
+// What the device is and what has happened to it since the last reset.
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tests/simulator/simulator.h"
+
+namespace softwarp::simulator {
+
+// What is asked once per kernel.
+struct KernelEntry {
+  std::string name;
+  std::size_t most_dynamic_shared = 0;  // 0: as much as any kernel may use
+  bool large_clusters = false;
+  Counters counters;
+};
+
+struct State {
+  Device device;
+  cudaError_t lost = cudaSuccess;  // why the context is lost: every call says so from then on
+  cudaError_t last_error = cudaSuccess;
+  std::vector<std::string> errors;
+  std::map<const void*, KernelEntry> kernels;
+  std::map<std::string, std::int64_t, std::less<>> calls;
+  HostCounters host;
+  std::optional<Fault> fault;
+  bool fault_hit = false;
+  std::set<cublasLtEpilogue_t> refused_epilogues;
+  std::size_t memory_version = 0;  // changes with every allocation and release
+};
+State& state();
+
+KernelEntry& kernel_entry(const void* kernel);
+
+// Everything that has a handle. A handle that is not here is no longer, or never was, valid.
+struct Object {
+  const char* kind;
+  std::shared_ptr<void> value;
+};
+std::map<const void*, Object>& objects();
+
+template <class T>
+T* make_object(const char* kind) {
+  auto value = std::make_shared<T>();
+  T* const handle = value.get();
+  objects()[handle] = {kind, std::move(value)};
+  return handle;
+}
+inline bool is_object(const void* handle) { return objects().contains(handle); }
+
+// How a call of the runtime stands to graph capture, to faults and to lost contexts.
+enum class CallKind {
+  plain,
+  unsafe,   // forbidden while a stream captures
+  release,  // happens even if it reports an error
+};
+
+// The frame of every function of the runtime: counts it, lets it fail, and remembers what it returns.
+cudaError_t begin_call(const char* name, CallKind kind);
+cudaError_t end_call(cudaError_t result);
+
+template <class Body>
+cudaError_t call(const char* name, CallKind kind, Body&& body) {
+  const cudaError_t refused = begin_call(name, kind);
+  if (refused != cudaSuccess && kind != CallKind::release) return end_call(refused);
+  const cudaError_t result = body();
+  return end_call(refused != cudaSuccess ? refused : result);
+}
+
+// The same for cuBLASLt.
+cublasStatus_t begin_library_call(const char* name);
+
+}  // namespace softwarp::simulator

@@ -1,0 +1,80 @@
+// cudaLaunchKernelEx: checks the configuration as the runtime does, then queues the kernel.
+
+#include "tests/simulator/device/hooks.h"
+#include "tests/simulator/engine/kernel.h"
+#include "tests/simulator/engine/queue.h"
+#include "tests/simulator/engine/state.h"
+
+namespace softwarp::simulator {
+
+namespace {
+
+constexpr unsigned kMostThreads = 1024;
+
+bool within(const dim3& d, unsigned x, unsigned y, unsigned z) {
+  return d.x > 0 && d.y > 0 && d.z > 0 && d.x <= x && d.y <= y && d.z <= z;
+}
+
+cudaError_t check_shape(const Launch& launch) {
+  const dim3& b = launch.block;
+  if (!within(launch.grid, 0x7fffffff, 65535, 65535) || !within(b, kMostThreads, kMostThreads, 64) ||
+      b.x * b.y * b.z > kMostThreads)
+    return cudaErrorInvalidConfiguration;
+  return cudaSuccess;
+}
+
+cudaError_t check_cluster(const Launch& launch, const KernelEntry& entry) {
+  const Device& device = state().device;
+  const dim3& c = launch.cluster;
+  if (c.x == 1 && c.y == 1 && c.z == 1) return cudaSuccess;
+  if (device.major < 9) return cudaErrorNotSupported;
+  const auto largest = static_cast<unsigned>(device.largest_cluster) * (entry.large_clusters ? 2 : 1);
+  if (c.x == 0 || c.y == 0 || c.z == 0 || c.x * c.y * c.z > largest) return cudaErrorInvalidClusterSize;
+  if (launch.grid.x % c.x != 0 || launch.grid.y % c.y != 0 || launch.grid.z % c.z != 0)
+    return cudaErrorInvalidConfiguration;
+  return cudaSuccess;
+}
+
+cudaError_t check_shared(const Launch& launch, const KernelEntry& entry) {
+  const Device& device = state().device;
+  const std::size_t allowed = std::max(device.shared_per_block, entry.most_dynamic_shared);
+  return launch.shared_bytes <= std::min(allowed, device.shared_per_block_optin) ? cudaSuccess : cudaErrorInvalidValue;
+}
+
+cudaError_t read_attributes(const cudaLaunchConfig_t& config, Launch& launch) {
+  for (unsigned i = 0; i < config.numAttrs; ++i) {
+    const cudaLaunchAttribute& attribute = config.attrs[i];
+    if (attribute.id == cudaLaunchAttributeClusterDimension)
+      launch.cluster = {attribute.val.clusterDim.x, attribute.val.clusterDim.y, attribute.val.clusterDim.z};
+    if (attribute.id == cudaLaunchAttributeProgrammaticStreamSerialization &&
+        attribute.val.programmaticStreamSerializationAllowed != 0) {
+      if (state().device.major < 9) return cudaErrorNotSupported;
+      launch.programmatic = true;
+    }
+  }
+  return cudaSuccess;
+}
+
+}  // namespace
+
+cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, std::function<void()> body) {
+  return call("cudaLaunchKernelExC", CallKind::plain, [&] {
+    if (kernel == nullptr) return cudaErrorInvalidDeviceFunction;
+    CUstream_st* stream = find_stream(config.stream);
+    if (stream == nullptr) return cudaErrorInvalidResourceHandle;
+    KernelEntry& entry = kernel_entry(kernel);
+    Launch launch{.name = entry.name,
+                  .grid = config.gridDim,
+                  .block = config.blockDim,
+                  .cluster = {1, 1, 1},
+                  .shared_bytes = config.dynamicSmemBytes,
+                  .body = std::move(body),
+                  .counters = &entry.counters};
+    for (const cudaError_t refused : {read_attributes(config, launch), check_shape(launch),
+                                      check_cluster(launch, entry), check_shared(launch, entry)})
+      if (refused != cudaSuccess) return refused;
+    return submit(*stream, [launch]() mutable { return run(launch); });
+  });
+}
+
+}  // namespace softwarp::simulator

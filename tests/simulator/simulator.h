@@ -1,0 +1,93 @@
+#pragma once
+
+// What a test asks of the simulated device: which device it is, in which order it runs, which call fails,
+// and afterwards what it did and which rules were broken. README.md tells what it proves.
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cublasLt.h"
+#include "cuda_runtime.h"
+
+namespace softwarp::simulator {
+
+struct Device {
+  int count = 1;                     // 0: every call says cudaErrorNoDevice
+  cudaError_t driver = cudaSuccess;  // anything else: what every call returns
+  int major = 9;
+  int minor = 0;
+  int multiprocessors = 132;
+  std::size_t shared_per_block = 48 << 10;
+  std::size_t shared_per_block_optin = 227 << 10;
+  std::size_t shared_per_multiprocessor = 228 << 10;
+  int threads_per_multiprocessor = 2048;
+  int largest_cluster = 8;  // 16 for kernels that allow more than is portable
+  std::size_t memory = std::size_t{8} << 30;
+};
+
+// The limits of a compute capability between 7.5 and 12.0.
+Device device_of(int major, int minor);
+
+// A new device: nothing allocated, nothing counted, no error, no fault. Tests start with it.
+void reset(std::uint64_t seed = 1, const Device& device = {});
+
+// Draws the order of lanes, warps, blocks and streams from here on.
+void set_seed(std::uint64_t seed);
+
+// Every rule broken since the last call, in words that name the kernel, the block and the thread.
+std::vector<std::string> take_errors();
+
+// What was made and not yet released, one line each: memory, streams, events, graphs, cuBLASLt objects.
+std::vector<std::string> live_objects();
+
+struct Counters {
+  std::int64_t launches = 0;
+  std::int64_t blocks = 0;
+  std::int64_t threads = 0;
+  std::int64_t loads = 0;  // by __ldg and its relatives, each one thread's access
+  std::int64_t load_bytes = 0;
+  std::int64_t load_sectors = 0;  // distinct 32-byte sectors, warp by warp and access by access
+  std::int64_t stores = 0;
+  std::int64_t store_bytes = 0;
+  std::int64_t store_sectors = 0;
+  std::int64_t atomics = 0;
+  std::int64_t barriers = 0;          // a block's, each counted once
+  std::int64_t cluster_barriers = 0;  // a cluster's, each counted once
+  std::int64_t collectives = 0;       // shuffles and votes, each counted once for the lanes that meet
+  std::int64_t exponentials = 0;      // __expf, exp2f and the like, each one thread's
+};
+
+// The sum over all kernels whose name contains `name`, such as "softmax_kernel<float>".
+Counters counters(std::string_view name = "");
+std::vector<std::string> kernels_run();
+
+// What the host asked for.
+struct HostCounters {
+  std::int64_t calls = 0;  // of the runtime and of cuBLASLt, those that a fault can hit
+  std::int64_t allocations = 0;
+  std::int64_t copies = 0;
+  std::int64_t copied_bytes = 0;
+  std::int64_t synchronizations = 0;  // calls that wait for the device
+  std::int64_t graph_launches = 0;
+  std::int64_t products = 0;  // by cublasLtMatmul, when they run
+};
+HostCounters host_counters();
+std::int64_t calls(std::string_view function);
+void reset_counters();
+
+// The n-th call from now on fails, n = 0 being the next; calls that release something do so all the same.
+struct Fault {
+  std::int64_t call = 0;
+  cudaError_t runtime = cudaErrorMemoryAllocation;
+  cublasStatus_t cublas = CUBLAS_STATUS_ALLOC_FAILED;
+};
+void inject(const Fault& fault);
+bool fault_hit();
+
+// From now on cuBLASLt finds no algorithm for this epilogue, as happens for some shapes and versions.
+void refuse_epilogue(cublasLtEpilogue_t epilogue);
+
+}  // namespace softwarp::simulator
