@@ -53,6 +53,21 @@ TEST(Dropout, KeepsTheSameShareAtEveryPlaceOfAGroup) {
   }
 }
 
+// Elements of one group come from one draw, and may have nothing else in common.
+TEST(Dropout, DrawsNeighboursIndependently) {
+  const Floats ones(kMany, 1.0f);
+  for (const auto& backend : make_backends()) {
+    SCOPED_TRACE(backend->name());
+    const Floats y = drop(*backend, ones, {.rate = 0.5f});
+    for (std::size_t apart = 1; apart <= 17; ++apart) {
+      int same = 0;
+      for (std::size_t i = apart; i < kMany; ++i) same += y[i] == y[i - apart];
+      EXPECT_NEAR(same / static_cast<double>(kMany - apart), 0.5, 4 * std::sqrt(0.25 / kMany))
+          << apart << " apart";
+    }
+  }
+}
+
 TEST(Dropout, MultipliesEachElementThatItKeeps) {
   const Floats x = random_values(1003, 1);
   for (const auto& backend : make_backends()) {
