@@ -3,7 +3,7 @@
 #
 #   arrow       kernels <- host/backend <- {host/data, host/model} <- host/training <- host/program <- {tests, bench, ...}
 #   toolkit     kernels include the CUDA toolkit, CUB, Random123 and the standard library, nothing else
-#   path        a quoted include starts at the project's root
+#   path        an include does not climb (../); in kernels and host a quoted one starts at the project's root
 #   launch      no <<<...>>>, it drops the error: launch()
 #   synchronize no cudaDeviceSynchronize in kernels or host: only a download waits
 #   lines       no source over 400 lines
