@@ -9,8 +9,8 @@
 #include <string_view>
 #include <vector>
 
-#include "cublasLt.h"
-#include "cuda_runtime.h"
+#include <cublasLt.h>
+#include <cuda_runtime.h>
 
 namespace softwarp::simulator {
 

@@ -7,7 +7,7 @@
 #include <functional>
 #include <source_location>
 
-#include "cuda_runtime_types.h"
+#include <cuda_runtime_types.h>
 
 namespace softwarp::simulator {
 

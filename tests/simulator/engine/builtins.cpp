@@ -1,6 +1,6 @@
 // The built-in variables of the thread that runs.
 
-#include "cuda_runtime.h"
+#include <cuda_runtime.h>
 
 uint3 threadIdx;
 uint3 blockIdx;

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "cuda_runtime_types.h"
+#include <cuda_runtime_types.h>
 #include "tests/simulator/engine/fiber.h"
 #include "tests/simulator/engine/shared_memory.h"
 #include "tests/simulator/simulator.h"

@@ -10,7 +10,7 @@
 #include <set>
 #include <vector>
 
-#include "cuda_runtime_types.h"
+#include <cuda_runtime_types.h>
 
 namespace softwarp::simulator {
 

@@ -7,7 +7,7 @@
 #include <cstring>
 #include <span>
 
-#include "cuda_runtime.h"
+#include <cuda_runtime.h>
 #include "tests/simulator/engine/sanitizer.h"
 
 namespace softwarp {

@@ -6,7 +6,7 @@
 #include <tuple>
 #include <utility>
 
-#include "cuda_runtime_api.h"
+#include <cuda_runtime_api.h>
 #include "tests/simulator/device/intrinsics.h"
 
 #define __global__
@@ -15,7 +15,6 @@
 #define __grid_constant__
 #define __launch_bounds__(...)
 #define __forceinline__ inline __attribute__((always_inline))
-#define __noinline__ __attribute__((noinline))
 #define __align__(n) alignas(n)
 // Everything shared lies in the thread-local storage; the simulator exchanges it from block to block.
 #define __shared__ thread_local

@@ -3,7 +3,7 @@
 // The CUDA runtime's functions that softwarp calls, carried out by the simulator. A function that is
 // missing here does not compile: add it together with what the documentation says it refuses.
 
-#include "cuda_runtime_types.h"
+#include <cuda_runtime_types.h>
 
 #define CUDART_VERSION 13000
 

@@ -4,7 +4,7 @@
 
 #include <cstddef>
 
-#include "vector_types.h"
+#include <vector_types.h>
 
 enum cudaError {
   cudaSuccess = 0,
