@@ -12,6 +12,7 @@
 #include <hwy/contrib/math/math-inl.h>
 
 #include "host/backend/cpu/partial-inl.h"
+#include "host/backend/cpu/vector_exp-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace softwarp::cpu::HWY_NAMESPACE {
@@ -34,7 +35,11 @@ V activate(D d, V z) {
   if constexpr (kind == Activation::gelu)
     return hn::Mul(hn::Mul(hn::Set(d, 0.5f), z), hn::Add(one, hn::Tanh(d, gelu_argument(d, z))));
   if constexpr (kind == Activation::tanh) return hn::Tanh(d, z);
-  if constexpr (kind == Activation::sigmoid) return hn::Div(one, hn::Add(one, hn::Exp(d, hn::Neg(z))));
+  if constexpr (kind == Activation::sigmoid) {
+    // exp of what is never positive cannot overflow; sigmoid(-z) = 1 - sigmoid(z) = e / (1 + e).
+    const V e = vector_exp(d, hn::Neg(hn::Abs(z)));
+    return hn::Div(hn::IfThenElse(hn::Lt(z, hn::Zero(d)), e, one), hn::Add(one, e));
+  }
 }
 
 // dy times da/dz, as kernels/activation.h has it.
