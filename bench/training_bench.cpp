@@ -1,6 +1,6 @@
-// What a training step costs beside its matrix products: an epoch of SGD on MNIST-sized random data, and the same
-// number of bare oneDNN products of the same shapes, one after the other in one process. `ratio` is the median of
-// their quotients; 1 would mean that gathering, activations, loss, update and shuffling were free.
+// What a training step costs beside its matrix products: an epoch of SGD on MNIST-sized random data, and the
+// same number of bare oneDNN products of the same shapes, one after the other in one process. `ratio` is the
+// median of their quotients; 1 would mean that gathering, activations, loss, update and shuffling were free.
 
 #include <benchmark/benchmark.h>
 #include <omp.h>
@@ -73,8 +73,8 @@ std::vector<BareProduct> bare_step(const MlpShape& shape, std::int64_t batch) {
   std::vector<BareProduct> products;
   for (std::int64_t i = 0; i < shape.layers(); ++i) {
     const std::int64_t inputs = shape.width(i), outputs = shape.width(i + 1);
-    products.emplace_back(batch, outputs, inputs, false, true);  // z = x wᵀ
-    products.emplace_back(outputs, inputs, batch, true, false);  // dw = dzᵀ x
+    products.emplace_back(batch, outputs, inputs, false, true);              // z = x wᵀ
+    products.emplace_back(outputs, inputs, batch, true, false);              // dw = dzᵀ x
     if (i > 0) products.emplace_back(batch, inputs, outputs, false, false);  // dx = dz w
   }
   return products;
@@ -88,7 +88,8 @@ double seconds_of(F f) {
 }
 
 double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
+  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2),
+                   values.end());
   return values[values.size() / 2];
 }
 
@@ -133,8 +134,8 @@ void threads_and_batch(benchmark::internal::Benchmark* b) {
   if (omp_get_num_procs() > 1) b->Args({omp_get_num_procs(), 128});
 }
 
-BENCHMARK_CAPTURE(step_against_its_products, 784-128-10, {128})->Apply(threads_and_batch);
-BENCHMARK_CAPTURE(step_against_its_products, 784-512-512-10, {512, 512})->Apply(threads_and_batch);
+BENCHMARK_CAPTURE(step_against_its_products, 784 - 128 - 10, {128})->Apply(threads_and_batch);
+BENCHMARK_CAPTURE(step_against_its_products, 784 - 512 - 512 - 10, {512, 512})->Apply(threads_and_batch);
 
 }  // namespace
 }  // namespace softwarp

@@ -19,8 +19,7 @@ SOFTWARP_HD T activate(Activation kind, T z) {
   switch (kind) {
     case Activation::identity: return z;
     case Activation::relu: return z > T(0) ? z : (z == z ? T(0) : z);
-    case Activation::gelu:
-      return z / 2 * (1 + std::tanh(T(kGeluScale) * (z + T(kGeluCubic) * z * z * z)));
+    case Activation::gelu: return z / 2 * (1 + std::tanh(T(kGeluScale) * (z + T(kGeluCubic) * z * z * z)));
     case Activation::tanh: return std::tanh(z);
     case Activation::sigmoid: return 1 / (1 + std::exp(-z));
   }

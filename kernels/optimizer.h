@@ -33,11 +33,11 @@ SOFTWARP_HD inline float learning_rate(const Schedule& schedule, std::int64_t st
     const double now = static_cast<double>(step);
     const double last = static_cast<double>(schedule.steps - 1);
     if (now <= peak) return static_cast<float>(cosine(rate / 25, rate, now / (peak > 0 ? peak : 1)));
-    return static_cast<float>(
-        cosine(rate, rate / 25e4, last > peak ? (now - peak) / (last - peak) : 1));
+    return static_cast<float>(cosine(rate, rate / 25e4, last > peak ? (now - peak) / (last - peak) : 1));
   }
   if (step < schedule.warmup_steps)
-    return static_cast<float>(rate * static_cast<double>(step + 1) / static_cast<double>(schedule.warmup_steps));
+    return static_cast<float>(rate * static_cast<double>(step + 1) /
+                              static_cast<double>(schedule.warmup_steps));
   const double after = static_cast<double>(step - schedule.warmup_steps);
   if (schedule.kind == ScheduleKind::cosine) {
     const double span = static_cast<double>(schedule.steps - schedule.warmup_steps);
@@ -66,7 +66,8 @@ struct AdamwOptions {
 };
 
 // p, m: one parameter and its momentum. decay is 0 for biases.
-SOFTWARP_HD inline void sgd_update(float& p, float& m, float g, float rate, const SgdOptions& o, float decay) {
+SOFTWARP_HD inline void sgd_update(float& p, float& m, float g, float rate, const SgdOptions& o,
+                                   float decay) {
   const float d = g + decay * p;
   m = o.momentum * m + d;
   p -= rate * (o.nesterov ? d + o.momentum * m : m);
@@ -74,9 +75,9 @@ SOFTWARP_HD inline void sgd_update(float& p, float& m, float g, float rate, cons
 
 // What AdamW's update of every parameter shares in one step (1-based step t): the bias corrections.
 struct AdamwStep {
-  float rate;          // lr / (1 - beta1^t)
-  float root_scale;    // 1 / sqrt(1 - beta2^t)
-  float keep;          // 1 - lr decay
+  float rate;        // lr / (1 - beta1^t)
+  float root_scale;  // 1 / sqrt(1 - beta2^t)
+  float keep;        // 1 - lr decay
 
   SOFTWARP_HD AdamwStep(float lr, const AdamwOptions& o, std::int64_t t)
       : rate(static_cast<float>(lr / (1 - std::pow(static_cast<double>(o.beta1), static_cast<double>(t))))),

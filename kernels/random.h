@@ -26,9 +26,7 @@ SOFTWARP_HD inline RandomWords random_words(std::uint64_t seed, RandomPurpose pu
 }
 
 // A word as a uniform float in [0, 1): its 24 highest bits.
-SOFTWARP_HD inline float uniform(std::uint32_t word) {
-  return static_cast<float>(word >> 8) * 0x1p-24f;
-}
+SOFTWARP_HD inline float uniform(std::uint32_t word) { return static_cast<float>(word >> 8) * 0x1p-24f; }
 
 // An epoch's order is its samples sorted by these keys; of equal keys the lower index comes first.
 SOFTWARP_HD inline std::uint32_t permutation_key(std::uint64_t seed, std::int64_t epoch, std::int64_t index) {

@@ -14,11 +14,11 @@ struct TrainingState {
 
 // Sums over the rows that cross-entropy has seen since somebody set them to zero.
 struct CrossEntropySums {
-  double loss = 0;                // sum of the rows' losses, each weighted by its class
-  double weight = 0;              // sum of those weights: loss / weight is the mean
-  std::int64_t hits = 0;          // rows whose largest logit is the target's
-  std::int64_t rows = 0;          // rows not ignored
-  std::int64_t bad_targets = 0;   // rows whose target is no class
+  double loss = 0;               // sum of the rows' losses, each weighted by its class
+  double weight = 0;             // sum of those weights: loss / weight is the mean
+  std::int64_t hits = 0;         // rows whose largest logit is the target's
+  std::int64_t rows = 0;         // rows not ignored
+  std::int64_t bad_targets = 0;  // rows whose target is no class
 };
 
 }  // namespace softwarp

@@ -132,8 +132,8 @@ void Backend::gather_batch(const DatasetView& data, const std::int32_t* order, c
   run_gather_batch(data, order, state, batch, targets);
 }
 
-void Backend::sgd_step(const ParameterBuffers& parameters, const SgdOptions& options, const Schedule& schedule,
-                       TrainingState* state, std::int64_t rows) {
+void Backend::sgd_step(const ParameterBuffers& parameters, const SgdOptions& options,
+                       const Schedule& schedule, TrainingState* state, std::int64_t rows) {
   expects(options.momentum == 0 || parameters.first_moment != nullptr, "a momentum buffer");
   expects(!options.nesterov || options.momentum > 0, "momentum above zero for Nesterov");
   run_sgd_step(parameters, options, schedule, state, rows);

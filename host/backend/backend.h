@@ -106,8 +106,9 @@ class Backend {
   // losses [rows] may be null; dlogits may be the logits' own memory, or a view without data for the loss
   // alone. dlogits is the gradient of the mean: (softmax - onehot) w[t] / sum of w[t]. Adds to *sums.
   // A target that is neither a class nor ignored gives a NaN loss and a NaN row, and is counted.
-  void softmax_cross_entropy(ConstView logits, const std::int32_t* targets, const CrossEntropyOptions& options,
-                             float* losses, View dlogits, CrossEntropySums* sums);
+  void softmax_cross_entropy(ConstView logits, const std::int32_t* targets,
+                             const CrossEntropyOptions& options, float* losses, View dlogits,
+                             CrossEntropySums* sums);
 
   // best[r] = the column of the row's largest value, the first of equals; NaN counts as largest.
   void argmax(ConstView x, std::int32_t* best);
@@ -127,8 +128,8 @@ class Backend {
   // order [count] = a permutation of 0..count-1 that depends on (seed, epoch) alone.
   void permutation(std::uint64_t seed, std::int64_t epoch, std::int32_t* order, std::int64_t count);
   // batch[r] = image order[position + r] times scale, targets[r] its label. A null order is the identity.
-  void gather_batch(const DatasetView& data, const std::int32_t* order, const TrainingState* state, View batch,
-                    std::int32_t* targets);
+  void gather_batch(const DatasetView& data, const std::int32_t* order, const TrainingState* state,
+                    View batch, std::int32_t* targets);
   // One optimizer step at the schedule's rate; then state->step += 1, state->position += rows.
   void sgd_step(const ParameterBuffers& parameters, const SgdOptions& options, const Schedule& schedule,
                 TrainingState* state, std::int64_t rows);
@@ -168,11 +169,12 @@ class Backend {
   virtual std::unique_ptr<Linear> run_make_linear(const LinearShape& shape) = 0;
   virtual void run_activation(Activation kind, ConstView z, View y) = 0;
   virtual void run_activation_backward(Activation kind, ConstView z, ConstView y, ConstView dy, View dz) = 0;
-  virtual void run_dropout(ConstView x, float rate, std::int32_t layer, const TrainingState* state, View y) = 0;
+  virtual void run_dropout(ConstView x, float rate, std::int32_t layer, const TrainingState* state,
+                           View y) = 0;
   virtual void run_permutation(std::uint64_t seed, std::int64_t epoch, std::int32_t* order,
                                std::int64_t count) = 0;
-  virtual void run_gather_batch(const DatasetView& data, const std::int32_t* order, const TrainingState* state,
-                                View batch, std::int32_t* targets) = 0;
+  virtual void run_gather_batch(const DatasetView& data, const std::int32_t* order,
+                                const TrainingState* state, View batch, std::int32_t* targets) = 0;
   virtual void run_sgd_step(const ParameterBuffers& parameters, const SgdOptions& options,
                             const Schedule& schedule, TrainingState* state, std::int64_t rows) = 0;
   virtual void run_adamw_step(const ParameterBuffers& parameters, const AdamwOptions& options,

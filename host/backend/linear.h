@@ -54,8 +54,8 @@ class Linear {
   virtual void run_backward_weights(ConstView x, ConstView dz, View dw, float* db) = 0;
   virtual void run_backward_input(ConstView dz, ConstView w, View dx) = 0;
   virtual void run_activation_backward(ConstView y, View dz, float* db) = 0;
-  virtual void run_backward_through(ConstView dz, ConstView w, Linear& below, ConstView y_below, View dz_below,
-                                    float* db_below);
+  virtual void run_backward_through(ConstView dz, ConstView w, Linear& below, ConstView y_below,
+                                    View dz_below, float* db_below);
 
   LinearShape shape_;
 };

@@ -43,9 +43,10 @@ class Metadata {
     }
   }
 
-  [[noreturn]] void fail(const std::string& key, const std::string& expected, const std::string& found) const {
-    throw Error(fmt::format("{}: expected {} \"{}\" in the metadata of a softwarp model, found {}", path_.string(),
-                            expected, key, found));
+  [[noreturn]] void fail(const std::string& key, const std::string& expected,
+                         const std::string& found) const {
+    throw Error(fmt::format("{}: expected {} \"{}\" in the metadata of a softwarp model, found {}",
+                            path_.string(), expected, key, found));
   }
 
  private:
@@ -64,7 +65,8 @@ class Metadata {
 
 MlpShape read_shape(const Metadata& metadata) {
   const std::vector<std::int64_t> widths = metadata.numbers("layers", '-');
-  if (widths.size() < 2 || widths.size() > 1000) metadata.fail("layers", "2 to 1000 widths as", metadata.text("layers"));
+  if (widths.size() < 2 || widths.size() > 1000)
+    metadata.fail("layers", "2 to 1000 widths as", metadata.text("layers"));
   MlpShape shape;
   shape.inputs = widths.front();
   shape.hidden.assign(widths.begin() + 1, widths.end() - 1);
@@ -78,8 +80,8 @@ MlpShape read_shape(const Metadata& metadata) {
   metadata.fail("activation", "a known", activation);
 }
 
-void read_values(const std::filesystem::path& path, const SafetensorsFile& file, const ParameterLayout& layout,
-                 std::vector<float>& values) {
+void read_values(const std::filesystem::path& path, const SafetensorsFile& file,
+                 const ParameterLayout& layout, std::vector<float>& values) {
   if (file.tensors.size() != layout.tensors.size())
     throw Error(fmt::format("{}: expected {} tensors, found {}", path.string(), layout.tensors.size(),
                             file.tensors.size()));
@@ -89,7 +91,8 @@ void read_values(const std::filesystem::path& path, const SafetensorsFile& file,
       throw Error(fmt::format("{}: expected a tensor {}, found none", path.string(), tensor.name));
     if (stored->dtype != "F32" || stored->shape != shape_of(tensor))
       throw Error(fmt::format("{}: expected {} as F32 [{}], found {} [{}]", path.string(), tensor.name,
-                              fmt::join(shape_of(tensor), ", "), stored->dtype, fmt::join(stored->shape, ", ")));
+                              fmt::join(shape_of(tensor), ", "), stored->dtype,
+                              fmt::join(stored->shape, ", ")));
     std::memcpy(values.data() + tensor.offset, stored->data.data(), stored->data.size());
   }
 }
@@ -122,7 +125,8 @@ Model read_model(const std::filesystem::path& path) {
   model.shape = read_shape(metadata);
   const std::vector<std::int64_t> image = metadata.numbers("image", 'x');
   if (image.size() != 2 || image[0] * image[1] != model.shape.inputs)
-    metadata.fail("image", fmt::format("height x width of {} pixels as", model.shape.inputs), metadata.text("image"));
+    metadata.fail("image", fmt::format("height x width of {} pixels as", model.shape.inputs),
+                  metadata.text("image"));
   model.input = {.data = metadata.text("data"),
                  .height = image[0],
                  .width = image[1],

@@ -8,7 +8,8 @@
 
 namespace softwarp {
 
-// inputs -> hidden[0] -> ... -> classes, each arrow a linear layer, `activation` after every one but the last.
+// inputs -> hidden[0] -> ... -> classes, each arrow a linear layer, `activation` after every one but the
+// last.
 struct MlpShape {
   std::int64_t inputs = 0;
   std::vector<std::int64_t> hidden;
@@ -41,8 +42,12 @@ struct ParameterTensor {
 struct ParameterLayout {
   explicit ParameterLayout(const MlpShape& shape);
 
-  const ParameterTensor& weight(std::int64_t layer) const { return tensors[static_cast<std::size_t>(2 * layer)]; }
-  const ParameterTensor& bias(std::int64_t layer) const { return tensors[static_cast<std::size_t>(2 * layer + 1)]; }
+  const ParameterTensor& weight(std::int64_t layer) const {
+    return tensors[static_cast<std::size_t>(2 * layer)];
+  }
+  const ParameterTensor& bias(std::int64_t layer) const {
+    return tensors[static_cast<std::size_t>(2 * layer + 1)];
+  }
 
   std::vector<ParameterTensor> tensors;  // fc1.weight, fc1.bias, fc2.weight, ...
   std::int64_t size = 0;                 // of the buffer, gaps between tensors included

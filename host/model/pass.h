@@ -15,8 +15,8 @@ struct DropoutRates {
   float hidden = 0;
 };
 
-// One batch size's way through an Mlp, forward and, if it trains, backward: its layers' plans and activations.
-// The Mlp must outlive it. With h_0 = x, z_i = h_{i-1} W_iᵀ + b_i, h_i = f(z_i), logits = z_L:
+// One batch size's way through an Mlp, forward and, if it trains, backward: its layers' plans and
+// activations. The Mlp must outlive it. With h_0 = x, z_i = h_{i-1} W_iᵀ + b_i, h_i = f(z_i), logits = z_L:
 //   dz_L = softmax(z_L) - onehot, divided by the batch      (softmax_cross_entropy writes it)
 //   dW_i = dz_iᵀ h_{i-1},  db_i = column sums of dz_i,  dz_{i-1} = (dz_i W_i) ⊙ f'(z_{i-1})
 class Pass {
@@ -26,7 +26,7 @@ class Pass {
   Pass(const Mlp& mlp, std::int64_t batch, bool trains, const DropoutRates& rates = {});
 
   std::int64_t batch() const { return batch_; }
-  View input() const { return input_.view(); }           // [batch, inputs], to be written before forward
+  View input() const { return input_.view(); }            // [batch, inputs], to be written before forward
   View logits() const { return outputs_.back().view(); }  // [batch, classes]; backward expects dlogits here
 
   // Reads input() and leaves logits(). With dropout, `state` says which values drop; input() changes.

@@ -31,11 +31,11 @@ std::filesystem::path model_path(const std::string& model) {
 
 void check_fit(const std::filesystem::path& path, const Model& model, const Dataset& data) {
   if (data.height != model.input.height || data.width != model.input.width)
-    throw Error(fmt::format("{}: expected images of {}x{}, found {}x{} in {}", path.string(), model.input.height,
-                            model.input.width, data.height, data.width, data.name));
+    throw Error(fmt::format("{}: expected images of {}x{}, found {}x{} in {}", path.string(),
+                            model.input.height, model.input.width, data.height, data.width, data.name));
   if (data.classes > model.shape.classes)
-    throw Error(fmt::format("{}: expected at most {} classes, found {} in {}", path.string(), model.shape.classes,
-                            data.classes, data.name));
+    throw Error(fmt::format("{}: expected at most {} classes, found {} in {}", path.string(),
+                            model.shape.classes, data.classes, data.name));
 }
 
 nlohmann::ordered_json to_json(const Score& score, const Classification& result) {
@@ -74,7 +74,8 @@ void print_text(const Score& score, const Classification& result) {
   if (!result.mistakes.empty()) fmt::print("\nmost confident mistakes\n");
   for (std::size_t i = 0; i < std::min<std::size_t>(5, result.mistakes.size()); ++i) {
     const Mistake& m = result.mistakes[i];
-    fmt::print("image {:5}: {} taken for {} with probability {:.4f}\n", m.image, m.label, m.predicted, m.probability);
+    fmt::print("image {:5}: {} taken for {} with probability {:.4f}\n", m.image, m.label, m.predicted,
+               m.probability);
   }
 }
 
@@ -104,7 +105,8 @@ void add_evaluate(CLI::App& app) {
   const auto options = std::make_shared<EvaluateOptions>();
   CLI::App* command = app.add_subcommand("evaluate", "Measure a trained network on a data set");
   command->fallthrough();
-  command->add_option("model", options->model, "A training's directory, or a model.safetensors")->capture_default_str();
+  command->add_option("model", options->model, "A training's directory, or a model.safetensors")
+      ->capture_default_str();
   command->add_option("--data", options->data, "As for train; by default what the model was trained on");
   command->add_option("--split", options->part, "Which part of the data")
       ->check(CLI::IsMember({"test", "train"}))

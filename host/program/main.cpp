@@ -7,12 +7,14 @@
 #include "host/program/options.h"
 #include "host/program/suggest.h"
 
-// Exit codes: 0 success; 1 what was asked for could not be done; 2 what was asked for could not be understood.
+// Exit codes: 0 success; 1 what was asked for could not be done; 2 what was asked for could not be
+// understood.
 int main(int argc, char** argv) {
   using namespace softwarp::program;
   CLI::App app("Softmax and multilayer-perceptron training on NVIDIA GPUs and CPUs.", "softwarp");
   app.set_version_flag("--version", "softwarp " SOFTWARP_VERSION);
-  app.set_config("--config", "", "Read flags from this TOML file: a section for each subcommand, as in [train]");
+  app.set_config("--config", "",
+                 "Read flags from this TOML file: a section for each subcommand, as in [train]");
   app.allow_config_extras(CLI::config_extras_mode::error);
   app.require_subcommand(1);
   app.get_formatter()->column_width(28);
@@ -28,7 +30,8 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "softwarp: {}\n", error.what());
     return 1;
   } catch (const CLI::ParseError& error) {
-    fmt::print(stderr, "softwarp: {}{} (--help lists what there is)\n", error.what(), suggestion(app, argc, argv));
+    fmt::print(stderr, "softwarp: {}{} (--help lists what there is)\n", error.what(),
+               suggestion(app, argc, argv));
     return 2;
   } catch (const std::bad_alloc&) {
     fmt::print(stderr, "softwarp: out of memory\n");

@@ -17,7 +17,8 @@ CLI::Validator in_range(T least, T most, const char* what) {
       [=](const std::string& text) {
         T value{};
         const bool holds = CLI::detail::lexical_cast(text, value) && value >= least && value <= most;
-        return holds ? std::string() : fmt::format("expected {} from {} to {}, found {}", what, least, most, text);
+        return holds ? std::string()
+                     : fmt::format("expected {} from {} to {}, found {}", what, least, most, text);
       },
       "");
 }
@@ -25,7 +26,9 @@ CLI::Validator in_range(T least, T most, const char* what) {
 }  // namespace
 
 CLI::Validator number_in(double least, double most) { return in_range(least, most, "a number"); }
-CLI::Validator count_in(std::int64_t least, std::int64_t most) { return in_range(least, most, "a whole number"); }
+CLI::Validator count_in(std::int64_t least, std::int64_t most) {
+  return in_range(least, most, "a whole number");
+}
 
 void tidy_help(CLI::App& command) {
   for (CLI::Option* option : command.get_options()) {

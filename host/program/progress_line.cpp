@@ -48,8 +48,8 @@ void ProgressLine::on_step(const Progress& p) {
   const double share = static_cast<double>(p.samples) / static_cast<double>(p.count);
   const double done = static_cast<double>(p.epoch - 1) + share;
   const double left = p.seconds * (static_cast<double>(p.epochs) - done) / done;
-  fmt::print("\r\x1b[Kepoch {}/{} {:3.0f} %  loss {:.4f}  accuracy {:.2f} %  {:.0f} samples/s  {} left", p.epoch,
-             p.epochs, 100 * share, score.loss, 100 * score.accuracy,
+  fmt::print("\r\x1b[Kepoch {}/{} {:3.0f} %  loss {:.4f}  accuracy {:.2f} %  {:.0f} samples/s  {} left",
+             p.epoch, p.epochs, 100 * share, score.loss, 100 * score.accuracy,
              static_cast<double>(p.samples) / p.epoch_seconds, duration(left));
   std::fflush(stdout);
   drawn_ = true;
@@ -58,7 +58,8 @@ void ProgressLine::on_step(const Progress& p) {
 void ProgressLine::on_epoch(const EpochRecord& r) {
   if (r.epoch % every_ != 0 && r.epoch != epochs_ && interrupted == 0) return;
   clear();
-  fmt::print("epoch {}/{}  loss {:.4f}  accuracy {:.2f} %", r.epoch, epochs_, r.train.loss, 100 * r.train.accuracy);
+  fmt::print("epoch {}/{}  loss {:.4f}  accuracy {:.2f} %", r.epoch, epochs_, r.train.loss,
+             100 * r.train.accuracy);
   if (r.validation.images > 0)
     fmt::print("  validation loss {:.4f}  accuracy {:.2f} %", r.validation.loss, 100 * r.validation.accuracy);
   fmt::print("  {:.0f} samples/s\n", r.samples_per_second);

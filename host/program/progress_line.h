@@ -6,9 +6,9 @@
 
 namespace softwarp::program {
 
-// Shows a training on standard output: on a terminal one line that is rewritten several times a second, and for
-// every `every`th epoch and the last a line that stays. Ctrl-C ends the training after the current step; a second
-// one ends the program.
+// Shows a training on standard output: on a terminal one line that is rewritten several times a second, and
+// for every `every`th epoch and the last a line that stays. Ctrl-C ends the training after the current step;
+// a second one ends the program.
 class ProgressLine final : public TrainingObserver {
  public:
   ProgressLine(std::int64_t epochs, std::int64_t every);

@@ -25,12 +25,14 @@ struct TrainOptions {
 
 void add_network_flags(CLI::App& command, TrainingSettings& s) {
   const auto in = [](CLI::Option* option) { return option->capture_default_str()->group("Network"); };
-  in(command.add_option("--hidden", s.hidden, "Widths of the hidden layers, as in 512,256; 0: no hidden layer"))
+  in(command.add_option("--hidden", s.hidden,
+                        "Widths of the hidden layers, as in 512,256; 0: no hidden layer"))
       ->delimiter(',')
       ->check(count_in(0, 1 << 20))
       ->default_str("512,256");
   in(add_choice(command, "--activation", s.activation, "After each hidden layer"))->default_str("relu");
-  in(add_choice(command, "--init", s.initialization, "Initial weights: kaiming, or uniform in +-sqrt(1/inputs)"))
+  in(add_choice(command, "--init", s.initialization,
+                "Initial weights: kaiming, or uniform in +-sqrt(1/inputs)"))
       ->default_str("kaiming");
   in(command.add_option("--dropout", s.dropout.hidden, "Chance that a hidden value is dropped"))
       ->check(number_in(0, 0.99));
@@ -44,12 +46,15 @@ void add_optimizer_flags(CLI::App& command, TrainingSettings& s) {
   in(command.add_option("--lr", s.rate, "Highest learning rate"))->check(number_in(1e-12, 1e12));
   in(command.add_option("--momentum", s.momentum, "Of sgd"))->check(number_in(0, 0.9999));
   in(command.add_flag("--nesterov", s.nesterov, "Nesterov's momentum for sgd"));
-  in(command.add_option("--weight-decay", s.weight_decay, "On weights only; L2 with sgd, decoupled with adamw"))
+  in(command.add_option("--weight-decay", s.weight_decay,
+                        "On weights only; L2 with sgd, decoupled with adamw"))
       ->check(number_in(0, 1e6));
-  in(command.add_option("--label-smoothing", s.label_smoothing, "Share of the target spread over all classes"))
+  in(command.add_option("--label-smoothing", s.label_smoothing,
+                        "Share of the target spread over all classes"))
       ->check(number_in(0, 1));
   in(add_choice(command, "--schedule", s.schedule, "How the learning rate moves"))->default_str("one-cycle");
-  in(command.add_option("--warmup-epochs", s.warmup_epochs, "Linear rise at the start; one-cycle has its own"))
+  in(command.add_option("--warmup-epochs", s.warmup_epochs,
+                        "Linear rise at the start; one-cycle has its own"))
       ->check(number_in(0, 1e6));
   in(command.add_option("--step-epochs", s.step_epochs, "Schedule step: epochs between drops"))
       ->check(count_in(1));
@@ -60,7 +65,8 @@ void add_optimizer_flags(CLI::App& command, TrainingSettings& s) {
 void add_training_flags(CLI::App& command, TrainOptions& o) {
   TrainingSettings& s = o.settings;
   const auto in = [](CLI::Option* option) { return option->capture_default_str()->group("Training"); };
-  in(command.add_option("--data", o.data, "mnist, fashion-mnist, digits, or a directory with the four IDX files"));
+  in(command.add_option("--data", o.data,
+                        "mnist, fashion-mnist, digits, or a directory with the four IDX files"));
   in(command.add_option("--images", o.images, "Train on the first so many images; 0: all"))
       ->check(count_in(0));
   in(command.add_option("--epochs", s.epochs, "Passes over the training images"))->check(count_in(1));
@@ -68,9 +74,11 @@ void add_training_flags(CLI::App& command, TrainOptions& o) {
   in(command.add_option("--seed", s.seed, "Of initial weights, order, dropout and validation split"));
   in(command.add_option("--validation", s.validation, "Share of the training images to hold out"))
       ->check(number_in(0, 0.99));
-  in(command.add_option("--patience", s.patience, "Stop after so many epochs of no better validation loss; 0: never"))
+  in(command.add_option("--patience", s.patience,
+                        "Stop after so many epochs of no better validation loss; 0: never"))
       ->check(count_in(0));
-  in(command.add_option("--output", o.output, "Directory for model.safetensors, metrics.csv and summary.json"));
+  in(command.add_option("--output", o.output,
+                        "Directory for model.safetensors, metrics.csv and summary.json"));
   in(command.add_option("--report-every", o.report_every, "Print a line every so many epochs"))
       ->check(count_in(1));
 }
@@ -80,7 +88,8 @@ void check_together(TrainingSettings& s) {
   for (const std::int64_t width : s.hidden)
     if (width == 0) throw CLI::ValidationError("--hidden", "expected widths above 0, or 0 alone");
   if (s.nesterov && s.momentum == 0) throw CLI::ValidationError("--nesterov", "expected --momentum above 0");
-  if (s.patience > 0 && s.validation == 0) throw CLI::ValidationError("--patience", "expected --validation above 0");
+  if (s.patience > 0 && s.validation == 0)
+    throw CLI::ValidationError("--patience", "expected --validation above 0");
   if (s.optimizer == OptimizerKind::adamw && s.momentum != 0)
     throw CLI::ValidationError("--momentum", "expected --optimizer sgd; adamw has its own");
 }
@@ -88,13 +97,13 @@ void check_together(TrainingSettings& s) {
 void print_start(const TrainOptions& o, const DataPair& data, const Backend& backend) {
   const MlpShape shape{data.train.pixels(), o.settings.hidden, data.train.classes, o.settings.activation};
   fmt::print("device   {}\n", backend.name());
-  fmt::print("data     {}: {} training and {} test images of {}x{}, {} classes\n", data.train.name, data.train.count,
-             data.test.count, data.train.height, data.train.width, data.train.classes);
+  fmt::print("data     {}: {} training and {} test images of {}x{}, {} classes\n", data.train.name,
+             data.train.count, data.test.count, data.train.height, data.train.width, data.train.classes);
   fmt::print("network  {}, {}, {} parameters\n", shape.text(), name_of(shape.activation),
              ParameterLayout(shape).parameters);
   fmt::print("training {} epochs, batches of {}, {}, {} learning rate {}\n", o.settings.epochs,
-             o.settings.batch_size == 0 ? data.train.count : o.settings.batch_size, name_of(o.settings.optimizer),
-             name_of(o.settings.schedule), o.settings.rate);
+             o.settings.batch_size == 0 ? data.train.count : o.settings.batch_size,
+             name_of(o.settings.optimizer), name_of(o.settings.schedule), o.settings.rate);
   std::fflush(stdout);
 }
 
@@ -102,8 +111,8 @@ void run(TrainOptions& o) {
   check_together(o.settings);
   DataPair data = load_data(o.data);
   if (o.images > data.train.count)
-    throw Error(fmt::format("--images: expected at most the {} training images of {}, found {}", data.train.count,
-                            o.data, o.images));
+    throw Error(fmt::format("--images: expected at most the {} training images of {}, found {}",
+                            data.train.count, o.data, o.images));
   if (o.images > 0) data.train = take(data.train, o.images);
   const std::unique_ptr<Backend> backend = o.device.make_backend();
   const RunDirectory directory(o.output);
@@ -116,8 +125,8 @@ void run(TrainOptions& o) {
   }
   directory.write(result, o.settings, backend->name());
   if (result.stopped) fmt::print("stopped in epoch {}\n", result.history.size());
-  fmt::print("test accuracy {:.2f} %, loss {:.4f}; trained in {:.1f} s, {:.0f} samples/s\n", 100 * result.test.accuracy,
-             result.test.loss, result.seconds, result.samples_per_second);
+  fmt::print("test accuracy {:.2f} %, loss {:.4f}; trained in {:.1f} s, {:.0f} samples/s\n",
+             100 * result.test.accuracy, result.test.loss, result.seconds, result.samples_per_second);
   fmt::print("wrote {}, {} and {}\n", directory.model().string(), directory.metrics().string(),
              directory.summary().string());
 }
@@ -128,7 +137,8 @@ void add_train(CLI::App& app) {
   const auto options = std::make_shared<TrainOptions>();
   CLI::App* command = app.add_subcommand("train", "Train a network and write it to a directory");
   command->fallthrough();
-  command->footer("--config FILE reads these flags from a TOML file's section [train]; flags given here win.");
+  command->footer(
+      "--config FILE reads these flags from a TOML file's section [train]; flags given here win.");
   add_training_flags(*command, *options);
   add_network_flags(*command, options->settings);
   add_optimizer_flags(*command, options->settings);

@@ -35,7 +35,8 @@ std::vector<ClassScore> class_scores(const std::vector<std::int64_t>& confusion,
 
 }  // namespace
 
-Classification classify(std::span<const float> probabilities, std::span<const std::uint8_t> labels, int classes) {
+Classification classify(std::span<const float> probabilities, std::span<const std::uint8_t> labels,
+                        int classes) {
   const auto n = static_cast<std::size_t>(classes);
   expects(probabilities.size() == labels.size() * n, "a row of probabilities for each label");
   Classification result;
@@ -51,7 +52,8 @@ Classification classify(std::span<const float> probabilities, std::span<const st
     bin.confidence += confidence;
     bin.hits += hit;
     if (!hit)
-      result.mistakes.push_back({static_cast<std::int64_t>(i), labels[i], static_cast<int>(best), confidence});
+      result.mistakes.push_back(
+          {static_cast<std::int64_t>(i), labels[i], static_cast<int>(best), confidence});
   }
   for (const Bin& bin : bins)
     result.calibration_error += std::abs(bin.hits - bin.confidence) / static_cast<double>(labels.size());

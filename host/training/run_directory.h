@@ -10,7 +10,8 @@ namespace softwarp {
 // What a training leaves behind: model.safetensors, metrics.csv (a row an epoch), summary.json.
 class RunDirectory {
  public:
-  // Makes the directory if need be. Throws Error if that cannot be done, or if a file could not be written there.
+  // Makes the directory if need be. Throws Error if that cannot be done, or if a file could not be written
+  // there.
   explicit RunDirectory(const std::filesystem::path& path);
 
   // Each file is replaced as a whole or not at all.

@@ -22,9 +22,9 @@ struct TrainingSettings {
 
   OptimizerKind optimizer = OptimizerKind::adamw;
   double rate = 3e-3;
-  double momentum = 0;       // sgd
-  bool nesterov = false;     // sgd
-  double weight_decay = 0;   // sgd: L2; adamw: decoupled
+  double momentum = 0;      // sgd
+  bool nesterov = false;    // sgd
+  double weight_decay = 0;  // sgd: L2; adamw: decoupled
   ScheduleKind schedule = ScheduleKind::one_cycle;
   double warmup_epochs = 0;
   std::int64_t step_epochs = 10;  // schedule step: multiply the rate by step_factor every so many epochs

@@ -43,7 +43,8 @@ std::function<void()> Trainer::record_step(Pass& pass) {
     backend_->gather_batch(data_->view(), order_.data(), state, pass.input(), targets_.data());
     pass.forward(state);
     // The gradient takes the logits' place.
-    backend_->softmax_cross_entropy(pass.logits(), targets_.data(), {.label_smoothing = settings_.label_smoothing},
+    backend_->softmax_cross_entropy(pass.logits(), targets_.data(),
+                                    {.label_smoothing = settings_.label_smoothing},
                                     /*losses=*/nullptr, pass.logits(), sums_.data());
     pass.backward(optimizer_.gradients(), state);
     optimizer_.step(state, pass.batch());
@@ -70,9 +71,10 @@ void Trainer::run_epoch(const std::function<bool()>& more) {
   }
   ++epochs_;
   if (const double loss = running_score().loss; !std::isfinite(loss))
-    throw Error(fmt::format("training diverged: expected a finite loss, found {} in epoch {} (steps up to {}); try a "
-                            "lower learning rate",
-                            loss, epochs_, steps_));
+    throw Error(
+        fmt::format("training diverged: expected a finite loss, found {} in epoch {} (steps up to {}); try a "
+                    "lower learning rate",
+                    loss, epochs_, steps_));
 }
 
 Score Trainer::running_score() const { return score_of(backend_->download(sums_.data())); }

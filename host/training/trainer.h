@@ -13,15 +13,17 @@
 
 namespace softwarp {
 
-// A new Mlp and the steps that train it on one data set. What a step needs to know of its place (batch, learning
-// rate, random numbers) lies on the device and moves on there, so that a step is recorded once and replayed:
+// A new Mlp and the steps that train it on one data set. What a step needs to know of its place (batch,
+// learning rate, random numbers) lies on the device and moves on there, so that a step is recorded once and
+// replayed:
 //   gather the batch -> forward -> softmax and cross-entropy, with the gradient -> backward -> optimizer
 // The same seed and thread count give the same parameters, bit for bit. Another thread count may sum the
 // products of the linear layers in another order, which changes their last bits.
 class Trainer {
  public:
   // Backend and data must outlive it.
-  Trainer(Backend& backend, const TrainingSettings& settings, const MlpShape& shape, const ResidentDataset& data);
+  Trainer(Backend& backend, const TrainingSettings& settings, const MlpShape& shape,
+          const ResidentDataset& data);
 
   // Runs every batch of the next epoch, the last and smaller one too. After each step `more` decides whether
   // to go on. Throws Error if the loss is no longer finite.

@@ -14,12 +14,12 @@ namespace softwarp {
 
 // A row of metrics.csv.
 struct EpochRecord {
-  std::int64_t epoch = 0;  // from 1
-  std::int64_t steps = 0;  // since training began
-  double learning_rate = 0;  // of the epoch's last step
-  Score train;       // running: each batch before its step, with dropout
-  Score validation;  // after the epoch; no images: none were held out
-  double seconds = 0;  // since training began
+  std::int64_t epoch = 0;         // from 1
+  std::int64_t steps = 0;         // since training began
+  double learning_rate = 0;       // of the epoch's last step
+  Score train;                    // running: each batch before its step, with dropout
+  Score validation;               // after the epoch; no images: none were held out
+  double seconds = 0;             // since training began
   double samples_per_second = 0;  // of this epoch, validation not counted
 };
 

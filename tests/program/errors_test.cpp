@@ -53,7 +53,9 @@ TEST(ProgramErrors, MissingDataAndModelsEndWithOne) {
 TEST(ProgramErrors, ConfigFilesAreChecked) {
   expect_refusal({"train", "--config", "none.toml"}, 1, {"none.toml"});
   const TemporaryDirectory directory;
-  const auto write = [&](const std::string& text) { directory.write("run.toml", Bytes(text.begin(), text.end())); };
+  const auto write = [&](const std::string& text) {
+    directory.write("run.toml", Bytes(text.begin(), text.end()));
+  };
   write("[train]\nepoch = 3\n");
   expect_refusal({"train", "--config", "run.toml"}, 2, {"epoch"}, directory);
   write("[train]\nepochs = 0\n");
@@ -63,14 +65,16 @@ TEST(ProgramErrors, ConfigFilesAreChecked) {
 TEST(ProgramErrors, AnOutputThatIsNoDirectoryIsRefusedBeforeTraining) {
   const TemporaryDirectory directory;
   directory.write("file", {});
-  expect_refusal({"train", "--device", "cpu", "--output", "file"}, 1, {"file", "expected a directory"}, directory);
+  expect_refusal({"train", "--device", "cpu", "--output", "file"}, 1, {"file", "expected a directory"},
+                 directory);
 }
 
 // Each malformed data set ends the program before it makes its output directory.
 TEST(ProgramErrors, MalformedDataSetsEndWithOne) {
   const Bytes images = idx_file({2, 1, 3}, {1, 2, 3, 4, 5, 60});
   const Bytes labels = idx_file({2}, {0, 1});
-  const auto refuse = [&](const std::string& file, const Bytes& bytes, const std::vector<std::string>& parts) {
+  const auto refuse = [&](const std::string& file, const Bytes& bytes,
+                          const std::vector<std::string>& parts) {
     const TemporaryDirectory directory;
     directory.write("train-images-idx3-ubyte", images);
     directory.write("train-labels-idx1-ubyte", labels);
@@ -103,7 +107,8 @@ TEST(ProgramHelp, NamesEveryFlagWithItsDefault) {
   const TemporaryDirectory directory;
   const ProgramRun run = run_program({"train", "--help"}, directory.path());
   EXPECT_EQ(run.exit_code, 0);
-  for (const char* part : {"--hidden", "512,256", "--optimizer", "adamw", "--lr", "0.003", "--seed", "--config"})
+  for (const char* part :
+       {"--hidden", "512,256", "--optimizer", "adamw", "--lr", "0.003", "--seed", "--config"})
     EXPECT_NE(run.out.find(part), std::string::npos) << part;
   EXPECT_EQ(run_program({"--version"}, directory.path()).out, "softwarp 0.1.0\n");
 }

@@ -34,7 +34,8 @@ bool drain(int from, std::string& to) {
   return n > 0;
 }
 
-[[noreturn]] void become_program(const std::vector<std::string>& arguments, const std::filesystem::path& directory) {
+[[noreturn]] void become_program(const std::vector<std::string>& arguments,
+                                 const std::filesystem::path& directory) {
   std::vector<char*> argv{const_cast<char*>(SOFTWARP_PROGRAM)};
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);

@@ -64,7 +64,8 @@ TEST(TrainProgram, LearnsMnistFromEndToEnd) {
   const auto scores = nlohmann::json::parse(evaluation.out);
   EXPECT_EQ(scores["accuracy"], summary["test_accuracy"]);
   EXPECT_EQ(scores["loss"], summary["test_loss"]);
-  EXPECT_EQ(scores["mistakes"].size(), static_cast<std::size_t>(std::lround(1e4 * (1 - scores["accuracy"].get<double>()))));
+  EXPECT_EQ(scores["mistakes"].size(),
+            static_cast<std::size_t>(std::lround(1e4 * (1 - scores["accuracy"].get<double>()))));
   EXPECT_EQ(run_program({"evaluate"}, directory.path()).exit_code, 0);
 }
 
@@ -87,7 +88,8 @@ TEST(TrainProgram, RepeatsTheNotebook) {
 
 TEST(TrainProgram, EndsAfterTheCurrentStepOnCtrlC) {
   const TemporaryDirectory directory;
-  const ProgramRun run = run_program({"train", "--epochs", "100000", "--hidden", "16"}, directory.path(), "epoch 1/");
+  const ProgramRun run =
+      run_program({"train", "--epochs", "100000", "--hidden", "16"}, directory.path(), "epoch 1/");
   ASSERT_EQ(run.exit_code, 0) << run.err;
   EXPECT_NE(run.out.find("stopped in epoch"), std::string::npos) << run.out;
   const auto summary = summary_of(directory.path() / "softwarp-run");

@@ -59,7 +59,8 @@ Problem random_problem(std::int64_t rows, std::int64_t cols, bool weighted, floa
 }
 
 // The mean's gradient by central differences of the definition, extrapolated once.
-double gradient(const Problem& p, const Row& row, std::int32_t target, std::size_t column, double total_weight) {
+double gradient(const Problem& p, const Row& row, std::int32_t target, std::size_t column,
+                double total_weight) {
   const auto loss = [&](double h) {
     Row moved = row;
     moved[column] += h;
@@ -81,15 +82,17 @@ TEST(CrossEntropy, MatchesTheDefinitionAndItsFiniteDifferencesOnEveryBackend) {
           double loss = 0, weight = 0;
           std::int64_t hits = 0, counted = 0;
           for (std::size_t r = 0; r < p.targets.size(); ++r)
-            if (p.targets[r] != kIgnoreIndex) weight += p.class_weights()[static_cast<std::size_t>(p.targets[r])];
+            if (p.targets[r] != kIgnoreIndex)
+              weight += p.class_weights()[static_cast<std::size_t>(p.targets[r])];
           for (std::size_t r = 0; r < p.targets.size(); ++r) {
             const std::int32_t t = p.targets[r];
             const Row row = reference::row_of(p.logits, static_cast<std::int64_t>(r) * cols, cols);
-            const double expected = t == kIgnoreIndex ? 0 : reference::cross_entropy(row, t, p.class_weights(), smoothing);
+            const double expected =
+                t == kIgnoreIndex ? 0 : reference::cross_entropy(row, t, p.class_weights(), smoothing);
             ASSERT_NEAR(result.losses[r], expected, 2e-6 * (1 + expected));
             for (std::size_t c = 0; c < row.size(); ++c)
-              ASSERT_NEAR(result.gradient[r * row.size() + c], t == kIgnoreIndex ? 0 : gradient(p, row, t, c, weight),
-                          4e-7 * (1 + 4 / weight))
+              ASSERT_NEAR(result.gradient[r * row.size() + c],
+                          t == kIgnoreIndex ? 0 : gradient(p, row, t, c, weight), 4e-7 * (1 + 4 / weight))
                   << "row " << r << " column " << c;
             if (t == kIgnoreIndex) continue;
             loss += expected;
@@ -112,7 +115,8 @@ TEST(CrossEntropy, WithoutAGradientGivesTheSameLoss) {
     const auto weights = upload(*backend, p.weights);
     const auto sums = backend->make_array<CrossEntropySums>(1);
     backend->softmax_cross_entropy(matrix_view(logits.data(), 50, 10), targets.data(),
-                                   {.class_weights = weights.data(), .label_smoothing = 0.2f}, nullptr, {}, sums.data());
+                                   {.class_weights = weights.data(), .label_smoothing = 0.2f}, nullptr, {},
+                                   sums.data());
     EXPECT_EQ(backend->download(sums.data()).loss, run(*backend, p).sums.loss);
     EXPECT_EQ(download(*backend, logits.data(), 500), p.logits);
   }
@@ -165,7 +169,9 @@ TEST(Argmax, TakesTheFirstOfTheLargestAndNaNForLargest) {
   for (const auto& backend : make_backends())
     for (const std::int64_t cols : {3, 40, 300}) {
       std::vector<float> x(static_cast<std::size_t>(5 * cols), -1.0f);
-      const auto at = [&](std::int64_t r, std::int64_t c) -> float& { return x[static_cast<std::size_t>(r * cols + c)]; };
+      const auto at = [&](std::int64_t r, std::int64_t c) -> float& {
+        return x[static_cast<std::size_t>(r * cols + c)];
+      };
       at(0, 1) = at(0, 2) = 4;
       at(1, cols - 1) = 0;
       at(2, 0) = kInfinity, at(2, 1) = nan;

@@ -125,7 +125,8 @@ TEST(SeedSystems, TheBackwardWithoutTheMatrixEqualsTheProductWithIt) {
     backend->softmax(y_view, y_view);
     backend->softmax_jacobian(y_view, jacobian.view());
     backend->softmax_backward(y_view, dy_view, dx.view());
-    const auto j = download(*backend, jacobian.data(), 7 * 19 * 19), fast = download(*backend, dx.data(), 7 * 19);
+    const auto j = download(*backend, jacobian.data(), 7 * 19 * 19),
+               fast = download(*backend, dx.data(), 7 * 19);
     for (std::size_t r = 0; r < 7; ++r)
       for (std::size_t c = 0; c < 19; ++c) {
         double product = 0;

@@ -18,9 +18,10 @@ constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
 // Borders of vectors (4 to 16 floats, up to 8 of them a short row), of the sums' blocks and parts, and what
 // networks use: 10 classes, 50257 and 128256 words.
-const std::vector<std::int64_t> kCols = {1,    2,    3,    5,    7,    10,   15,   16,    17,    31,    32,    33,    63,
-                                         64,   65,   100,  127,  128,  129,  192,  255,   256,   257,   760,   1000,  1023,
-                                         1024, 1025, 1128, 2047, 2049, 4097, 8192, 12289, 32769, 50257, 65536, 65537, 131080};
+const std::vector<std::int64_t> kCols = {1,    2,    3,    5,     7,     10,    15,    16,    17,    31,
+                                         32,   33,   63,   64,    65,    100,   127,   128,   129,   192,
+                                         255,  256,  257,  760,   1000,  1023,  1024,  1025,  1128,  2047,
+                                         2049, 4097, 8192, 12289, 32769, 50257, 65536, 65537, 131080};
 
 struct Shape {
   std::int64_t rows, cols, stride, offset;
@@ -35,7 +36,9 @@ class Placed {
       std::copy_n(packed.begin() + r * s.cols, s.cols, all.begin() + s.offset + r * s.stride);
     memory_ = upload(backend, all);
   }
-  MatrixView<float> view() const { return {memory_.data() + shape_.offset, shape_.rows, shape_.cols, shape_.stride}; }
+  MatrixView<float> view() const {
+    return {memory_.data() + shape_.offset, shape_.rows, shape_.cols, shape_.stride};
+  }
 
   // Packed again; what lies between the rows must not have changed.
   std::vector<float> values() const {
@@ -67,7 +70,8 @@ void expect_softmax(const std::vector<float>& y, const std::vector<float>& x, co
     for (std::int64_t c = 0; c < s.cols; ++c) {
       const auto i = static_cast<std::size_t>(c);
       const double bound = expected[i] * 0x1p-23 * (4 + 2 * std::abs(row[i] - max)) + 0x1p-126;
-      ASSERT_NEAR(y[static_cast<std::size_t>(r * s.cols) + i], expected[i], bound) << "row " << r << " column " << c;
+      ASSERT_NEAR(y[static_cast<std::size_t>(r * s.cols) + i], expected[i], bound)
+          << "row " << r << " column " << c;
     }
   }
 }
@@ -79,7 +83,8 @@ void expect_log_softmax(const std::vector<float>& y, const std::vector<float>& x
     for (std::int64_t c = 0; c < s.cols; ++c) {
       const auto i = static_cast<std::size_t>(c);
       const double bound = 0x1p-23 * (4 + 2 * std::abs(expected[i]));
-      ASSERT_NEAR(y[static_cast<std::size_t>(r * s.cols) + i], expected[i], bound) << "row " << r << " column " << c;
+      ASSERT_NEAR(y[static_cast<std::size_t>(r * s.cols) + i], expected[i], bound)
+          << "row " << r << " column " << c;
     }
   }
 }
@@ -89,7 +94,8 @@ INSTANTIATE_TEST_SUITE_P(Sizes, SoftmaxCols, testing::ValuesIn(kCols));
 
 std::vector<Shape> shapes_of(std::int64_t cols) {
   std::vector<Shape> shapes = {{3, cols, cols, 0}, {2, cols, cols + 3, 1}};
-  if (cols <= 300) shapes.insert(shapes.end(), {{0, cols, cols, 0}, {289, cols, cols, 0}, {17, cols, cols + 1, 7}});
+  if (cols <= 300)
+    shapes.insert(shapes.end(), {{0, cols, cols, 0}, {289, cols, cols, 0}, {17, cols, cols + 1, 7}});
   return shapes;
 }
 
@@ -136,7 +142,8 @@ TEST_P(SoftmaxCols, BackwardMatchesTheDefinitionOnEveryBackend) {
         for (std::size_t c = 0; c < p.size(); ++c) {
           const std::size_t i = static_cast<std::size_t>(r * s.cols) + c;
           ASSERT_NEAR(values[i], p[c] * (g[i] - dot), p[c] * 2e-5 + 1e-30) << "row " << r << " column " << c;
-          ASSERT_NEAR(log_values[i], g[i] - p[c] * sum, 2e-6 * (std::abs(g[i]) + p[c] * size)) << "row " << r << " column " << c;
+          ASSERT_NEAR(log_values[i], g[i] - p[c] * sum, 2e-6 * (std::abs(g[i]) + p[c] * size))
+              << "row " << r << " column " << c;
         }
       }
       backend->softmax_backward(y.view(), dy.view(), dy.view());
@@ -202,7 +209,8 @@ TEST(Softmax, KeepsDoubleInDouble) {
       backend->softmax(y, y);
       backend->log_softmax(log_y, log_y);
       const Row expected = reference::softmax(x), log_expected = reference::log_softmax(x);
-      const Row values = download(*backend, memory.data(), cols), log_values = download(*backend, log_memory.data(), cols);
+      const Row values = download(*backend, memory.data(), cols),
+                log_values = download(*backend, log_memory.data(), cols);
       for (std::size_t i = 0; i < x.size(); ++i) {
         EXPECT_NEAR(values[i], expected[i], 1e-14 * expected[i]);
         EXPECT_NEAR(log_values[i], log_expected[i], 1e-13);
@@ -212,7 +220,8 @@ TEST(Softmax, KeepsDoubleInDouble) {
       const auto gradient = upload(*backend, g);
       const auto dx = matrix_view(gradient.data(), 1, cols);
       backend->softmax_backward(y, dx, dx);
-      const Row backward = reference::softmax_backward(expected, g), got = download(*backend, gradient.data(), cols);
+      const Row backward = reference::softmax_backward(expected, g),
+                got = download(*backend, gradient.data(), cols);
       for (std::size_t i = 0; i < g.size(); ++i) EXPECT_NEAR(got[i], backward[i], 1e-14);
     }
 }

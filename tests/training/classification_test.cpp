@@ -13,7 +13,8 @@ const std::vector<float> kProbabilities = {0.8f, 0.1f, 0.1f, 0.3f, 0.4f, 0.3f, 0
 const std::vector<std::uint8_t> kLabels = {0, 0, 1, 1, 2};
 
 TEST(Classification, CountsLabelsInRowsAndPredictionsInColumns) {
-  EXPECT_EQ(classify(kProbabilities, kLabels, 3).confusion, (std::vector<std::int64_t>{1, 1, 0, 0, 2, 0, 1, 0, 0}));
+  EXPECT_EQ(classify(kProbabilities, kLabels, 3).confusion,
+            (std::vector<std::int64_t>{1, 1, 0, 0, 2, 0, 1, 0, 0}));
 }
 
 TEST(Classification, ScoresEachClass) {
@@ -40,7 +41,8 @@ TEST(Classification, ListsTheMostConfidentMistakesFirst) {
 
 // Confidences 0.8, 0.4, 0.6, 1.0, 0.9 fall in bins of their own.
 TEST(Classification, MeasuresCalibration) {
-  EXPECT_NEAR(classify(kProbabilities, kLabels, 3).calibration_error, (0.2 + 0.4 + 0.4 + 0.0 + 0.9) / 5, 1e-6);
+  EXPECT_NEAR(classify(kProbabilities, kLabels, 3).calibration_error, (0.2 + 0.4 + 0.4 + 0.0 + 0.9) / 5,
+              1e-6);
 }
 
 }  // namespace

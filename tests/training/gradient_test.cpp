@@ -18,11 +18,13 @@ struct Case {
 };
 
 std::ostream& operator<<(std::ostream& out, const Case& c) {
-  return out << c.shape.text() << " batch " << c.batch << " activation " << static_cast<int>(c.shape.activation);
+  return out << c.shape.text() << " batch " << c.batch << " activation "
+             << static_cast<int>(c.shape.activation);
 }
 
 struct Problem {
-  explicit Problem(const Case& c) : shape(c.shape), values(static_cast<std::size_t>(ParameterLayout(shape).size)) {
+  explicit Problem(const Case& c)
+      : shape(c.shape), values(static_cast<std::size_t>(ParameterLayout(shape).size)) {
     std::mt19937 random(1);
     std::normal_distribution<float> normal;
     for (float& value : values) value = 0.4f * normal(random);
@@ -81,11 +83,13 @@ TEST_P(NetworkGradient, MatchesFiniteDifferencesOnEveryBackend) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Shapes, NetworkGradient,
-    testing::Values(Case{{5, {}, 3, Activation::relu}, 4}, Case{{7, {6}, 4, Activation::sigmoid}, 5},
-                    Case{{7, {6, 5}, 4, Activation::tanh}, 3}, Case{{9, {8, 7}, 10, Activation::gelu}, 6},
-                    Case{{9, {17, 5, 4}, 3, Activation::relu}, 1}, Case{{4, {3, 3, 3, 3}, 2, Activation::identity}, 8}));
+INSTANTIATE_TEST_SUITE_P(Shapes, NetworkGradient,
+                         testing::Values(Case{{5, {}, 3, Activation::relu}, 4},
+                                         Case{{7, {6}, 4, Activation::sigmoid}, 5},
+                                         Case{{7, {6, 5}, 4, Activation::tanh}, 3},
+                                         Case{{9, {8, 7}, 10, Activation::gelu}, 6},
+                                         Case{{9, {17, 5, 4}, 3, Activation::relu}, 1},
+                                         Case{{4, {3, 3, 3, 3}, 2, Activation::identity}, 8}));
 
 }  // namespace
 }  // namespace softwarp

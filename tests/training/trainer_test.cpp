@@ -61,7 +61,8 @@ TEST(Trainer, LearnsOneBatchByHeart) {
   settings.dropout = {0, 0};
   settings.epochs = 200;
   settings.batch_size = 0;
-  for (const Activation activation : {Activation::relu, Activation::gelu, Activation::tanh, Activation::sigmoid})
+  for (const Activation activation :
+       {Activation::relu, Activation::gelu, Activation::tanh, Activation::sigmoid})
     for (const auto& backend : make_backends()) {
       SCOPED_TRACE(backend->name());
       settings.activation = activation;
@@ -151,7 +152,9 @@ TEST(Trainer, DecaysWeightsButNotBiases) {
 TEST(Initialization, HasTheStatedBounds) {
   const auto backend = make_cpu_backend();
   for (const Activation activation : {Activation::relu, Activation::tanh, Activation::sigmoid}) {
-    const double gain = activation == Activation::relu ? std::sqrt(2.0) : activation == Activation::tanh ? 5.0 / 3 : 1;
+    const double gain = activation == Activation::relu   ? std::sqrt(2.0)
+                        : activation == Activation::tanh ? 5.0 / 3
+                                                         : 1;
     Mlp mlp(*backend, {784, {300}, 10, activation});
     for (const Initialization kind : {Initialization::kaiming, Initialization::uniform}) {
       mlp.initialize(kind, 7);
@@ -159,7 +162,8 @@ TEST(Initialization, HasTheStatedBounds) {
       for (std::size_t t = 0; t < 4; ++t) {
         const ParameterTensor& tensor = mlp.layout().tensors[t];
         const bool kaiming = kind == Initialization::kaiming;
-        const double bound = (kaiming ? std::sqrt(3.0) * (t < 2 ? gain : 1.0) : 1.0) / std::sqrt(t < 2 ? 784.0 : 300.0);
+        const double bound =
+            (kaiming ? std::sqrt(3.0) * (t < 2 ? gain : 1.0) : 1.0) / std::sqrt(t < 2 ? 784.0 : 300.0);
         double largest = 0, squares = 0;
         for (std::int64_t k = 0; k < tensor.size(); ++k) {
           const double value = values[static_cast<std::size_t>(tensor.offset + k)];
@@ -173,7 +177,8 @@ TEST(Initialization, HasTheStatedBounds) {
         EXPECT_LE(largest, bound * (1 + 1e-6)) << tensor.name;
         const double variance = squares / static_cast<double>(tensor.size());
         // A uniform value's square has mean b²/3 and deviation b² sqrt(4/45): six of them for the mean.
-        EXPECT_NEAR(variance, bound * bound / 3, 6 * bound * bound * 0.2982 / std::sqrt(tensor.size())) << tensor.name;
+        EXPECT_NEAR(variance, bound * bound / 3, 6 * bound * bound * 0.2982 / std::sqrt(tensor.size()))
+            << tensor.name;
       }
     }
   }

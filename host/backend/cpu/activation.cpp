@@ -1,8 +1,8 @@
 // Activations and their backward, with the bias gradient in the same pass: each element is read once and
 // written once. A thread owns columns, so a column's sum has one order whatever the number of threads.
 
-#include "host/backend/cpu/elementwise.h"
 #include "kernels/activation.h"
+#include "host/backend/cpu/elementwise.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "host/backend/cpu/activation.cpp"

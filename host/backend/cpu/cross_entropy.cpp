@@ -1,5 +1,5 @@
-// Softmax, cross-entropy and its gradient in one pass over each row. With p = softmax(x), w the class weights,
-// W their sum, e the label smoothing and t the target:
+// Softmax, cross-entropy and its gradient in one pass over each row. With p = softmax(x), w the class
+// weights, W their sum, e the label smoothing and t the target:
 //   loss   = (1 - e) w_t nll_t + e/N sum_j w_j nll_j,   nll_j = log d - (x_j - m)
 //   dx_j   = ((1 - e) w_t + e W / N) p_j - e/N w_j - (1 - e) w_t [j = t],   over the batch's sum of w_t
 // Softmax's own backward, s ⊙ (g - <g, s>), has met the logarithm's here and cancelled down to p - onehot.
@@ -31,7 +31,9 @@ struct BatchLoss {
   double class_weight_sum;  // W
   float inverse_weight;     // 1 / the sum of w_t over the rows that count
 
-  float weight(std::int64_t j) const { return options->class_weights != nullptr ? options->class_weights[j] : 1.0f; }
+  float weight(std::int64_t j) const {
+    return options->class_weights != nullptr ? options->class_weights[j] : 1.0f;
+  }
 };
 
 }  // namespace softwarp::cpu
@@ -62,7 +64,9 @@ inline double weighted_sum(const float* x, std::int64_t n, float max, const floa
   return sum_vectors(d, n, [=](std::int64_t j, std::int64_t count) HWY_ATTR {
     // Missing lanes have weight 0, or without weights hold m - m.
     const auto w = weights != nullptr ? load_count(d, weights + j, count) : one;
-    const auto v = count == static_cast<std::int64_t>(hn::Lanes(d)) ? hn::LoadU(d, x + j) : load_first(d, x + j, static_cast<std::size_t>(count), max);
+    const auto v = count == static_cast<std::int64_t>(hn::Lanes(d))
+                       ? hn::LoadU(d, x + j)
+                       : load_first(d, x + j, static_cast<std::size_t>(count), max);
     return hn::Mul(w, hn::Sub(v, m));
   });
 }
@@ -109,8 +113,8 @@ RowLoss row_loss(const float* x, std::int64_t n, std::int32_t t, const BatchLoss
   return row;
 }
 
-void CrossEntropyRows(ConstMatrixView<float> x, const std::int32_t* targets, const BatchLoss& batch, float* losses,
-                      MatrixView<float> dx, RowLoss* rows) {
+void CrossEntropyRows(ConstMatrixView<float> x, const std::int32_t* targets, const BatchLoss& batch,
+                      float* losses, MatrixView<float> dx, RowLoss* rows) {
   constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 #pragma omp parallel for schedule(static) if (x.size() >= kWorthThreads)
   for (std::int64_t r = 0; r < x.rows; ++r) {
@@ -129,7 +133,8 @@ void CrossEntropyRows(ConstMatrixView<float> x, const std::int32_t* targets, con
 
 void Argmax(ConstMatrixView<float> x, std::int32_t* best) {
 #pragma omp parallel for schedule(static) if (x.size() >= kWorthThreads)
-  for (std::int64_t r = 0; r < x.rows; ++r) best[r] = static_cast<std::int32_t>(first_largest(x.row(r), x.cols));
+  for (std::int64_t r = 0; r < x.rows; ++r)
+    best[r] = static_cast<std::int32_t>(first_largest(x.row(r), x.cols));
 }
 
 }  // namespace softwarp::cpu::HWY_NAMESPACE

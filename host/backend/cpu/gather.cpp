@@ -28,7 +28,8 @@ void Gather(const DatasetView& data, const std::int32_t* order, std::int64_t pos
     const std::uint8_t* image = data.images + sample * data.pixels;
     float* row = batch.row(r);
     for (std::int64_t j = 0; j < whole; j += lanes_of(d))
-      hn::StoreU(hn::Mul(hn::ConvertTo(d, hn::PromoteTo(wide, hn::LoadU(bytes, image + j))), scale), d, row + j);
+      hn::StoreU(hn::Mul(hn::ConvertTo(d, hn::PromoteTo(wide, hn::LoadU(bytes, image + j))), scale), d,
+                 row + j);
     for (std::int64_t j = whole; j < data.pixels; ++j) row[j] = static_cast<float>(image[j]) * data.scale;
     targets[r] = data.labels[sample];
   }

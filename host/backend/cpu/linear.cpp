@@ -96,7 +96,8 @@ class CpuLinear final : public Linear {
     omp_set_num_threads(threads_);
     weights_->run(dz.data, x.data, dw.data);
     if (db != nullptr)
-      activation_backward_sums(Activation::identity, dz, dz, {const_cast<float*>(dz.data), dz.rows, dz.cols, dz.stride}, db);
+      activation_backward_sums(Activation::identity, dz, dz,
+                               {const_cast<float*>(dz.data), dz.rows, dz.cols, dz.stride}, db);
   }
 
   void run_backward_input(ConstView dz, ConstView w, View dx) override {

@@ -1,5 +1,6 @@
 // softmax and log_softmax of each row: max, exp and sum, scale. Rows that fit a few registers are read and
-// written once; longer ones are passed over three times, which the cache makes cheaper than a running rescale.
+// written once; longer ones are passed over three times, which the cache makes cheaper than a running
+// rescale.
 
 #include "host/backend/cpu/softmax.h"
 
@@ -117,7 +118,9 @@ HWY_EXPORT(LogSoftmax64);
 void softmax(ConstMatrixView<float> x, MatrixView<float> y) { HWY_DYNAMIC_DISPATCH(Softmax)(x, y); }
 void softmax(ConstMatrixView<double> x, MatrixView<double> y) { HWY_DYNAMIC_DISPATCH(Softmax64)(x, y); }
 void log_softmax(ConstMatrixView<float> x, MatrixView<float> y) { HWY_DYNAMIC_DISPATCH(LogSoftmax)(x, y); }
-void log_softmax(ConstMatrixView<double> x, MatrixView<double> y) { HWY_DYNAMIC_DISPATCH(LogSoftmax64)(x, y); }
+void log_softmax(ConstMatrixView<double> x, MatrixView<double> y) {
+  HWY_DYNAMIC_DISPATCH(LogSoftmax64)(x, y);
+}
 
 }  // namespace softwarp::cpu
 #endif  // HWY_ONCE

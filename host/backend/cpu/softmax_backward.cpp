@@ -1,5 +1,5 @@
-// The backward of softmax and log_softmax, and softmax's Jacobian. With y = softmax(x), J_ij = y_i (delta_ij - y_j),
-// so the gradient J dy is y ⊙ (dy - <dy, y>): two passes over a row instead of a matrix.
+// The backward of softmax and log_softmax, and softmax's Jacobian. With y = softmax(x), J_ij = y_i (delta_ij
+// - y_j), so the gradient J dy is y ⊙ (dy - <dy, y>): two passes over a row instead of a matrix.
 
 #include "host/backend/cpu/softmax.h"
 
@@ -77,7 +77,8 @@ HWY_NOINLINE void short_rows(ConstMatrixView<T> y, ConstMatrixView<T> dy, Matrix
   const hn::ScalableTag<T> d;
   const std::size_t last = static_cast<std::size_t>(y.cols) - (kVectors - 1) * hn::Lanes(d);
 #pragma omp parallel for schedule(static) if (y.size() >= kWorthThreads)
-  for (std::int64_t r = 0; r < y.rows; ++r) short_row<kVectors, kLog>(d, y.row(r), dy.row(r), last, dx.row(r));
+  for (std::int64_t r = 0; r < y.rows; ++r)
+    short_row<kVectors, kLog>(d, y.row(r), dy.row(r), last, dx.row(r));
 }
 
 template <bool kLog, class T>
@@ -97,8 +98,8 @@ void backward(ConstMatrixView<T> y, ConstMatrixView<T> dy, MatrixView<T> dx) {
   }
   const bool share_rows = few_rows(y.rows, y.cols);
   // In place the lines are in the cache already.
-  const bool streams = y.size() * static_cast<std::int64_t>(sizeof(T)) > kStreamedBytes && dx.data != y.data &&
-                       dx.data != dy.data;
+  const bool streams = y.size() * static_cast<std::int64_t>(sizeof(T)) > kStreamedBytes &&
+                       dx.data != y.data && dx.data != dy.data;
 #pragma omp parallel for schedule(static) if (!share_rows && y.size() >= kWorthThreads)
   for (std::int64_t r = 0; r < y.rows; ++r)
     long_row<kLog>(d, y.row(r), dy.row(r), y.cols, dx.row(r), share_rows, streams);

@@ -31,7 +31,9 @@ inline constexpr std::int64_t kPart = 65536;
 inline constexpr int kShortVectors = 8;
 
 // Long rows, and too few of them to give each thread its own: then threads share a row.
-inline bool few_rows(std::int64_t rows, std::int64_t cols) { return cols > kPart && rows < 2 * omp_get_max_threads(); }
+inline bool few_rows(std::int64_t rows, std::int64_t cols) {
+  return cols > kPart && rows < 2 * omp_get_max_threads();
+}
 
 // Targets whose masked loads and stores touch no memory beyond the mask; the others go through a buffer.
 #if HWY_TARGET == HWY_AVX2 || !HWY_MEM_OPS_MIGHT_FAULT
@@ -189,7 +191,8 @@ HWY_INLINE T join_parts(std::int64_t n, bool shared, F f, Join join) {
   if (n <= kPart) return f(std::int64_t{0}, n);
   std::vector<T> parts(static_cast<std::size_t>((n + kPart - 1) / kPart));
   T* const each = parts.data();
-  for_parts(n, shared, [=](std::int64_t begin, std::int64_t size) HWY_ATTR { each[begin / kPart] = f(begin, size); });
+  for_parts(n, shared,
+            [=](std::int64_t begin, std::int64_t size) HWY_ATTR { each[begin / kPart] = f(begin, size); });
   T all = each[0];
   for (std::size_t i = 1; i < parts.size(); ++i) all = join(all, each[i]);
   return all;

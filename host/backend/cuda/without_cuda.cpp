@@ -4,7 +4,9 @@
 namespace softwarp {
 
 std::vector<CudaDevice> cuda_devices() { return {}; }
-std::string cuda_refusal() { return "this build has no CUDA backend (cmake --preset cuda makes one that has)"; }
+std::string cuda_refusal() {
+  return "this build has no CUDA backend (cmake --preset cuda makes one that has)";
+}
 std::unique_ptr<Backend> make_cuda_backend() { throw Error("no CUDA device: " + cuda_refusal()); }
 
 }  // namespace softwarp
