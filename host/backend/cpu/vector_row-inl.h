@@ -155,6 +155,14 @@ template <class D, class F, class T = hn::TFromD<D>>
 HWY_INLINE void write_row(D d, T* y, std::int64_t n, F f) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   std::int64_t j = 0;
+  // Four loads before four stores: a store whose address ends like a later load's holds that load up.
+  for (; j + 4 * lanes <= n; j += 4 * lanes) {
+    const auto a = f(j, lanes), b = f(j + lanes, lanes), c = f(j + 2 * lanes, lanes), e = f(j + 3 * lanes, lanes);
+    hn::StoreU(a, d, y + j);
+    hn::StoreU(b, d, y + j + lanes);
+    hn::StoreU(c, d, y + j + 2 * lanes);
+    hn::StoreU(e, d, y + j + 3 * lanes);
+  }
   for (; j + lanes <= n; j += lanes) hn::StoreU(f(j, lanes), d, y + j);
   if (j < n) store_first(f(j, n - j), d, y + j, static_cast<std::size_t>(n - j));
 }
