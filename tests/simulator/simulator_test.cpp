@@ -25,7 +25,8 @@ __global__ void row_sum_kernel(const float* x, float* sums, int cols) {
   float sum = 0;
   for (int j = static_cast<int>(threadIdx.x); j < cols; j += static_cast<int>(blockDim.x))
     sum += __ldg(x + static_cast<int>(blockIdx.x) * cols + j);
-  for (int delta = 16; delta > 0; delta /= 2) sum += __shfl_down_sync(0xffffffffu, sum, static_cast<unsigned>(delta));
+  for (int delta = 16; delta > 0; delta /= 2)
+    sum += __shfl_down_sync(0xffffffffu, sum, static_cast<unsigned>(delta));
   if (threadIdx.x % 32 == 0) partial[threadIdx.x / 32] = sum;
   __syncthreads();
   if (threadIdx.x == 0) __stcs(sums + blockIdx.x, partial[0] + partial[1]);

@@ -25,7 +25,9 @@ class SimulatorTest : public testing::Test {
 template <class T>
 class DeviceArray {
  public:
-  explicit DeviceArray(std::size_t size) : size_(size) { EXPECT_EQ(cudaMalloc(&data_, size * sizeof(T)), cudaSuccess); }
+  explicit DeviceArray(std::size_t size) : size_(size) {
+    EXPECT_EQ(cudaMalloc(&data_, size * sizeof(T)), cudaSuccess);
+  }
   explicit DeviceArray(const std::vector<T>& values) : DeviceArray(values.size()) {
     EXPECT_EQ(cudaMemcpy(data_, values.data(), size_ * sizeof(T), cudaMemcpyHostToDevice), cudaSuccess);
   }
@@ -51,7 +53,8 @@ class DeviceArray {
 
 // Starts a kernel on the default stream.
 template <class... Params, class... Args>
-void start(void (*kernel)(Params...), unsigned grid, unsigned block, std::size_t shared_bytes, const Args&... args) {
+void start(void (*kernel)(Params...), unsigned grid, unsigned block, std::size_t shared_bytes,
+           const Args&... args) {
   cudaLaunchConfig_t config{};
   config.gridDim = grid;
   config.blockDim = block;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <source_location>
+#include <vector>
 
 #include <cuda_runtime_types.h>
 
@@ -45,5 +46,13 @@ void await_dependency();  // cudaGridDependencySynchronize
 
 // Queues a kernel whose arguments `body` holds.
 cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, std::function<void()> body);
+
+// A library's call that does something on the device, within these parts of device memory.
+struct Extent {
+  const void* pointer;
+  std::size_t bytes;
+};
+cudaError_t run_on_device(const char* what, cudaStream_t stream, const std::vector<Extent>& touched,
+                          std::function<cudaError_t()> work);
 
 }  // namespace softwarp::simulator

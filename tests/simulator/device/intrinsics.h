@@ -20,16 +20,16 @@ inline constexpr int warpSize = 32;
 inline void __syncthreads(const softwarp::simulator::Where& where = softwarp::simulator::Where::current()) {
   softwarp::simulator::meet_block(false, where);
 }
-inline int __syncthreads_count(int vote,
-                               const softwarp::simulator::Where& where = softwarp::simulator::Where::current()) {
+inline int __syncthreads_count(
+    int vote, const softwarp::simulator::Where& where = softwarp::simulator::Where::current()) {
   return softwarp::simulator::meet_block(vote != 0, where);
 }
 inline int __syncthreads_or(int vote,
                             const softwarp::simulator::Where& where = softwarp::simulator::Where::current()) {
   return softwarp::simulator::meet_block(vote != 0, where) > 0;
 }
-inline int __syncthreads_and(int vote,
-                             const softwarp::simulator::Where& where = softwarp::simulator::Where::current()) {
+inline int __syncthreads_and(
+    int vote, const softwarp::simulator::Where& where = softwarp::simulator::Where::current()) {
   return softwarp::simulator::meet_block(vote == 0, where) == 0;
 }
 inline void __syncwarp(unsigned mask = 0xffffffffu,
@@ -41,8 +41,9 @@ inline void __threadfence_block() {}
 inline void __threadfence_system() {}
 
 // Votes.
-inline unsigned __ballot_sync(unsigned mask, int vote,
-                              const softwarp::simulator::Where& where = softwarp::simulator::Where::current()) {
+inline unsigned __ballot_sync(
+    unsigned mask, int vote,
+    const softwarp::simulator::Where& where = softwarp::simulator::Where::current()) {
   return softwarp::simulator::ballot(mask, vote != 0, where);
 }
 inline int __any_sync(unsigned mask, int vote,
@@ -109,25 +110,26 @@ T __shfl_xor_sync(unsigned mask, T value, int lanes, int width = warpSize,
                   const softwarp::simulator::Where& where = softwarp::simulator::Where::current()) {
   const softwarp::simulator::Segment segment(width);
   const unsigned source = segment.lane ^ static_cast<unsigned>(lanes);
-  return softwarp::simulator::shuffle_value(mask, value, source <= segment.last ? source : segment.lane, where);
+  return softwarp::simulator::shuffle_value(mask, value, source <= segment.last ? source : segment.lane,
+                                            where);
 }
 
 // Global memory. Whatever goes through these is checked and counted; a plain access is not.
-#define SIMULATOR_LOAD(name)                                    \
-  template <class V>                                            \
+#define SIMULATOR_LOAD(name)                                     \
+  template <class V>                                             \
     requires(std::is_trivially_copyable_v<V> && sizeof(V) <= 16) \
-  V name(const V* pointer) {                                    \
-    softwarp::simulator::access(pointer, sizeof(V), false);     \
-    V value;                                                    \
-    std::memcpy(&value, pointer, sizeof(V));                    \
-    return value;                                               \
+  V name(const V* pointer) {                                     \
+    softwarp::simulator::access(pointer, sizeof(V), false);      \
+    V value;                                                     \
+    std::memcpy(&value, pointer, sizeof(V));                     \
+    return value;                                                \
   }
-#define SIMULATOR_STORE(name)                                   \
-  template <class V>                                            \
+#define SIMULATOR_STORE(name)                                    \
+  template <class V>                                             \
     requires(std::is_trivially_copyable_v<V> && sizeof(V) <= 16) \
-  void name(V* pointer, std::type_identity_t<V> value) {        \
-    softwarp::simulator::access(pointer, sizeof(V), true);      \
-    std::memcpy(pointer, &value, sizeof(V));                    \
+  void name(V* pointer, std::type_identity_t<V> value) {         \
+    softwarp::simulator::access(pointer, sizeof(V), true);       \
+    std::memcpy(pointer, &value, sizeof(V));                     \
   }
 SIMULATOR_LOAD(__ldg)
 SIMULATOR_LOAD(__ldca)
@@ -171,10 +173,12 @@ T atomicExch(T* pointer, std::type_identity_t<T> value) {
 }
 template <class T>
 T atomicCAS(T* pointer, std::type_identity_t<T> expected, std::type_identity_t<T> value) {
-  return softwarp::simulator::update_atomically(pointer, [&](T old) { return old == expected ? value : old; });
+  return softwarp::simulator::update_atomically(pointer,
+                                                [&](T old) { return old == expected ? value : old; });
 }
 inline unsigned atomicInc(unsigned* pointer, unsigned limit) {
-  return softwarp::simulator::update_atomically(pointer, [&](unsigned old) { return old >= limit ? 0 : old + 1; });
+  return softwarp::simulator::update_atomically(pointer,
+                                                [&](unsigned old) { return old >= limit ? 0 : old + 1; });
 }
 
 // Arithmetic. The approximate functions are exact here; those that cost an ex2 are counted.

@@ -33,7 +33,8 @@ void access(const void* pointer, std::size_t bytes, bool store) {
   check_alignment(pointer, bytes);
   if (!in_global(pointer, bytes))
     fail_kernel(cudaErrorIllegalAddress, std::string(store ? "a store of " : "a load of ") +
-                                             size_and_place(pointer, bytes) + ", which is outside device memory");
+                                             size_and_place(pointer, bytes) +
+                                             ", which is outside device memory");
   if (running_launch().programmatic && !running->awaited_dependency)
     fail_kernel(cudaErrorLaunchFailure, "touches memory before cudaGridDependencySynchronize");
   Counters& counters = running_counters();
@@ -42,14 +43,15 @@ void access(const void* pointer, std::size_t bytes, bool store) {
   const auto first = reinterpret_cast<std::uintptr_t>(pointer) / kSectorBytes;
   const auto last = (reinterpret_cast<std::uintptr_t>(pointer) + bytes - 1) / kSectorBytes;
   const unsigned number = running->accesses++;
-  for (auto sector = first; sector <= last; ++sector) running->warp->touched.push_back({sector, number, store});
+  for (auto sector = first; sector <= last; ++sector)
+    running->warp->touched.push_back({sector, number, store});
 }
 
 void access_atomically(const void* pointer, std::size_t bytes) {
   check_alignment(pointer, bytes);
   if (!in_global(pointer, bytes) && !is_shared(pointer, bytes, running_launch().shared_bytes))
-    fail_kernel(cudaErrorIllegalAddress,
-                "an atomic on " + size_and_place(pointer, bytes) + ", which is neither device nor shared memory");
+    fail_kernel(cudaErrorIllegalAddress, "an atomic on " + size_and_place(pointer, bytes) +
+                                             ", which is neither device nor shared memory");
   ++running_counters().atomics;
 }
 

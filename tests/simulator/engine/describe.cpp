@@ -5,9 +5,9 @@
 #include <elf.h>
 
 #include <cstdlib>
-#include <cstring>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <memory>
 #include <span>
 
@@ -22,32 +22,41 @@ std::string triple(const uint3& v) {
 }
 
 // Kernels have internal linkage, so the dynamic linker does not know them; the file's symbol table does.
-std::string mangled_name(const void* function) {
-  Dl_info info;
-  if (dladdr(function, &info) == 0) return {};
-  std::ifstream file(std::strcmp(info.dli_fname, "") == 0 ? "/proc/self/exe" : info.dli_fname, std::ios::binary);
-  if (!file) file.open("/proc/self/exe", std::ios::binary);
+// Maps the functions' offsets to their names.
+std::map<std::uintptr_t, std::string> read_symbols(const char* path) {
+  std::ifstream file(path, std::ios::binary);
   const std::string image{std::istreambuf_iterator<char>(file), {}};
-  if (image.size() < sizeof(Elf64_Ehdr)) return {};
+  std::map<std::uintptr_t, std::string> found;
+  if (image.size() < sizeof(Elf64_Ehdr)) return found;
   const auto* header = reinterpret_cast<const Elf64_Ehdr*>(image.data());
-  const auto base = header->e_type == ET_DYN ? reinterpret_cast<std::uintptr_t>(info.dli_fbase) : 0;
-  const std::uintptr_t wanted = reinterpret_cast<std::uintptr_t>(function) - base;
-  const std::span sections(reinterpret_cast<const Elf64_Shdr*>(image.data() + header->e_shoff), header->e_shnum);
+  const std::span sections(reinterpret_cast<const Elf64_Shdr*>(image.data() + header->e_shoff),
+                           header->e_shnum);
   for (const Elf64_Shdr& section : sections) {
     if (section.sh_type != SHT_SYMTAB) continue;
     const char* names = image.data() + sections[section.sh_link].sh_offset;
     const std::span symbols(reinterpret_cast<const Elf64_Sym*>(image.data() + section.sh_offset),
                             section.sh_size / sizeof(Elf64_Sym));
     for (const Elf64_Sym& symbol : symbols)
-      if (ELF64_ST_TYPE(symbol.st_info) == STT_FUNC && symbol.st_value == wanted) return names + symbol.st_name;
+      if (ELF64_ST_TYPE(symbol.st_info) == STT_FUNC) found.emplace(symbol.st_value, names + symbol.st_name);
   }
+  return found;
+}
+
+std::string mangled_name(const void* function) {
+  static const auto symbols = read_symbols("/proc/self/exe");
+  Dl_info info;
+  if (dladdr(function, &info) == 0) return {};
+  const auto address = reinterpret_cast<std::uintptr_t>(function);
+  for (const auto offset : {address - reinterpret_cast<std::uintptr_t>(info.dli_fbase), address})
+    if (const auto symbol = symbols.find(offset); symbol != symbols.end()) return symbol->second;
   return {};
 }
 
 // "void ns::(anonymous namespace)::f<ns::T>(int)" becomes "f<ns::T>".
 std::string short_name(std::string name) {
   const std::string unnamed = "(anonymous namespace)::";
-  for (auto at = name.find(unnamed); at != std::string::npos; at = name.find(unnamed)) name.erase(at, unnamed.size());
+  for (auto at = name.find(unnamed); at != std::string::npos; at = name.find(unnamed))
+    name.erase(at, unnamed.size());
   std::size_t begin = 0, end = name.size();
   int depth = 0;
   for (std::size_t i = 0; i < name.size(); ++i) {

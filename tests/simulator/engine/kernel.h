@@ -98,7 +98,8 @@ struct Block {
   std::source_location barrier;
   int votes = 0;
   int votes_of_last_barrier = 0;
-  std::vector<int> mapped_in;  // cluster phase in which this block last mapped the memory of each other, or -1
+  std::vector<int>
+      mapped_in;  // cluster phase in which this block last mapped the memory of each other, or -1
 };
 
 struct Cluster {

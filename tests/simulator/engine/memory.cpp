@@ -29,7 +29,8 @@ int at_work = 0;
 const std::pair<const std::uintptr_t, Allocation>* find(std::uintptr_t address) {
   static const std::pair<const std::uintptr_t, Allocation>* last = nullptr;
   static std::size_t version_of_last = 0;
-  if (version_of_last == state().memory_version && last != nullptr && address - last->first < last->second.bytes)
+  if (version_of_last == state().memory_version && last != nullptr &&
+      address - last->first < last->second.bytes)
     return last;
   auto next = allocations.upper_bound(address);
   if (next == allocations.begin()) return nullptr;
@@ -76,7 +77,8 @@ void release_all_memory() {
 bool contains(Memory kind, const void* pointer, std::size_t bytes) {
   const auto address = reinterpret_cast<std::uintptr_t>(pointer);
   const auto* found = find(address);
-  return found != nullptr && found->second.kind == kind && address - found->first + bytes <= found->second.bytes;
+  return found != nullptr && found->second.kind == kind &&
+         address - found->first + bytes <= found->second.bytes;
 }
 
 bool begins_in(Memory kind, const void* pointer) {

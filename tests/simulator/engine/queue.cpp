@@ -17,7 +17,8 @@ auto& not_done = *new std::set<std::uint64_t>;
 auto& orphans = *new std::vector<std::shared_ptr<void>>;
 
 std::vector<CUstream_st*> all_streams() {
-  std::erase_if(orphans, [](const auto& orphan) { return static_cast<CUstream_st*>(orphan.get())->pending.empty(); });
+  std::erase_if(orphans,
+                [](const auto& orphan) { return static_cast<CUstream_st*>(orphan.get())->pending.empty(); });
   std::vector<CUstream_st*> streams{&legacy_stream()};
   for (const auto& orphan : orphans) streams.push_back(static_cast<CUstream_st*>(orphan.get()));
   for (const auto& [handle, object] : objects())
@@ -28,7 +29,8 @@ std::vector<CUstream_st*> all_streams() {
 
 // The legacy default stream waits for all blocking streams, and they wait for it.
 std::vector<std::uint64_t> legacy_dependencies(const CUstream_st& stream) {
-  if (&stream != &legacy_stream()) return stream.blocking ? std::vector{legacy_stream().last} : std::vector<std::uint64_t>{};
+  if (&stream != &legacy_stream())
+    return stream.blocking ? std::vector{legacy_stream().last} : std::vector<std::uint64_t>{};
   std::vector<std::uint64_t> after;
   for (const CUstream_st* other : all_streams())
     if (other->blocking) after.push_back(other->last);
@@ -109,7 +111,8 @@ CUstream_st* find_stream(cudaStream_t handle) {
 
 Capture* capture_in_danger() {
   for (const CUstream_st* stream : all_streams())
-    if (stream->capture && stream->capture->mode != cudaStreamCaptureModeRelaxed) return stream->capture.get();
+    if (stream->capture && stream->capture->mode != cudaStreamCaptureModeRelaxed)
+      return stream->capture.get();
   return nullptr;
 }
 

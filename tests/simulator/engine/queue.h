@@ -12,6 +12,8 @@
 
 #include <cuda_runtime_types.h>
 
+#include "tests/simulator/device/hooks.h"
+
 namespace softwarp::simulator {
 
 // Done by the device, later.
@@ -40,6 +42,9 @@ struct Capture {
 
 // Adds work to the stream, or to the graph that the stream records.
 cudaError_t submit(CUstream_st& stream, Work work, bool even_if_lost = false);
+
+// The same for a library, which stays within these parts of device memory.
+cudaError_t queue_library_work(const char* what, cudaStream_t stream, const std::vector<Extent>& touched, Work work);
 
 // Runs work, in an order drawn among the streams, until that operation (every operation of the stream, of
 // the device) is done.

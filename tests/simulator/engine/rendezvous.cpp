@@ -35,12 +35,13 @@ void check_mask(const Warp& warp, const Thread& self, unsigned mask) {
 // must be at the same instruction with the same mask.
 Meeting& find_meeting(Warp& warp, const Thread& self, const Meeting& wanted) {
   for (Meeting& meeting : warp.meetings) {
-    const bool agrees = meeting.mask == wanted.mask && meeting.kind == wanted.kind && same(meeting.where, wanted.where);
+    const bool agrees =
+        meeting.mask == wanted.mask && meeting.kind == wanted.kind && same(meeting.where, wanted.where);
     if (agrees) return meeting;
     if ((meeting.mask >> self.lane & 1) && (meeting.arrived & wanted.mask))
-      fail_kernel(cudaErrorLaunchFailure, describe(wanted.where) + " in divergent code: a lane it names is at " +
-                                              describe(meeting.where) +
-                                              (meeting.mask == wanted.mask ? "" : " with another mask"));
+      fail_kernel(cudaErrorLaunchFailure,
+                  describe(wanted.where) + " in divergent code: a lane it names is at " +
+                      describe(meeting.where) + (meeting.mask == wanted.mask ? "" : " with another mask"));
   }
   return warp.meetings.emplace_back(wanted);
 }
@@ -105,7 +106,8 @@ unsigned lanes_present() { return running->warp->unfinished; }
 int meet_block(bool vote, const Where& where) {
   Block& block = running_block();
   if (block.finished > 0)
-    fail_kernel(cudaErrorLaunchFailure, describe(where) + ": a thread of the block has returned before this barrier");
+    fail_kernel(cudaErrorLaunchFailure,
+                describe(where) + ": a thread of the block has returned before this barrier");
   if (block.arrived > 0 && !same(where, block.barrier))
     fail_kernel(cudaErrorLaunchFailure, "barrier in divergent code: this thread is at " + describe(where) +
                                             ", another at " + describe(block.barrier));
@@ -132,7 +134,8 @@ void arrive_cluster(const Where& where) {
   Thread& self = *running;
   Cluster& cluster = *running_block().cluster;
   if (self.at_cluster_barrier)
-    fail_kernel(cudaErrorLaunchFailure, describe(where) + ": arrives twice at a cluster barrier without waiting");
+    fail_kernel(cudaErrorLaunchFailure,
+                describe(where) + ": arrives twice at a cluster barrier without waiting");
   for (const Block& block : cluster.blocks)
     if (block.finished > 0)
       fail_kernel(cudaErrorLaunchFailure, describe(where) + ": block " + std::to_string(block.rank) +
@@ -160,14 +163,16 @@ void* map_shared(const void* pointer, unsigned rank) {
   Block& self = running_block();
   Cluster& cluster = *self.cluster;
   if (rank >= cluster.blocks.size())
-    fail_kernel(cudaErrorIllegalAddress, "maps shared memory of block " + std::to_string(rank) + " of a cluster of " +
-                                             std::to_string(cluster.blocks.size()));
+    fail_kernel(cudaErrorIllegalAddress, "maps shared memory of block " + std::to_string(rank) +
+                                             " of a cluster of " + std::to_string(cluster.blocks.size()));
   if (rank == self.rank) return const_cast<void*>(pointer);
   Block& other = cluster.blocks[rank];
   if (other.finished == other.threads.size())
-    fail_kernel(cudaErrorIllegalAddress, "maps shared memory of block " + std::to_string(rank) + ", which has left");
+    fail_kernel(cudaErrorIllegalAddress,
+                "maps shared memory of block " + std::to_string(rank) + ", which has left");
   void* mapped = in_image(other.shared, pointer);
-  if (mapped == nullptr) fail_kernel(cudaErrorIllegalAddress, "maps a pointer that is not into shared memory");
+  if (mapped == nullptr)
+    fail_kernel(cudaErrorIllegalAddress, "maps a pointer that is not into shared memory");
   self.mapped_in[rank] = static_cast<int>(cluster.phase);
   return mapped;
 }
@@ -190,9 +195,11 @@ void check_exit(Thread& thread) {
   if (cluster.arrived > 0 && !arrived)
     fail_kernel(cudaErrorLaunchFailure, "leaves while others wait at a cluster barrier");
   for (const Block& other : cluster.blocks)
-    if (other.finished < other.threads.size() && other.mapped_in[block.rank] == static_cast<int>(cluster.phase))
-      fail_kernel(cudaErrorLaunchFailure, "leaves the cluster while block " + std::to_string(other.rank) +
-                                              " may still use its shared memory: no cluster barrier in between");
+    if (other.finished < other.threads.size() &&
+        other.mapped_in[block.rank] == static_cast<int>(cluster.phase))
+      fail_kernel(cudaErrorLaunchFailure,
+                  "leaves the cluster while block " + std::to_string(other.rank) +
+                      " may still use its shared memory: no cluster barrier in between");
 }
 
 }  // namespace softwarp::simulator

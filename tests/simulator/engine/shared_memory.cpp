@@ -42,17 +42,11 @@ Bytes storage() {
   return found;
 }
 
-Bytes dynamic() {
-  return {reinterpret_cast<std::byte*>(&dynamic_shared[0]), kLargestShared};
-}
+Bytes dynamic() { return {reinterpret_cast<std::byte*>(&dynamic_shared[0]), kLargestShared}; }
 
 // What lies before and behind the dynamic part: the variables.
-Bytes before() {
-  return {storage().data(), static_cast<std::size_t>(dynamic().data() - storage().data())};
-}
-Bytes behind() {
-  return storage().subspan(before().size() + kLargestShared);
-}
+Bytes before() { return {storage().data(), static_cast<std::size_t>(dynamic().data() - storage().data())}; }
+Bytes behind() { return storage().subspan(before().size() + kLargestShared); }
 
 }  // namespace
 
@@ -103,7 +97,9 @@ void* in_image(SharedImage& image, const void* pointer) {
 
 bool is_shared(const void* pointer, std::size_t bytes, std::size_t dynamic_bytes) {
   const auto* byte = static_cast<const std::byte*>(pointer);
-  const auto inside = [&](Bytes part) { return byte >= part.data() && byte + bytes <= part.data() + part.size(); };
+  const auto inside = [&](Bytes part) {
+    return byte >= part.data() && byte + bytes <= part.data() + part.size();
+  };
   return inside(dynamic().first(dynamic_bytes)) || inside(before()) || inside(behind());
 }
 

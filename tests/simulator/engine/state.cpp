@@ -41,7 +41,8 @@ bool is_faulty(const char* name) {
 }  // namespace
 
 cudaError_t begin_call(const char* name, CallKind kind) {
-  if (running != nullptr) fail_kernel(cudaErrorLaunchFailure, std::string("calls ") + name + " on the device");
+  if (running != nullptr)
+    fail_kernel(cudaErrorLaunchFailure, std::string("calls ") + name + " on the device");
   const Device& device = state().device;
   if (is_faulty(name)) {
     const cudaError_t error = state().fault->runtime;

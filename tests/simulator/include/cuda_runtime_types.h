@@ -107,7 +107,8 @@ struct cudaDeviceProp {
   int major, minor, multiProcessorCount, integrated, concurrentKernels, pciBusID, pciDeviceID, pciDomainID;
   int asyncEngineCount, memoryBusWidth, l2CacheSize, maxThreadsPerMultiProcessor;
   std::size_t sharedMemPerMultiprocessor, sharedMemPerBlockOptin, reservedSharedMemPerBlock;
-  int regsPerMultiprocessor, cooperativeLaunch, maxBlocksPerMultiProcessor, memoryPoolsSupported, clusterLaunch;
+  int regsPerMultiprocessor, cooperativeLaunch, maxBlocksPerMultiProcessor, memoryPoolsSupported,
+      clusterLaunch;
 };
 
 enum cudaLaunchAttributeID {

@@ -27,7 +27,8 @@ int attribute_of(const Device& device, cudaDeviceAttr attribute) {
     case cudaDevAttrMaxThreadsPerMultiProcessor: return device.threads_per_multiprocessor;
     case cudaDevAttrComputeCapabilityMajor: return device.major;
     case cudaDevAttrComputeCapabilityMinor: return device.minor;
-    case cudaDevAttrMaxSharedMemoryPerMultiprocessor: return static_cast<int>(device.shared_per_multiprocessor);
+    case cudaDevAttrMaxSharedMemoryPerMultiprocessor:
+      return static_cast<int>(device.shared_per_multiprocessor);
     case cudaDevAttrMaxSharedMemoryPerBlockOptin: return static_cast<int>(device.shared_per_block_optin);
     case cudaDevAttrMemoryPoolsSupported: return 1;
     case cudaDevAttrClusterLaunch: return device.major >= 9;
@@ -38,7 +39,8 @@ int attribute_of(const Device& device, cudaDeviceAttr attribute) {
 // As if registers never were the limit.
 int resident_blocks(const Device& device, int threads, std::size_t shared_bytes) {
   const auto by_shared = device.shared_per_multiprocessor / (shared_bytes + kReservedPerBlock);
-  return std::min({device.threads_per_multiprocessor / threads, static_cast<int>(by_shared), kBlocksPerMultiprocessor});
+  return std::min(
+      {device.threads_per_multiprocessor / threads, static_cast<int>(by_shared), kBlocksPerMultiprocessor});
 }
 
 }  // namespace
@@ -59,7 +61,8 @@ cudaError_t cudaGetDevice(int* device) {
 }
 
 cudaError_t cudaSetDevice(int device) {
-  return call("cudaSetDevice", CallKind::plain, [&] { return device == 0 ? cudaSuccess : check_device(device); });
+  return call("cudaSetDevice", CallKind::plain,
+              [&] { return device == 0 ? cudaSuccess : check_device(device); });
 }
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
@@ -148,7 +151,8 @@ cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, const voi
   });
 }
 
-cudaError_t cudaOccupancyMaxActiveClusters(int* clusters, const void* kernel, const cudaLaunchConfig_t* config) {
+cudaError_t cudaOccupancyMaxActiveClusters(int* clusters, const void* kernel,
+                                           const cudaLaunchConfig_t* config) {
   return call("cudaOccupancyMaxActiveClusters", CallKind::plain, [&] {
     const Device& device = state().device;
     if (device.major < 9) return cudaErrorNotSupported;

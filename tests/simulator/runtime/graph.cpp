@@ -85,7 +85,7 @@ cudaError_t cudaStreamIsCapturing(cudaStream_t handle, cudaStreamCaptureStatus* 
   return call("cudaStreamIsCapturing", CallKind::plain, [&] {
     const CUstream_st* stream = find_stream(handle);
     if (stream == nullptr) return cudaErrorInvalidResourceHandle;
-    *status = !stream->capture          ? cudaStreamCaptureStatusNone
+    *status = !stream->capture         ? cudaStreamCaptureStatusNone
               : stream->capture->valid ? cudaStreamCaptureStatusActive
                                        : cudaStreamCaptureStatusInvalidated;
     return cudaSuccess;

@@ -2,7 +2,9 @@
 
 #include "tests/simulator/device/hooks.h"
 #include "tests/simulator/engine/kernel.h"
+#include "tests/simulator/engine/memory.h"
 #include "tests/simulator/engine/queue.h"
+#include "tests/simulator/engine/report.h"
 #include "tests/simulator/engine/state.h"
 
 namespace softwarp::simulator {
@@ -38,7 +40,8 @@ cudaError_t check_cluster(const Launch& launch, const KernelEntry& entry) {
 cudaError_t check_shared(const Launch& launch, const KernelEntry& entry) {
   const Device& device = state().device;
   const std::size_t allowed = std::max(device.shared_per_block, entry.most_dynamic_shared);
-  return launch.shared_bytes <= std::min(allowed, device.shared_per_block_optin) ? cudaSuccess : cudaErrorInvalidValue;
+  return launch.shared_bytes <= std::min(allowed, device.shared_per_block_optin) ? cudaSuccess
+                                                                                 : cudaErrorInvalidValue;
 }
 
 cudaError_t read_attributes(const cudaLaunchConfig_t& config, Launch& launch) {
@@ -75,6 +78,25 @@ cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, std::fu
       if (refused != cudaSuccess) return refused;
     return submit(*stream, [launch]() mutable { return run(launch); });
   });
+}
+
+cudaError_t queue_library_work(const char* what, cudaStream_t handle, const std::vector<Extent>& touched,
+                               std::function<cudaError_t()> work) {
+  CUstream_st* stream = find_stream(handle);
+  if (stream == nullptr) return cudaErrorInvalidResourceHandle;
+  return submit(*stream, [what = std::string(what), touched, work = std::move(work)] {
+    for (const Extent& extent : touched)
+      if (extent.bytes > 0 && !contains(Memory::device, extent.pointer, extent.bytes)) {
+        report(what + ": " + std::to_string(extent.bytes) + " bytes reach beyond device memory");
+        return cudaErrorIllegalAddress;
+      }
+    return work();
+  });
+}
+
+cudaError_t run_on_device(const char* what, cudaStream_t stream, const std::vector<Extent>& touched,
+                          std::function<cudaError_t()> work) {
+  return call(what, CallKind::plain, [&] { return queue_library_work(what, stream, touched, std::move(work)); });
 }
 
 }  // namespace softwarp::simulator

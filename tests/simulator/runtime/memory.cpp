@@ -41,7 +41,8 @@ cudaError_t check_direction(const Copy& copy, cudaMemcpyKind kind) {
   if (kind == cudaMemcpyDefault) return cudaSuccess;
   const bool to_device = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
   const bool from_device = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
-  return copy.to.on_device == to_device && copy.from.on_device == from_device ? cudaSuccess : cudaErrorInvalidValue;
+  return copy.to.on_device == to_device && copy.from.on_device == from_device ? cudaSuccess
+                                                                              : cudaErrorInvalidValue;
 }
 
 // Whether the bytes of this row, valid when the copy was asked for, still are.
@@ -49,7 +50,8 @@ cudaError_t check_row(const Side& side, std::size_t row, std::size_t width) {
   const std::byte* data = side.data + row * side.pitch;
   const char* problem = nullptr;
   if (side.on_device && !contains(Memory::device, data, width)) problem = "beyond its device memory";
-  if (side.pinned && !contains(Memory::pinned, data, width)) problem = "beyond its page-locked memory, or freed";
+  if (side.pinned && !contains(Memory::pinned, data, width))
+    problem = "beyond its page-locked memory, or freed";
   if (!side.on_device && !side.pinned && poisoned(data, width)) problem = "beyond its host memory, or gone";
   if (problem == nullptr) return cudaSuccess;
   report("a copy of " + std::to_string(width) + " bytes reaches " + problem);
@@ -128,11 +130,13 @@ cudaError_t cudaMallocAsync(void** pointer, std::size_t bytes, cudaStream_t hand
 }
 
 cudaError_t cudaMallocHost(void** pointer, std::size_t bytes) {
-  return call("cudaMallocHost", CallKind::unsafe, [&] { return allocate_for(pointer, bytes, Memory::pinned); });
+  return call("cudaMallocHost", CallKind::unsafe,
+              [&] { return allocate_for(pointer, bytes, Memory::pinned); });
 }
 
 cudaError_t cudaHostAlloc(void** pointer, std::size_t bytes, unsigned int) {
-  return call("cudaHostAlloc", CallKind::unsafe, [&] { return allocate_for(pointer, bytes, Memory::pinned); });
+  return call("cudaHostAlloc", CallKind::unsafe,
+              [&] { return allocate_for(pointer, bytes, Memory::pinned); });
 }
 
 // Waits for the device first.
@@ -152,7 +156,9 @@ cudaError_t cudaFreeAsync(void* pointer, cudaStream_t handle) {
     if (stream == nullptr) return cudaErrorInvalidResourceHandle;
     if (pointer == nullptr) return cudaSuccess;
     if (!begins_in(Memory::device, pointer)) return cudaErrorInvalidValue;
-    return submit(*stream, [=] { return release(Memory::device, pointer) ? cudaSuccess : cudaErrorInvalidValue; }, true);
+    return submit(
+        *stream, [=] { return release(Memory::device, pointer) ? cudaSuccess : cudaErrorInvalidValue; },
+        true);
   });
 }
 
@@ -190,23 +196,28 @@ cudaError_t cudaMemsetAsync(void* pointer, int value, std::size_t bytes, cudaStr
 }
 
 cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
-  return call("cudaMemcpy", CallKind::unsafe,
-              [&] { return copy_now({side_of(to, bytes), side_of(from, bytes), bytes, 1}, kind); });
+  return call("cudaMemcpy", CallKind::unsafe, [&] {
+    return copy_now({side_of(to, bytes), side_of(from, bytes), bytes, 1}, kind);
+  });
 }
 
-cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
-  return call("cudaMemcpyAsync", CallKind::plain,
-              [&] { return queue_copy({side_of(to, bytes), side_of(from, bytes), bytes, 1}, kind, stream); });
+cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
+                            cudaStream_t stream) {
+  return call("cudaMemcpyAsync", CallKind::plain, [&] {
+    return queue_copy({side_of(to, bytes), side_of(from, bytes), bytes, 1}, kind, stream);
+  });
 }
 
-cudaError_t cudaMemcpy2D(void* to, std::size_t to_pitch, const void* from, std::size_t from_pitch, std::size_t width,
-                         std::size_t height, cudaMemcpyKind kind) {
-  return call("cudaMemcpy2D", CallKind::unsafe,
-              [&] { return copy_now({side_of(to, to_pitch), side_of(from, from_pitch), width, height}, kind); });
+cudaError_t cudaMemcpy2D(void* to, std::size_t to_pitch, const void* from, std::size_t from_pitch,
+                         std::size_t width, std::size_t height, cudaMemcpyKind kind) {
+  return call("cudaMemcpy2D", CallKind::unsafe, [&] {
+    return copy_now({side_of(to, to_pitch), side_of(from, from_pitch), width, height}, kind);
+  });
 }
 
 cudaError_t cudaMemcpy2DAsync(void* to, std::size_t to_pitch, const void* from, std::size_t from_pitch,
-                              std::size_t width, std::size_t height, cudaMemcpyKind kind, cudaStream_t stream) {
+                              std::size_t width, std::size_t height, cudaMemcpyKind kind,
+                              cudaStream_t stream) {
   return call("cudaMemcpy2DAsync", CallKind::plain, [&] {
     return queue_copy({side_of(to, to_pitch), side_of(from, from_pitch), width, height}, kind, stream);
   });

@@ -80,7 +80,9 @@ cudaError_t event_call(const char* name, CallKind kind, cudaEvent_t event, Body&
 
 }  // namespace
 
-cudaError_t cudaStreamCreate(cudaStream_t* stream) { return cudaStreamCreateWithFlags(stream, cudaStreamDefault); }
+cudaError_t cudaStreamCreate(cudaStream_t* stream) {
+  return cudaStreamCreateWithFlags(stream, cudaStreamDefault);
+}
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned int flags) {
   return call("cudaStreamCreateWithFlags", CallKind::plain, [&] {
