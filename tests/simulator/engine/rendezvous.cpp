@@ -34,16 +34,16 @@ void check_mask(const Warp& warp, const Thread& self, unsigned mask) {
 // The meeting of exactly these lanes, opened where nobody has come yet. Two lanes that name each other
 // must be at the same instruction with the same mask.
 Meeting& find_meeting(Warp& warp, const Thread& self, const Meeting& wanted) {
+  Meeting* found = nullptr;
   for (Meeting& meeting : warp.meetings) {
-    const bool agrees =
-        meeting.mask == wanted.mask && meeting.kind == wanted.kind && same(meeting.where, wanted.where);
-    if (agrees) return meeting;
-    if ((meeting.mask >> self.lane & 1) && (meeting.arrived & wanted.mask))
-      fail_kernel(cudaErrorLaunchFailure,
-                  describe(wanted.where) + " in divergent code: a lane it names is at " +
-                      describe(meeting.where) + (meeting.mask == wanted.mask ? "" : " with another mask"));
+    const bool same_mask = meeting.mask == wanted.mask;
+    if (same_mask && meeting.kind == wanted.kind && same(meeting.where, wanted.where))
+      found = &meeting;
+    else if ((meeting.mask >> self.lane & 1) && (meeting.arrived & wanted.mask))
+      fail_kernel(cudaErrorLaunchFailure, describe(wanted.where) + " in divergent code: a lane it names is at " +
+                                              describe(meeting.where) + (same_mask ? "" : " with another mask"));
   }
-  return warp.meetings.emplace_back(wanted);
+  return found != nullptr ? *found : warp.meetings.emplace_back(wanted);
 }
 
 void complete(Warp& warp, const Meeting& meeting) {
