@@ -1,6 +1,6 @@
-// The CPU's softmax and its backward beside oneDNN's, a plain loop over expf, and memcpy of the same bytes (the
-// roof: 2 MN floats move forward, 3 MN backward). The contenders take turns within every iteration; the figures
-// are medians, `vs_*` the medians of ours divided by theirs, measured one right after the other.
+// The CPU's softmax and its backward beside oneDNN's, a plain loop over expf, and memcpy of the same bytes
+// (the roof: 2 MN floats move forward, 3 MN backward). The contenders take turns within every iteration; the
+// figures are medians, `vs_*` the medians of ours divided by theirs, measured one right after the other.
 
 #include <benchmark/benchmark.h>
 #include <omp.h>
@@ -114,17 +114,20 @@ void compare(benchmark::State& state, const Shape& s, bool backward) {
   std::vector<Contender> contenders;
   const std::size_t moved = backward ? Buffers::size(s) * 3 / 2 : Buffers::size(s);
   std::vector<float> source(moved, 1.0f);
-  contenders.push_back({"ours", [&] {
+  contenders.push_back({"ours",
+                        [&] {
                           backward ? backend->softmax_backward(view(b.y), view(b.g), view(b.out))
                                    : backend->softmax(view(b.x), view(b.out));
-                        }, {}});
+                        },
+                        {}});
   contenders.push_back({"onednn", onednn(b, s, backward), {}});
   contenders.push_back({"memcpy", [&] { copy_in_parts(b.copied.data(), source.data(), moved); }, {}});
   if (!backward) contenders.push_back({"naive", [&] { naive_softmax(b, b.out.data(), s); }, {}});
   for (const Contender& each : contenders) {
     std::fill(b.out.begin(), b.out.end(), 0.0f);
     each.run();
-    if (each.name != "memcpy" && !right(b, s, backward)) return state.SkipWithError((each.name + " is wrong").c_str());
+    if (each.name != "memcpy" && !right(b, s, backward))
+      return state.SkipWithError((each.name + " is wrong").c_str());
   }
   for (auto _ : state) {
     for (Contender& each : contenders) {
@@ -140,7 +143,8 @@ void compare(benchmark::State& state, const Shape& s, bool backward) {
     state.counters[each.name + "_us"] = 1e6 * median(each.seconds);
     if (each.name == "ours") continue;
     std::vector<double> ratios;
-    for (std::size_t i = 0; i < each.seconds.size(); ++i) ratios.push_back(contenders[0].seconds[i] / each.seconds[i]);
+    for (std::size_t i = 0; i < each.seconds.size(); ++i)
+      ratios.push_back(contenders[0].seconds[i] / each.seconds[i]);
     state.counters["vs_" + each.name] = median(ratios);
   }
 }

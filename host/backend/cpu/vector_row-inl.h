@@ -157,7 +157,8 @@ HWY_INLINE void write_row(D d, T* y, std::int64_t n, F f) {
   std::int64_t j = 0;
   // Four loads before four stores: a store whose address ends like a later load's holds that load up.
   for (; j + 4 * lanes <= n; j += 4 * lanes) {
-    const auto a = f(j, lanes), b = f(j + lanes, lanes), c = f(j + 2 * lanes, lanes), e = f(j + 3 * lanes, lanes);
+    const auto a = f(j, lanes), b = f(j + lanes, lanes), c = f(j + 2 * lanes, lanes),
+               e = f(j + 3 * lanes, lanes);
     hn::StoreU(a, d, y + j);
     hn::StoreU(b, d, y + j + lanes);
     hn::StoreU(c, d, y + j + 2 * lanes);
