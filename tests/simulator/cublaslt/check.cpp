@@ -29,7 +29,8 @@ bool types_supported(const Product& p) {
   switch (desc.compute) {
     case CUBLAS_COMPUTE_32F:
     case CUBLAS_COMPUTE_32F_PEDANTIC:
-      if (p.a.type == CUDA_R_16F || p.a.type == CUDA_R_16BF) return p.d.type == p.a.type || p.d.type == CUDA_R_32F;
+      if (p.a.type == CUDA_R_16F || p.a.type == CUDA_R_16BF)
+        return p.d.type == p.a.type || p.d.type == CUDA_R_32F;
       return p.a.type == CUDA_R_32F && p.d.type == CUDA_R_32F;
     case CUBLAS_COMPUTE_32F_FAST_16F:
     case CUBLAS_COMPUTE_32F_FAST_16BF:
@@ -42,17 +43,22 @@ cublasStatus_t check_epilogue(const Product& p) {
   const auto epilogue = p.epilogue();
   const auto& desc = p.desc;
   if (epilogue.bits == CUBLASLT_EPILOGUE_DEFAULT) return CUBLAS_STATUS_SUCCESS;
-  const bool is_own_type = [&](std::int32_t type) { return type == -1 || type == static_cast<std::int32_t>(p.d.type); }(
-      epilogue.vector() ? desc.bias_type : -1);
-  if (p.d.order != CUBLASLT_ORDER_COL || p.d.type == CUDA_R_64F || !is_own_type) return CUBLAS_STATUS_NOT_SUPPORTED;
+  const bool is_own_type = [&](std::int32_t type) {
+    return type == -1 || type == static_cast<std::int32_t>(p.d.type);
+  }(epilogue.vector() ? desc.bias_type : -1);
+  if (p.d.order != CUBLASLT_ORDER_COL || p.d.type == CUDA_R_64F || !is_own_type)
+    return CUBLAS_STATUS_NOT_SUPPORTED;
   if (epilogue.aux()) {
     const std::int64_t multiple = epilogue.mask() ? 128 : 8;
     if (desc.aux_ld % multiple != 0 || desc.aux_ld < static_cast<std::int64_t>(p.m()))
       return CUBLAS_STATUS_INVALID_VALUE;
   }
-  if ((epilogue.relu_gradient() || epilogue.gelu_gradient()) && p.k() == 1) return CUBLAS_STATUS_NOT_SUPPORTED;
-  if (epilogue.gradient_of_b() && (p.n() == 1 || desc.transpose_b == CUBLAS_OP_N)) return CUBLAS_STATUS_NOT_SUPPORTED;
-  if (epilogue.gradient_of_a() && (p.m() == 1 || desc.transpose_a != CUBLAS_OP_N)) return CUBLAS_STATUS_NOT_SUPPORTED;
+  if ((epilogue.relu_gradient() || epilogue.gelu_gradient()) && p.k() == 1)
+    return CUBLAS_STATUS_NOT_SUPPORTED;
+  if (epilogue.gradient_of_b() && (p.n() == 1 || desc.transpose_b == CUBLAS_OP_N))
+    return CUBLAS_STATUS_NOT_SUPPORTED;
+  if (epilogue.gradient_of_a() && (p.m() == 1 || desc.transpose_a != CUBLAS_OP_N))
+    return CUBLAS_STATUS_NOT_SUPPORTED;
   return CUBLAS_STATUS_SUCCESS;
 }
 

@@ -54,7 +54,8 @@ double as_input(double value, std::int32_t compute) {
 // op(X) as a packed matrix, column-major if it is to be A and row-major if it is to be B, so that the inner
 // loop below runs along columns of A.
 template <class T>
-std::vector<T> pack(const void* data, const cublasLtMatrixLayoutOpaque_t& layout, bool transpose, std::int32_t compute) {
+std::vector<T> pack(const void* data, const cublasLtMatrixLayoutOpaque_t& layout, bool transpose,
+                    std::int32_t compute) {
   const auto rows = transpose ? layout.cols : layout.rows;
   const auto cols = transpose ? layout.rows : layout.cols;
   std::vector<T> packed;
@@ -101,7 +102,9 @@ void set_bit(void* bits, std::size_t i, bool value) {
   byte = static_cast<unsigned char>(value ? byte | bit : byte & ~bit);
 }
 
-bool get_bit(const void* bits, std::size_t i) { return static_cast<const unsigned char*>(bits)[i / 8] >> i % 8 & 1; }
+bool get_bit(const void* bits, std::size_t i) {
+  return static_cast<const unsigned char*>(bits)[i / 8] >> i % 8 & 1;
+}
 
 // The epilogue at one element; ReLU turns NaN into 0, as NVIDIA's does.
 double finish(const Product& p, std::uint64_t row, std::uint64_t col, double x) {
@@ -122,7 +125,8 @@ double finish(const Product& p, std::uint64_t row, std::uint64_t col, double x) 
 }
 
 // The bias gradient: sum(i) of terms(i, j) over `count` j.
-void write_sums(const Product& p, std::uint64_t count, const std::function<double(std::uint64_t, std::uint64_t)>& terms) {
+void write_sums(const Product& p, std::uint64_t count,
+                const std::function<double(std::uint64_t, std::uint64_t)>& terms) {
   for (std::uint64_t i = 0; i < p.vector_length(); ++i) {
     double sum = 0;
     for (std::uint64_t j = 0; j < count; ++j) sum += terms(i, j);
@@ -132,7 +136,8 @@ void write_sums(const Product& p, std::uint64_t count, const std::function<doubl
 
 }  // namespace
 
-void compute(const Product& p, double alpha, const void* a, const void* b, double beta, const void* c, void* d) {
+void compute(const Product& p, double alpha, const void* a, const void* b, double beta, const void* c,
+             void* d) {
   auto result = p.desc.compute == CUBLAS_COMPUTE_64F ? multiply<double>(p, a, b) : multiply<float>(p, a, b);
   const std::uint64_t m = p.m(), n = p.n();
   const Epilogue epilogue = p.epilogue();

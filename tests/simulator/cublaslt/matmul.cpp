@@ -49,8 +49,10 @@ Choice choose(const Product& p, const cublasLtMatmulPreferenceOpaque_t& preferen
   return choice;
 }
 
-std::vector<const void*> pointers_of(const Product& p, const void* a, const void* b, const void* c, const void* d) {
-  return {a, b, c, d, p.epilogue().vector() ? p.desc.bias : nullptr, p.epilogue().aux() ? p.desc.aux : nullptr};
+std::vector<const void*> pointers_of(const Product& p, const void* a, const void* b, const void* c,
+                                     const void* d) {
+  return {
+      a, b, c, d, p.epilogue().vector() ? p.desc.bias : nullptr, p.epilogue().aux() ? p.desc.aux : nullptr};
 }
 
 // A kernel that was chosen for better aligned pointers would fault.
@@ -58,7 +60,8 @@ bool aligned_enough(const Choice& choice, const std::vector<const void*>& pointe
   static constexpr const char* kNames[] = {"A", "B", "C", "D", "the bias", "the auxiliary buffer"};
   for (std::size_t i = 0; i < pointers.size(); ++i)
     if (alignment_of(pointers[i]) < choice.alignment[i]) {
-      report(std::string("cublasLtMatmul: ") + kNames[i] + " is less aligned than the algorithm was chosen for");
+      report(std::string("cublasLtMatmul: ") + kNames[i] +
+             " is less aligned than the algorithm was chosen for");
       return false;
     }
   return true;
@@ -72,7 +75,8 @@ std::vector<Extent> extents_of(const Product& p, const std::vector<const void*>&
   if (reads_c) extents.push_back({pointers[2], p.c.extent() * size_of(p.c.type)});
   if (p.epilogue().vector()) extents.push_back({p.desc.bias, p.vector_length() * size_of(p.d.type)});
   if (p.epilogue().aux())
-    extents.push_back({p.desc.aux, p.epilogue().mask() ? (aux_elements + 7) / 8 : aux_elements * size_of(p.d.type)});
+    extents.push_back(
+        {p.desc.aux, p.epilogue().mask() ? (aux_elements + 7) / 8 : aux_elements * size_of(p.d.type)});
   return extents;
 }
 
@@ -105,14 +109,16 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
   return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, const void* alpha, const void* a,
-                              cublasLtMatrixLayout_t a_layout, const void* b, cublasLtMatrixLayout_t b_layout,
-                              const void* beta, const void* c, cublasLtMatrixLayout_t c_layout, void* d,
-                              cublasLtMatrixLayout_t d_layout, const cublasLtMatmulAlgo_t* algo, void* workspace,
-                              std::size_t workspace_bytes, cudaStream_t stream) {
+cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, const void* alpha,
+                              const void* a, cublasLtMatrixLayout_t a_layout, const void* b,
+                              cublasLtMatrixLayout_t b_layout, const void* beta, const void* c,
+                              cublasLtMatrixLayout_t c_layout, void* d, cublasLtMatrixLayout_t d_layout,
+                              const cublasLtMatmulAlgo_t* algo, void* workspace, std::size_t workspace_bytes,
+                              cudaStream_t stream) {
   if (const auto fault = begin_library_call("cublasLtMatmul"); fault != CUBLAS_STATUS_SUCCESS) return fault;
   if (state().lost != cudaSuccess) return CUBLAS_STATUS_EXECUTION_FAILED;
-  for (const void* object : std::initializer_list<const void*>{handle, desc, a_layout, b_layout, c_layout, d_layout})
+  for (const void* object :
+       std::initializer_list<const void*>{handle, desc, a_layout, b_layout, c_layout, d_layout})
     if (!is_object(object)) return CUBLAS_STATUS_INVALID_VALUE;
   const Product product{*desc, *a_layout, *b_layout, *c_layout, *d_layout};
   if (const auto refused = check(product); refused != CUBLAS_STATUS_SUCCESS) return refused;

@@ -72,8 +72,8 @@ const char* cublasLtGetStatusString(cublasStatus_t status) { return cublasLtGetS
 
 std::size_t cublasLtGetVersion() { return 130000; }
 
-cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* layout, cudaDataType type, std::uint64_t rows,
-                                          std::uint64_t cols, std::int64_t ld) {
+cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* layout, cudaDataType type,
+                                          std::uint64_t rows, std::uint64_t cols, std::int64_t ld) {
   const auto status = create(layout, "cublasLtMatrixLayoutCreate", "cuBLASLt matrix layout");
   if (status == CUBLAS_STATUS_SUCCESS) **layout = {.type = type, .rows = rows, .cols = cols, .ld = ld};
   return status;
@@ -114,8 +114,9 @@ cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t desc) {
   return destroy(desc, "cublasLtMatmulDescDestroy");
 }
 
-cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t desc, cublasLtMatmulDescAttributes_t attribute,
-                                              const void* value, std::size_t bytes) {
+cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t desc,
+                                              cublasLtMatmulDescAttributes_t attribute, const void* value,
+                                              std::size_t bytes) {
   return set(desc, "cublasLtMatmulDescSetAttribute", [&](cublasLtMatmulDescOpaque_t& d) {
     switch (attribute) {
       case CUBLASLT_MATMUL_DESC_COMPUTE_TYPE: return assign(d.compute, value, bytes);

@@ -81,6 +81,7 @@ std::size_t size_of(std::uint32_t type);
 cublasStatus_t check(const Product& product);
 
 // D = epilogue(alpha op(A) op(B) + beta C), on the device.
-void compute(const Product& product, double alpha, const void* a, const void* b, double beta, const void* c, void* d);
+void compute(const Product& product, double alpha, const void* a, const void* b, double beta, const void* c,
+             void* d);
 
 }  // namespace softwarp::simulator

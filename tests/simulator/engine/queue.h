@@ -44,7 +44,8 @@ struct Capture {
 cudaError_t submit(CUstream_st& stream, Work work, bool even_if_lost = false);
 
 // The same for a library, which stays within these parts of device memory.
-cudaError_t queue_library_work(const char* what, cudaStream_t stream, const std::vector<Extent>& touched, Work work);
+cudaError_t queue_library_work(const char* what, cudaStream_t stream, const std::vector<Extent>& touched,
+                               Work work);
 
 // Runs work, in an order drawn among the streams, until that operation (every operation of the stream, of
 // the device) is done.

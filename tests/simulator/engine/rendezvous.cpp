@@ -40,8 +40,9 @@ Meeting& find_meeting(Warp& warp, const Thread& self, const Meeting& wanted) {
     if (same_mask && meeting.kind == wanted.kind && same(meeting.where, wanted.where))
       found = &meeting;
     else if ((meeting.mask >> self.lane & 1) && (meeting.arrived & wanted.mask))
-      fail_kernel(cudaErrorLaunchFailure, describe(wanted.where) + " in divergent code: a lane it names is at " +
-                                              describe(meeting.where) + (same_mask ? "" : " with another mask"));
+      fail_kernel(cudaErrorLaunchFailure,
+                  describe(wanted.where) + " in divergent code: a lane it names is at " +
+                      describe(meeting.where) + (same_mask ? "" : " with another mask"));
   }
   return found != nullptr ? *found : warp.meetings.emplace_back(wanted);
 }

@@ -11,7 +11,9 @@ using softwarp::simulator::Where;
 class thread_block {
  public:
   static void sync(const Where& where = Where::current()) { softwarp::simulator::meet_block(false, where); }
-  static unsigned thread_rank() { return threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z); }
+  static unsigned thread_rank() {
+    return threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z);
+  }
   static unsigned num_threads() { return blockDim.x * blockDim.y * blockDim.z; }
   static unsigned size() { return num_threads(); }
   static dim3 thread_index() { return {threadIdx.x, threadIdx.y, threadIdx.z}; }

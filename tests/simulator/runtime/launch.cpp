@@ -96,7 +96,8 @@ cudaError_t queue_library_work(const char* what, cudaStream_t handle, const std:
 
 cudaError_t run_on_device(const char* what, cudaStream_t stream, const std::vector<Extent>& touched,
                           std::function<cudaError_t()> work) {
-  return call(what, CallKind::plain, [&] { return queue_library_work(what, stream, touched, std::move(work)); });
+  return call(what, CallKind::plain,
+              [&] { return queue_library_work(what, stream, touched, std::move(work)); });
 }
 
 }  // namespace softwarp::simulator

@@ -41,18 +41,21 @@ TEST_F(Runtime, AsksForMoreThan48KilobytesToBeAllowed) {
   EXPECT_EQ(launch_shape(1, 1, (48 << 10) + 1), cudaErrorInvalidValue);
   EXPECT_EQ(cudaFuncSetAttribute(nothing_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, 228 << 10),
             cudaErrorInvalidValue);
-  EXPECT_EQ(cudaFuncSetAttribute(nothing_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, 227 << 10), cudaSuccess);
+  EXPECT_EQ(cudaFuncSetAttribute(nothing_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, 227 << 10),
+            cudaSuccess);
   EXPECT_EQ(launch_shape(1, 1, 227 << 10), cudaSuccess);
   EXPECT_EQ(cudaDeviceSynchronize(), cudaSuccess);
   reset(1, device_of(8, 6));
   EXPECT_EQ(launch_shape(1, 1, 99 << 10), cudaSuccess);
   EXPECT_EQ(launch_shape(1, 1, 100 << 10), cudaErrorInvalidValue);
   EXPECT_EQ(launch_shape(2, 1, 0, 2), cudaErrorNotSupported);
-  EXPECT_EQ(cudaFuncSetAttribute(nothing_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, 0), cudaSuccess);
+  EXPECT_EQ(cudaFuncSetAttribute(nothing_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, 0),
+            cudaSuccess);
 }
 
 TEST_F(Runtime, TellsTheDeviceItPlays) {
-  for (const auto& [major, minor, shared_kib] : {std::tuple{7, 5, 64}, {8, 0, 163}, {8, 9, 99}, {9, 0, 227}, {12, 0, 99}}) {
+  for (const auto& [major, minor, shared_kib] :
+       {std::tuple{7, 5, 64}, {8, 0, 163}, {8, 9, 99}, {9, 0, 227}, {12, 0, 99}}) {
     reset(1, device_of(major, minor));
     cudaDeviceProp properties{};
     int value = 0;

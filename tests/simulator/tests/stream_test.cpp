@@ -32,7 +32,8 @@ class Streams : public SimulatorTest {
     SimulatorTest::TearDown();
   }
   void begin() {
-    for (auto& stream : streams_) ASSERT_EQ(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), cudaSuccess);
+    for (auto& stream : streams_)
+      ASSERT_EQ(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), cudaSuccess);
     ASSERT_EQ(cudaEventCreate(&event_), cudaSuccess);
     ASSERT_EQ(cudaMalloc(&x_, sizeof(int)), cudaSuccess);
     ASSERT_EQ(cudaMemset(x_, 0, sizeof(int)), cudaSuccess);
@@ -136,7 +137,9 @@ TEST_F(Streams, ACopyNeedsItsPageableMemoryUntilItRuns) {
   expect_failure(cudaErrorIllegalAddress, "host memory, or gone");
 }
 
-TEST_F(Streams, TheHostMayNotTouchDeviceMemory) { EXPECT_DEATH(x_[0] = 1, "AddressSanitizer: use-after-poison"); }
+TEST_F(Streams, TheHostMayNotTouchDeviceMemory) {
+  EXPECT_DEATH(x_[0] = 1, "AddressSanitizer: use-after-poison");
+}
 #endif
 
 class Graphs : public Streams {};
@@ -194,7 +197,8 @@ TEST_F(Graphs, RefuseWhatCannotBeCaptured) {
   refused([&] { return cudaMalloc(&memory, 4); }, cudaErrorStreamCaptureUnsupported);
   refused([&] { return cudaStreamSynchronize(streams_[0]); }, cudaErrorStreamCaptureUnsupported);
   refused([&] { return cudaDeviceSynchronize(); }, cudaErrorStreamCaptureUnsupported);
-  refused([&] { return cudaMemcpy(&host, x_, 4, cudaMemcpyDeviceToHost); }, cudaErrorStreamCaptureUnsupported);
+  refused([&] { return cudaMemcpy(&host, x_, 4, cudaMemcpyDeviceToHost); },
+          cudaErrorStreamCaptureUnsupported);
   refused([&] { return cudaMallocAsync(&memory, 4, streams_[0]); }, cudaErrorStreamCaptureUnsupported);
 }
 
