@@ -16,6 +16,7 @@ struct SmallFloat {
 
   // The weight of the last bit that a number like x has.
   static int last_bit(double x) {
+    if (x == 0) return 1 - kBias - kMantissaBits;
     int exponent = 0;
     std::frexp(x, &exponent);
     return std::max(exponent - 1, 1 - kBias) - kMantissaBits;

@@ -10,15 +10,10 @@
 #include "tests/simulator/testing.h"
 
 namespace softwarp::simulator {
-namespace {
 
-__global__ void scale_kernel(const float4* x, float4* y, int n, float factor) {
-  const int i = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
-  if (i >= n) return;
-  float4 v = __ldcs(x + i);
-  v.x *= factor, v.y *= factor, v.z *= factor, v.w *= factor;
-  __stcs(y + i, v);
-}
+cudaError_t scale(const float4* x, float4* y, int n, float factor, cudaStream_t stream);  // in scale.cu
+
+namespace {
 
 __global__ void row_sum_kernel(const float* x, float* sums, int cols) {
   __shared__ float partial[2];
@@ -38,10 +33,11 @@ TEST_F(Simulator, RunsAKernelAndCountsItsBytesAndSectors) {
   std::vector<float> x(400);
   std::iota(x.begin(), x.end(), 0.0f);
   const DeviceArray<float> dx(x), dy(400);
-  start(scale_kernel, 1, 128, 0, dx.as<const float4>(), dy.as<float4>(), 100, 2.0f);
+  EXPECT_EQ(scale(dx.as<const float4>(), dy.as<float4>(), 100, 2.0f, nullptr), cudaSuccess);
   const auto y = dy.download();
   for (std::size_t i = 0; i < y.size(); ++i) EXPECT_EQ(y[i], 2 * x[i]);
   const Counters c = counters("scale_kernel");
+  EXPECT_EQ(kernels_run(), std::vector<std::string>{"scale_kernel<float4>"});
   EXPECT_EQ(c.launches, 1);
   EXPECT_EQ(c.threads, 128);
   EXPECT_EQ(c.loads, 100);
