@@ -39,7 +39,8 @@ class CublasLt : public SimulatorTest {
 
   // Fills `result` with D; the bias and the auxiliary buffer keep what the product wrote.
   cublasStatus_t multiply(const Case& c, float alpha = 1, float beta = 0) {
-    const auto lda = (c.transpose_a ? c.k : c.m) + kPad, ldb = (c.transpose_b ? c.n : c.k) + kPad, ldd = c.m + kPad;
+    const auto lda = (c.transpose_a ? c.k : c.m) + kPad, ldb = (c.transpose_b ? c.n : c.k) + kPad,
+               ldd = c.m + kPad;
     a_ = some_values<float>(lda * (c.transpose_a ? c.m : c.k), 1);
     b_ = some_values<float>(ldb * (c.transpose_b ? c.k : c.n), 2);
     c_ = some_values<float>(ldd * c.n, 3);
@@ -72,12 +73,12 @@ class CublasLt : public SimulatorTest {
                                          sizeof c.workspace);
     cublasLtMatmulHeuristicResult_t found{};
     int count = 0;
-    auto status = cublasLtMatmulAlgoGetHeuristic(handle, desc, layout_a, layout_b, layout_d, layout_d, preference, 1,
-                                                 &found, &count);
+    auto status = cublasLtMatmulAlgoGetHeuristic(handle, desc, layout_a, layout_b, layout_d, layout_d,
+                                                 preference, 1, &found, &count);
     if (status == CUBLAS_STATUS_SUCCESS) {
       EXPECT_EQ(count, 1);
-      status = cublasLtMatmul(handle, desc, &alpha, a.data() + c.offset_of_a, layout_a, b.data(), layout_b, &beta,
-                              d.data(), layout_d, d.data(), layout_d, &found.algo, workspace.data(),
+      status = cublasLtMatmul(handle, desc, &alpha, a.data() + c.offset_of_a, layout_a, b.data(), layout_b,
+                              &beta, d.data(), layout_d, d.data(), layout_d, &found.algo, workspace.data(),
                               found.workspaceSize, nullptr);
     }
     if (status == CUBLAS_STATUS_SUCCESS) {
@@ -103,7 +104,9 @@ class CublasLt : public SimulatorTest {
     for (std::uint64_t l = 0; l < c.k; ++l) sum += op_a(c, i, l) * op_b(c, l, j);
     return sum;
   }
-  double d(const Case& c, std::uint64_t i, std::uint64_t j) const { return static_cast<double>(d_[j * (c.m + kPad) + i]); }
+  double d(const Case& c, std::uint64_t i, std::uint64_t j) const {
+    return static_cast<double>(d_[j * (c.m + kPad) + i]);
+  }
 
   // Compares every element of D with a function of its row, its column and the plain product.
   void expect(const Case& c, const std::function<double(std::uint64_t, std::uint64_t, double)>& reference,
@@ -125,7 +128,9 @@ TEST_F(CublasLt, MultipliesEveryTranspose) {
     for (const bool transpose_b : {false, true}) {
       const Case c{.transpose_a = transpose_a, .transpose_b = transpose_b, .workspace = 1 << 14};
       EXPECT_EQ(multiply(c, 0.5f, 2.0f), CUBLAS_STATUS_SUCCESS);
-      expect(c, [&](auto i, auto j, double x) { return 0.5 * x + 2 * static_cast<double>(c_[j * (c.m + kPad) + i]); });
+      expect(c, [&](auto i, auto j, double x) {
+        return 0.5 * x + 2 * static_cast<double>(c_[j * (c.m + kPad) + i]);
+      });
     }
   EXPECT_EQ(host_counters().products, 4);
 }
@@ -191,14 +196,18 @@ TEST_F(CublasLt, SumsTheInputsForBiasGradients) {
 
 TEST_F(CublasLt, RefusesWhatTheLibraryRefuses) {
   using enum cublasLtEpilogue_t;
-  EXPECT_EQ(multiply({.epilogue = CUBLASLT_EPILOGUE_RELU_AUX_BIAS, .aux_ld = 64}), CUBLAS_STATUS_INVALID_VALUE);
-  EXPECT_EQ(multiply({.m = 129, .epilogue = CUBLASLT_EPILOGUE_DRELU, .aux_ld = 128}), CUBLAS_STATUS_INVALID_VALUE);
+  EXPECT_EQ(multiply({.epilogue = CUBLASLT_EPILOGUE_RELU_AUX_BIAS, .aux_ld = 64}),
+            CUBLAS_STATUS_INVALID_VALUE);
+  EXPECT_EQ(multiply({.m = 129, .epilogue = CUBLASLT_EPILOGUE_DRELU, .aux_ld = 128}),
+            CUBLAS_STATUS_INVALID_VALUE);
   EXPECT_EQ(multiply({.epilogue = CUBLASLT_EPILOGUE_GELU_AUX, .aux_ld = 12}), CUBLAS_STATUS_INVALID_VALUE);
   EXPECT_EQ(multiply({.k = 1, .epilogue = CUBLASLT_EPILOGUE_DRELU_BGRAD}), CUBLAS_STATUS_NOT_SUPPORTED);
   EXPECT_EQ(multiply({.epilogue = CUBLASLT_EPILOGUE_BGRADB}), CUBLAS_STATUS_NOT_SUPPORTED);
-  EXPECT_EQ(multiply({.n = 1, .transpose_b = true, .epilogue = CUBLASLT_EPILOGUE_BGRADB}), CUBLAS_STATUS_NOT_SUPPORTED);
+  EXPECT_EQ(multiply({.n = 1, .transpose_b = true, .epilogue = CUBLASLT_EPILOGUE_BGRADB}),
+            CUBLAS_STATUS_NOT_SUPPORTED);
   EXPECT_EQ(multiply({.compute = CUBLAS_COMPUTE_64F}), CUBLAS_STATUS_NOT_SUPPORTED);
-  EXPECT_EQ(multiply({.epilogue = CUBLASLT_EPILOGUE_BIAS, .expect_bias = false}), CUBLAS_STATUS_INVALID_VALUE);
+  EXPECT_EQ(multiply({.epilogue = CUBLASLT_EPILOGUE_BIAS, .expect_bias = false}),
+            CUBLAS_STATUS_INVALID_VALUE);
   refuse_epilogue(CUBLASLT_EPILOGUE_BIAS);
   EXPECT_EQ(multiply({.epilogue = CUBLASLT_EPILOGUE_BIAS}), CUBLAS_STATUS_NOT_SUPPORTED);
 }

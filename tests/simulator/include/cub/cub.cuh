@@ -28,7 +28,8 @@ class BlockReduce {
   explicit BlockReduce(TempStorage& storage) : storage_(storage) {}
 
   template <class Operator>
-  T Reduce(T item, Operator op, const softwarp::simulator::Where& where = softwarp::simulator::Where::current()) {
+  T Reduce(T item, Operator op,
+           const softwarp::simulator::Where& where = softwarp::simulator::Where::current()) {
     storage_.items[threadIdx.x] = item;
     softwarp::simulator::meet_block(false, where);
     if (threadIdx.x != 0) return undefined_unless(false, item);
@@ -37,7 +38,8 @@ class BlockReduce {
     return result;
   }
   T Sum(T item, const softwarp::simulator::Where& where = softwarp::simulator::Where::current()) {
-    return Reduce(item, [](const T& a, const T& b) { return a + b; }, where);
+    return Reduce(
+        item, [](const T& a, const T& b) { return a + b; }, where);
   }
 
  private:
@@ -53,7 +55,8 @@ class WarpReduce {
   explicit WarpReduce(TempStorage& storage) : storage_(storage) {}
 
   template <class Operator>
-  T Reduce(T item, Operator op, const softwarp::simulator::Where& where = softwarp::simulator::Where::current()) {
+  T Reduce(T item, Operator op,
+           const softwarp::simulator::Where& where = softwarp::simulator::Where::current()) {
     const unsigned lane = softwarp::simulator::current_lane() % kLanes;
     const unsigned first = softwarp::simulator::current_lane() - lane;
     storage_.items[lane] = item;
@@ -64,7 +67,8 @@ class WarpReduce {
     return result;
   }
   T Sum(T item, const softwarp::simulator::Where& where = softwarp::simulator::Where::current()) {
-    return Reduce(item, [](const T& a, const T& b) { return a + b; }, where);
+    return Reduce(
+        item, [](const T& a, const T& b) { return a + b; }, where);
   }
 
  private:
@@ -94,7 +98,8 @@ struct DeviceRadixSort {
       const std::vector<Value> values(values_in, values_in + n);
       std::vector<std::size_t> order(n);
       std::iota(order.begin(), order.end(), std::size_t{0});
-      std::ranges::stable_sort(order, {}, [&](std::size_t i) { return static_cast<Key>(keys[i] >> begin_bit) & mask; });
+      std::ranges::stable_sort(order, {},
+                               [&](std::size_t i) { return static_cast<Key>(keys[i] >> begin_bit) & mask; });
       std::memset(storage, 0xff, needed);
       for (std::size_t i = 0; i < n; ++i) {
         keys_out[i] = keys[order[i]];
