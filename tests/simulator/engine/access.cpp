@@ -1,6 +1,6 @@
 // A thread's access to memory: is it there, is it aligned, and what does it cost.
 
-#include <algorithm>
+#include <bit>
 
 #include "tests/simulator/device/hooks.h"
 #include "tests/simulator/engine/kernel.h"
@@ -27,6 +27,17 @@ bool in_global(const void* pointer, std::size_t bytes) {
   return contains(Memory::device, pointer, bytes) || contains(Memory::pinned, pointer, bytes);
 }
 
+void touch(std::vector<Touched>& accesses, unsigned number, std::uint64_t sector) {
+  if (number >= accesses.size()) accesses.resize(number + 1);
+  Touched& touched = accesses[number];
+  if (touched.near == 0) touched.origin = sector - 32;
+  const std::uint64_t distance = sector - touched.origin;
+  if (distance < 64)
+    touched.near |= std::uint64_t{1} << distance;
+  else
+    touched.far.insert(sector);
+}
+
 }  // namespace
 
 void access(const void* pointer, std::size_t bytes, bool store) {
@@ -43,8 +54,8 @@ void access(const void* pointer, std::size_t bytes, bool store) {
   const auto first = reinterpret_cast<std::uintptr_t>(pointer) / kSectorBytes;
   const auto last = (reinterpret_cast<std::uintptr_t>(pointer) + bytes - 1) / kSectorBytes;
   const unsigned number = running->accesses++;
-  for (auto sector = first; sector <= last; ++sector)
-    running->warp->touched.push_back({sector, number, store});
+  auto& accesses = store ? running->warp->stores : running->warp->loads;
+  for (auto sector = first; sector <= last; ++sector) touch(accesses, number, sector);
 }
 
 void access_atomically(const void* pointer, std::size_t bytes) {
@@ -56,13 +67,14 @@ void access_atomically(const void* pointer, std::size_t bytes) {
 }
 
 void count_sectors(Warp& warp) {
-  auto& touched = warp.touched;
-  std::ranges::sort(touched);
-  const auto end = std::unique(touched.begin(), touched.end());
   Counters& counters = *warp.block->cluster->launch->counters;
-  for (auto touch = touched.begin(); touch != end; ++touch)
-    ++(touch->store ? counters.store_sectors : counters.load_sectors);
-  touched.clear();
+  const auto count = [](std::vector<Touched>& accesses, std::int64_t& sum) {
+    for (const Touched& touched : accesses)
+      sum += std::popcount(touched.near) + static_cast<std::int64_t>(touched.far.size());
+    accesses.clear();
+  };
+  count(warp.loads, counters.load_sectors);
+  count(warp.stores, counters.store_sectors);
 }
 
 void count_exponential() {

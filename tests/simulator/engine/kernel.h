@@ -5,6 +5,7 @@
 
 #include <array>
 #include <functional>
+#include <set>
 #include <source_location>
 #include <string>
 #include <vector>
@@ -66,12 +67,11 @@ struct Thread {
   unsigned cluster_phase = 0;
 };
 
-// One sector that one access of a warp touched; equal ones are one transaction.
-struct Touch {
-  std::uint64_t sector;
-  unsigned access;
-  bool store;
-  auto operator<=>(const Touch&) const = default;
+// The 32-byte sectors that one instruction of a warp touched: those near the first one as bits.
+struct Touched {
+  std::uint64_t origin = 0;
+  std::uint64_t near = 0;
+  std::set<std::uint64_t> far;
 };
 
 struct Warp {
@@ -81,7 +81,8 @@ struct Warp {
   unsigned ready = 0;  // a bit a lane
   unsigned unfinished = 0;
   std::vector<Meeting> meetings;
-  std::vector<Touch> touched;
+  std::vector<Touched> loads;  // by number
+  std::vector<Touched> stores;
 };
 
 struct Block {
