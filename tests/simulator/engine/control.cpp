@@ -1,5 +1,6 @@
 // The control interface: simulator.h.
 
+#include "tests/simulator/engine/kernel.h"
 #include "tests/simulator/engine/memory.h"
 #include "tests/simulator/engine/queue.h"
 #include "tests/simulator/engine/random.h"
@@ -66,14 +67,14 @@ std::vector<std::string> live_objects() {
 Counters counters(std::string_view name) {
   Counters sum;
   for (const auto& [address, kernel] : state().kernels)
-    if (kernel.name.find(name) != std::string::npos) add(sum, kernel.counters);
+    if (symbol_name(address).find(name) != std::string::npos) add(sum, kernel.counters);
   return sum;
 }
 
 std::vector<std::string> kernels_run() {
   std::vector<std::string> names;
   for (const auto& [address, kernel] : state().kernels)
-    if (kernel.counters.launches > 0) names.push_back(kernel.name);
+    if (kernel.counters.launches > 0) names.push_back(symbol_name(address));
   return names;
 }
 

@@ -74,19 +74,23 @@ std::string short_name(std::string name) {
 
 }  // namespace
 
-std::string symbol_name(const void* function) {
-  const std::string mangled = mangled_name(function);
-  if (mangled.empty()) return "kernel without a name";
+const std::string& symbol_name(const void* function) {
+  static auto& known = *new std::map<const void*, std::string>;
+  std::string& name = known[function];
+  if (!name.empty()) return name;
+  name = mangled_name(function);
   int status = 0;
-  const std::unique_ptr<char, decltype(&std::free)> name(
-      abi::__cxa_demangle(mangled.c_str(), nullptr, nullptr, &status), &std::free);
-  return status == 0 ? short_name(name.get()) : mangled;
+  const std::unique_ptr<char, decltype(&std::free)> demangled(
+      abi::__cxa_demangle(name.c_str(), nullptr, nullptr, &status), &std::free);
+  if (status == 0) name = short_name(demangled.get());
+  if (name.empty()) name = "kernel without a name";
+  return name;
 }
 
 std::string describe(const Thread& thread) {
   const Block& block = *thread.warp->block;
-  return "kernel " + block.cluster->launch->name + ", block " + triple(block.index) + ", thread " +
-         triple(thread.index);
+  return "kernel " + symbol_name(block.cluster->launch->kernel) + ", block " + triple(block.index) +
+         ", thread " + triple(thread.index);
 }
 
 std::string describe(const std::source_location& where) {

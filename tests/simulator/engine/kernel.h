@@ -23,7 +23,7 @@ struct Cluster;
 
 // What the host asked to run.
 struct Launch {
-  std::string name;
+  const void* kernel = nullptr;
   dim3 grid;
   dim3 block;
   dim3 cluster;
@@ -129,7 +129,7 @@ cudaError_t run(Launch& launch);
 std::string describe(const Thread& thread);
 std::string describe(const std::source_location& where);
 // "softmax_kernel<float>" for the function at this address.
-std::string symbol_name(const void* function);
+const std::string& symbol_name(const void* function);
 
 // Called by a thread that returns from the kernel.
 void check_exit(Thread& thread);

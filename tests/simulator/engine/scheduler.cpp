@@ -162,7 +162,8 @@ void run_cluster(Launch& launch, unsigned first, SharedMemory& shared) {
     run_block(*block, shared);
     if (launch.status != cudaSuccess) return abandon(cluster);
     if (shared.overrun()) {
-      report("kernel " + launch.name + ": a write behind the dynamic shared memory of a block");
+      report("kernel " + symbol_name(launch.kernel) +
+             ": a write behind the dynamic shared memory of a block");
       launch.status = cudaErrorIllegalAddress;
       return abandon(cluster);
     }

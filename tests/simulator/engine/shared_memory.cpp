@@ -3,9 +3,9 @@
 #include <link.h>
 
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <span>
+#include <stdexcept>
 
 #include <cuda_runtime.h>
 #include "tests/simulator/engine/sanitizer.h"
@@ -24,25 +24,33 @@ constexpr int kNan = 0xff;
 
 using Bytes = std::span<std::byte>;
 
+Bytes dynamic() { return {reinterpret_cast<std::byte*>(&dynamic_shared[0]), kLargestShared}; }
+
 // The thread-local storage of the program itself, not of its shared libraries.
-Bytes storage() {
-  static const Bytes found = [] {
-    Bytes bytes;
-    dl_iterate_phdr(
-        [](dl_phdr_info* info, std::size_t, void* result) {
-          for (int i = 0; i < info->dlpi_phnum; ++i)
-            if (info->dlpi_phdr[i].p_type == PT_TLS)
-              *static_cast<Bytes*>(result) = {static_cast<std::byte*>(info->dlpi_tls_data),
-                                              info->dlpi_phdr[i].p_memsz};
-          return 1;  // the program comes first
-        },
-        &bytes);
-    return bytes;
-  }();
-  return found;
+Bytes find_storage() {
+  Bytes bytes;
+  dl_iterate_phdr(
+      [](dl_phdr_info* info, std::size_t, void* result) {
+        for (int i = 0; i < info->dlpi_phnum; ++i)
+          if (info->dlpi_phdr[i].p_type == PT_TLS)
+            *static_cast<Bytes*>(result) = {static_cast<std::byte*>(info->dlpi_tls_data),
+                                            info->dlpi_phdr[i].p_memsz};
+        return 1;  // the program comes first
+      },
+      &bytes);
+  if (dynamic().data() < bytes.data() || dynamic().data() + kLargestShared > bytes.data() + bytes.size())
+    throw std::logic_error("the simulator must be linked into the program, not into a shared library");
+  return bytes;
 }
 
-Bytes dynamic() { return {reinterpret_cast<std::byte*>(&dynamic_shared[0]), kLargestShared}; }
+// It is elsewhere in every thread of the host.
+Bytes storage() {
+  static Bytes found;
+  static const std::byte* found_with = nullptr;
+  if (found_with != dynamic().data()) found = find_storage();
+  found_with = dynamic().data();
+  return found;
+}
 
 // What lies before and behind the dynamic part: the variables.
 Bytes before() { return {storage().data(), static_cast<std::size_t>(dynamic().data() - storage().data())}; }

@@ -18,11 +18,7 @@ std::map<const void*, Object>& objects() {
   return all;
 }
 
-KernelEntry& kernel_entry(const void* kernel) {
-  const auto [entry, added] = state().kernels.try_emplace(kernel);
-  if (added) entry->second.name = symbol_name(kernel);
-  return entry->second;
-}
+KernelEntry& kernel_entry(const void* kernel) { return state().kernels[kernel]; }
 
 void report(const std::string& what) { state().errors.push_back(what); }
 

@@ -16,7 +16,6 @@ namespace softwarp::simulator {
 
 // What is asked once per kernel.
 struct KernelEntry {
-  std::string name;
   std::size_t most_dynamic_shared = 0;  // 0: as much as any kernel may use
   bool large_clusters = false;
   Counters counters;

@@ -66,7 +66,7 @@ cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, std::fu
     CUstream_st* stream = find_stream(config.stream);
     if (stream == nullptr) return cudaErrorInvalidResourceHandle;
     KernelEntry& entry = kernel_entry(kernel);
-    Launch launch{.name = entry.name,
+    Launch launch{.kernel = kernel,
                   .grid = config.gridDim,
                   .block = config.blockDim,
                   .cluster = {1, 1, 1},
