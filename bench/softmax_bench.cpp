@@ -165,6 +165,8 @@ void add_all() {
 }  // namespace softwarp
 
 int main(int argc, char** argv) {
+  // A plan that oneDNN made for one thread would otherwise serve two, on one.
+  dnnl::set_primitive_cache_capacity(0);
   softwarp::add_all();
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;

@@ -15,8 +15,9 @@ HWY_BEFORE_NAMESPACE();
 namespace softwarp::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Results larger than this bypass the caches, which saves reading them first.
-inline constexpr std::int64_t kStreamedBytes = 24 << 20;
+// Results larger than this bypass the caches, which saves reading them first: with y and dy they would not fit
+// into the 32 MiB that a server's cores share.
+inline constexpr std::int64_t kStreamedBytes = 10 << 20;
 
 template <bool kLog, class D>
 HWY_INLINE hn::Vec<D> summand(D, hn::Vec<D> y, hn::Vec<D> dy) {
@@ -62,13 +63,13 @@ HWY_INLINE void long_row(D d, const T* y, const T* dy, std::int64_t n, T* dx, bo
       [](double a, double b) { return a + b; });
   const auto s = hn::Set(d, static_cast<T>(sum));
   for_parts(n, shared, [=](std::int64_t from, std::int64_t size) HWY_ATTR {
-    const auto each = [=](std::int64_t j, std::int64_t count) HWY_ATTR {
-      return gradient<kLog>(d, load_count(d, y + from + j, count), load_count(d, dy + from + j, count), s);
-    };
-    if (streams)
-      stream_row(d, dx + from, size, each);
-    else
-      write_row(d, dx + from, size, each);
+    write_row(
+        d, dx + from, size,
+        [=](std::int64_t j, std::int64_t count) HWY_ATTR {
+          return gradient<kLog>(d, load_count(d, y + from + j, count), load_count(d, dy + from + j, count),
+                                s);
+        },
+        streams);
   });
 }
 

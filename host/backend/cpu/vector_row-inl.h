@@ -150,11 +150,23 @@ HWY_INLINE double row_exp_sum(D d, const T* x, std::int64_t n, T max, T* y) {
   });
 }
 
-// f(load, store, j) for each vector of a row, f's result stored at y + j.
-template <class D, class F, class T = hn::TFromD<D>>
-HWY_INLINE void write_row(D d, T* y, std::int64_t n, F f) {
+// How many elements from p on lie before the first border of a vector; 0 for rows too short to gain from it.
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE std::int64_t unaligned_head([[maybe_unused]] D d, const T* p, std::int64_t n) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  std::int64_t j = 0;
+  const auto past = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(p) / sizeof(T)) % lanes;
+  return past != 0 && n >= 16 * lanes ? lanes - past : 0;
+}
+
+// Stores f(j, count) at y + j for each vector of a row; where `streams`, past the caches, for results that
+// nobody reads soon. Stores are aligned, because one that crosses two cache lines costs as much as two.
+template <class D, class F, class T = hn::TFromD<D>>
+HWY_INLINE void write_row(D d, T* y, std::int64_t n, F f, bool streams = false) {
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  std::int64_t j = unaligned_head(d, y, n);
+  if (j > 0) store_first(f(0, j), d, y, static_cast<std::size_t>(j));
+  if (streams && reinterpret_cast<std::uintptr_t>(y + j) % (static_cast<std::size_t>(lanes) * sizeof(T)) == 0)
+    for (; j + lanes <= n; j += lanes) hn::Stream(f(j, lanes), d, y + j);
   // Four loads before four stores: a store whose address ends like a later load's holds that load up.
   for (; j + 4 * lanes <= n; j += 4 * lanes) {
     const auto a = f(j, lanes), b = f(j + lanes, lanes), c = f(j + 2 * lanes, lanes),
@@ -165,17 +177,6 @@ HWY_INLINE void write_row(D d, T* y, std::int64_t n, F f) {
     hn::StoreU(e, d, y + j + 3 * lanes);
   }
   for (; j + lanes <= n; j += lanes) hn::StoreU(f(j, lanes), d, y + j);
-  if (j < n) store_first(f(j, n - j), d, y + j, static_cast<std::size_t>(n - j));
-}
-
-// The same past the caches, for results that nobody reads soon.
-template <class D, class F, class T = hn::TFromD<D>>
-HWY_INLINE void stream_row(D d, T* y, std::int64_t n, F f) {
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  if (reinterpret_cast<std::uintptr_t>(y) % (static_cast<std::size_t>(lanes) * sizeof(T)) != 0)
-    return write_row(d, y, n, f);
-  std::int64_t j = 0;
-  for (; j + lanes <= n; j += lanes) hn::Stream(f(j, lanes), d, y + j);
   if (j < n) store_first(f(j, n - j), d, y + j, static_cast<std::size_t>(n - j));
 }
 
