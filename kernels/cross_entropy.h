@@ -1,6 +1,10 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+
+#include "kernels/matrix_view.h"
+#include "kernels/training_state.h"
 
 namespace softwarp {
 

@@ -10,6 +10,8 @@ struct TrainingState {
   std::uint64_t seed = 0;
   std::int64_t step = 0;      // optimizer steps since training began
   std::int64_t position = 0;  // the next sample of this epoch's permutation
+  std::uint32_t arrived = 0;  // of a running kernel's blocks, those that have read the rest
+  std::uint32_t unused = 0;
 };
 
 // Sums over the rows that cross-entropy has seen since somebody set them to zero.

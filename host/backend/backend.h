@@ -11,31 +11,12 @@
 #include "host/backend/linear.h"
 #include "host/backend/memory.h"
 #include "kernels/cross_entropy.h"
+#include "kernels/dataset_view.h"
 #include "kernels/matrix_view.h"
 #include "kernels/optimizer.h"
 #include "kernels/training_state.h"
 
 namespace softwarp {
-
-// A data set in a backend's memory: images [count, pixels], labels [count].
-struct DatasetView {
-  const std::uint8_t* images = nullptr;
-  const std::uint8_t* labels = nullptr;
-  std::int64_t count = 0;
-  std::int64_t pixels = 0;
-  float scale = 1.0f / 255.0f;  // a pixel's value times this is the network's input
-};
-
-// Parameters, gradients and the optimizer's moments are flat buffers of one layout. Only the first
-// `decayed` values (the weights, not the biases) feel weight decay.
-struct ParameterBuffers {
-  float* values = nullptr;
-  const float* gradients = nullptr;
-  float* first_moment = nullptr;   // sgd: momentum
-  float* second_moment = nullptr;  // adamw only
-  std::int64_t size = 0;
-  std::int64_t decayed = 0;
-};
 
 // The op set: what a multilayer perceptron and its training are made of, on one device. All pointers and
 // views are into this backend's own memory; results may be read after `download` or `wait`.

@@ -48,7 +48,7 @@ void Sgd(const ParameterBuffers& p, const SgdOptions& o, float rate) {
 
 void Adamw(const ParameterBuffers& p, const AdamwOptions& o, float rate, std::int64_t step) {
   const D d;
-  const AdamwStep shared(rate, o, step);
+  const AdamwStep shared = AdamwStep::at(rate, o, step);
   const V beta1 = hn::Set(d, o.beta1), rest1 = hn::Set(d, 1 - o.beta1);
   const V beta2 = hn::Set(d, o.beta2), rest2 = hn::Set(d, 1 - o.beta2);
   const V minus_rate = hn::Set(d, -shared.rate), root_scale = hn::Set(d, shared.root_scale);

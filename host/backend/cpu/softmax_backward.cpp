@@ -15,8 +15,8 @@ HWY_BEFORE_NAMESPACE();
 namespace softwarp::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Results larger than this bypass the caches, which saves reading them first: with y and dy they would not fit
-// into the 32 MiB that a server's cores share.
+// Results larger than this bypass the caches, which saves reading them first: with y and dy they would not
+// fit into the 32 MiB that a server's cores share.
 inline constexpr std::int64_t kStreamedBytes = 10 << 20;
 
 template <bool kLog, class D>

@@ -1,0 +1,29 @@
+// The launches of argmax_op.cuh.
+
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+
+#include "kernels/argmax_op.cuh"
+#include "kernels/rows/run.cuh"
+#include "kernels/training_ops.h"
+
+namespace softwarp {
+
+template <class T>
+void argmax(ConstMatrixView<T> x, std::int32_t* best, const std::int32_t* targets, unsigned long long* hits,
+            cudaStream_t stream) {
+  expects(x.cols > 0 && x.cols <= INT32_MAX && x.stride >= x.cols, "columns, of 31 bits");
+  expects(hits == nullptr || targets != nullptr, "targets to compare with");
+  run_rows(Argmax<T>{x, best, targets, hits}, {}, stream);
+}
+
+template void argmax(ConstMatrixView<double>, std::int32_t*, const std::int32_t*, unsigned long long*,
+                     cudaStream_t);
+template void argmax(ConstMatrixView<float>, std::int32_t*, const std::int32_t*, unsigned long long*,
+                     cudaStream_t);
+template void argmax(ConstMatrixView<__half>, std::int32_t*, const std::int32_t*, unsigned long long*,
+                     cudaStream_t);
+template void argmax(ConstMatrixView<__nv_bfloat16>, std::int32_t*, const std::int32_t*, unsigned long long*,
+                     cudaStream_t);
+
+}  // namespace softwarp

@@ -1,0 +1,31 @@
+#pragma once
+
+// Numbers as kernels compute with them: float for types of 16 and 32 bits, double for double.
+
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+#include <cuda_runtime.h>
+
+#include <limits>
+#include <type_traits>
+
+namespace softwarp {
+
+template <class T>
+using Accumulate = std::conditional_t<std::is_same_v<T, double>, double, float>;
+
+// One ex2 and a product; its error, 2^-22 and |x| 2^-24 relative, is a term of the bounds that the tests
+// hold.
+__device__ __forceinline__ float exponential(float x) { return __expf(x); }
+__device__ __forceinline__ double exponential(double x) { return exp(x); }
+__device__ __forceinline__ float logarithm(float x) { return logf(x); }
+__device__ __forceinline__ double logarithm(double x) { return log(x); }
+
+template <class A>
+inline constexpr A kLowest = std::numeric_limits<A>::lowest();
+template <class A>
+inline constexpr A kInfinity = std::numeric_limits<A>::infinity();
+template <class A>
+inline constexpr A kNan = std::numeric_limits<A>::quiet_NaN();
+
+}  // namespace softwarp

@@ -1,0 +1,284 @@
+#pragma once
+
+// Softmax, cross-entropy and its gradient in one pass over each row. With p = softmax(x), w the class
+// weights, W their sum, e the label smoothing, t the target and m the maximum:
+//
+//   loss = (1 - e) w_t nll_t + e/N sum_j w_j nll_j,   nll_j = log d - (x_j - m),   d = sum_k exp(x_k - m)
+//   dx_j = (((1 - e) w_t + e W / N) p_j - e/N w_j - (1 - e) w_t [j = t]) / the batch's sum of w_t
+//
+// Bound by memory: a row is read once and its gradient written once, 2 s bytes an element of s; the loss
+// alone s. m and log d are kept apart, and the target's -1 is subtracted before rounding, so that confident
+// rows keep their digits. The thread that has column t reads x_t and writes dx_t, and so may do it in place.
+//
+// The mean needs no second launch: each block leaves its rows' sum and draws a ticket, and who draws the last
+// one adds up all of them, in the order of the blocks.
+
+#include <array>
+
+#include "kernels/cross_entropy.h"
+#include "kernels/cross_entropy_summary.cuh"
+#include "kernels/rows/access.cuh"
+#include "kernels/rows/place.h"
+#include "kernels/ticket.cuh"
+
+namespace softwarp {
+
+template <class T, bool kSmooth>
+struct CrossEntropy {
+  using Input = T;
+  using Output = T;
+  using A = Accumulate<T>;
+  using Summary = CrossEntropySummary<A, kSmooth>;
+  static constexpr int kInputs = 1;
+  static constexpr int kHeld = kSmooth && sizeof(T) == 2 ? 4 : 8;
+
+  ConstMatrixView<T> logits;
+  const std::int32_t* targets;
+  CrossEntropyOptions options;
+  const float* weight;
+  float* losses;
+  MatrixView<T> dlogits;
+  CrossEntropySums* sums;
+  unsigned* ticket;
+  BlockLoss* blocks;
+
+  struct Row {
+    const T* inputs[kInputs];
+    T* output;
+    bool reads;  // the target is a class
+    bool writes;
+    bool ignored;
+    std::int32_t target;
+    A weight;     // w_t
+    A inverse;    // 1 / the batch's weight
+    float* loss;  // null: there is no such row, or nobody wants it
+    bool exists;
+  };
+  template <int kVectors, int kWidth>
+  struct Kept {
+    A v[kVectors][kWidth];  // exp(x - max of the lanes)
+  };
+  struct Finish {
+    A max;
+    A scale;       // of exp(x - max)
+    A kept_scale;  // of what is kept
+    A share;       // of w_j
+    A at_target;
+    std::int32_t target;
+    A x_target;  // where this thread has that column
+  };
+
+  SOFTWARP_HD std::int64_t rows() const { return logits.rows; }
+  SOFTWARP_HD std::int64_t cols() const { return logits.cols; }
+  SOFTWARP_HD bool writes() const { return dlogits.data != nullptr; }
+  auto places() const {
+    return std::array{place_of(logits), writes() ? place_of(dlogits) : place_of(logits)};
+  }
+
+  __device__ Row place(std::int64_t r) const {
+    const bool exists = r < logits.rows;
+    return {.inputs = {logits.row(r)},
+            .output = writes() ? dlogits.row(r) : nullptr,
+            .reads = false,
+            .writes = exists && writes(),
+            .ignored = false,
+            .target = 0,
+            .weight = 0,
+            .inverse = 0,
+            .loss = exists && losses != nullptr ? losses + r : nullptr,
+            .exists = exists};
+  }
+
+  // What the row's first lane reads, it tells the others.
+  __device__ Row open(std::int64_t r, const Lanes& lanes) const {
+    Row row = place(r);
+    const bool first = row.exists && threadIdx.x % static_cast<unsigned>(lanes.size) == 0;
+    row.target = lanes.first(first ? load_one(targets + r) : 0);
+    row.ignored = row.target == options.ignore_index;
+    row.reads = row.exists && !row.ignored && row.target >= 0 && row.target < logits.cols;
+    const float w = first && row.reads && options.class_weights != nullptr
+                        ? load_one(options.class_weights + row.target)
+                        : 1.0f;
+    row.weight = static_cast<A>(lanes.first(w));
+    const A all = first && weight != nullptr ? static_cast<A>(load_one(weight)) : static_cast<A>(logits.rows);
+    row.inverse = 1 / lanes.first(all);
+    return row;
+  }
+  __device__ static T fill() { return static_cast<T>(-kInfinity<float>); }
+
+  template <class Share, class Index>
+  __device__ A class_weight(const Share& share, Index i, int k) const {
+    const Index column = share.column(i, k);
+    if (column < 0 || column >= share.cols) return 0;
+    return options.class_weights != nullptr ? static_cast<A>(load_one(options.class_weights + column)) : A(1);
+  }
+
+  // The first column of the thread's that has the value.
+  template <int kVectors, int kWidth, class Share, class Index>
+  __device__ static int first_equal(const A (&v)[kVectors][kWidth], A value, const Share& share,
+                                    Index first) {
+    int column = INT_MAX;
+#pragma unroll
+    for (int i = kVectors - 1; i >= 0; --i)
+#pragma unroll
+      for (int k = kWidth - 1; k >= 0; --k)
+        if (v[i][k] == value) column = static_cast<int>(share.column(first + i, k));
+    return column;
+  }
+
+  template <int kVectors, int kWidth, class Share, class Index>
+  __device__ void add_smoothed(Summary& summary, const A (&v)[kVectors][kWidth], const Share& share,
+                               Index first) const {
+    if constexpr (kSmooth) {
+#pragma unroll
+      for (int i = 0; i < kVectors; ++i)
+#pragma unroll
+        for (int k = 0; k < kWidth; ++k) {
+          const A w = class_weight(share, first + i, k);
+          const Index column = share.column(first + i, k);
+          if (column < 0 || column >= share.cols) continue;
+          summary.smoothed += w * (v[i][k] - summary.softmax.max);
+          summary.weights += w;
+        }
+    }
+  }
+
+  template <int kVectors, int kWidth, class Share>
+  __device__ Summary take(const Vector<T, kWidth> (&in)[1][kVectors], Kept<kVectors, kWidth>& kept,
+                          const Share& share, const Lanes& lanes) const {
+    accumulate(in[0], kept.v);
+    Summary summary = Summary::neutral();
+    summary.softmax.max = lanes.max(largest(kept.v));
+    summary.best = lanes.min(first_equal(kept.v, summary.softmax.max, share, 0));
+    add_smoothed(summary, kept.v, share, 0);
+    if constexpr (kSmooth) {
+      summary.smoothed = lanes.sum(summary.smoothed);
+      summary.weights = lanes.sum(summary.weights);
+    }
+    summary.softmax.sum = lanes.sum(exponentials(kept.v, summary.softmax.max));
+    return summary;
+  }
+
+  template <int kVectors, int kWidth, class Share, class Index>
+  __device__ void add(Summary& summary, const Vector<T, kWidth> (&in)[1][kVectors], const Share& share,
+                      Index first) const {
+    A v[kVectors][kWidth];
+    accumulate(in[0], v);
+    const A before = summary.softmax.max, most = larger(before, largest(v));
+    const int column = first_equal(v, most, share, first);
+    if (most > before || summary.best == INT_MAX) summary.best = column;
+    if constexpr (kSmooth) summary.smoothed = summary.smoothed_from(most);
+    summary.softmax.rescale(most);
+    add_smoothed(summary, v, share, first);
+    summary.softmax.sum += exponentials(v, most);
+  }
+
+  template <class Share>
+  __device__ Finish finish(const Row& row, const Summary& of_lanes, const Summary& of_row,
+                           const Share& share) const {
+    const SoftmaxSummary<A>& all = of_row.softmax;
+    Finish f{
+        .max = all.max, .scale = 0, .kept_scale = 0, .share = 0, .at_target = 0, .target = -1, .x_target = 0};
+    if (row.ignored) return f;
+    if (!row.reads) {
+      f.scale = f.kept_scale = kNan<A>;
+      return f;
+    }
+    const A e = static_cast<A>(options.label_smoothing), n = static_cast<A>(logits.cols);
+    f.target = row.target;
+    f.at_target = (1 - e) * row.weight * row.inverse;
+    f.share = kSmooth ? e / n * row.inverse : A(0);
+    f.scale = (f.at_target + f.share * of_row.weights) / all.sum;
+    f.kept_scale = f.scale * exponential(of_lanes.softmax.max - all.max);
+    if (share.owner(row.target) == share.rank)
+      f.x_target = static_cast<A>(load_one(row.inputs[0] + row.target));
+    return f;
+  }
+
+  template <int kVectors, int kWidth, class Index, class Share>
+  __device__ Vector<T, kWidth> gradient(const Finish& f, const A (&v)[kVectors][kWidth], A scale, int i,
+                                        Index vector, const Share& share) const {
+    Vector<T, kWidth> out;
+#pragma unroll
+    for (int k = 0; k < kWidth; ++k) {
+      A g = v[i][k] * scale;
+      if constexpr (kSmooth) g -= f.share * class_weight(share, vector, k);
+      if (share.column(vector, k) == f.target) g -= f.at_target;
+      out.v[k] = static_cast<T>(g);
+    }
+    return out;
+  }
+  template <int kVectors, int kWidth, class Share>
+  __device__ Vector<T, kWidth> from_kept(const Finish& f, const Vector<T, kWidth> (&)[1][kVectors],
+                                         const Kept<kVectors, kWidth>& kept, int i,
+                                         const Share& share) const {
+    return gradient(f, kept.v, f.kept_scale, i, i, share);
+  }
+  template <int kVectors, int kWidth, class Index, class Share>
+  __device__ Vector<T, kWidth> from_input(const Finish& f, const Vector<T, kWidth> (&in)[1][kVectors], int i,
+                                          Index vector, const Share& share) const {
+    A v[1][kWidth];
+#pragma unroll
+    for (int k = 0; k < kWidth; ++k) v[0][k] = exponential(static_cast<A>(in[0][i].v[k]) - f.max);
+    return gradient(f, v, f.scale, 0, vector, share);
+  }
+
+  // The row's loss, by the thread that knows x_t, and the sum over all rows.
+  template <class Share>
+  __device__ void close(const Row& row, const Finish& f, const Summary& of_row, const Share& share) const {
+    A loss = 0, of_weight = 0;
+    unsigned counts = 0;
+    const bool reports = row.reads ? share.owner(row.target) == share.rank : row.exists && share.rank == 0;
+    if (reports) {
+      if (row.reads) {
+        const A e = static_cast<A>(options.label_smoothing), log_sum = logarithm(of_row.softmax.sum);
+        loss = (1 - e) * row.weight * (log_sum - (f.x_target - of_row.softmax.max));
+        if constexpr (kSmooth)
+          loss += e / static_cast<A>(logits.cols) * (of_row.weights * log_sum - of_row.smoothed);
+        of_weight = row.weight;
+        const bool is_number = of_row.softmax.sum == of_row.softmax.sum;
+        counts = BlockLoss::count(is_number && of_row.best == row.target, false);
+      } else if (!row.ignored) {
+        loss = kNan<A>;
+        counts = BlockLoss::count(false, true);
+      }
+      if (row.loss != nullptr) store_one(static_cast<float>(loss), row.loss);
+    }
+    const Lanes warp{kWarpLanes};
+    const BlockLoss of_warp{static_cast<double>(warp.sum(loss)), static_cast<float>(warp.sum(of_weight)),
+                            warp.sum(counts)};
+    add_over_blocks(of_warp);
+  }
+
+  __device__ void add_over_blocks(const BlockLoss& of_warp) const {
+    __shared__ BlockLoss of_warps[kMostThreads / kWarpLanes];
+    const int thread = static_cast<int>(threadIdx.x), threads = static_cast<int>(blockDim.x);
+    const int lane = thread % kWarpLanes, warp = thread / kWarpLanes, warps = threads / kWarpLanes;
+    if (lane == 0) of_warps[warp] = of_warp;
+    __syncthreads();
+    if (thread == 0) {
+      BlockLoss of_block = of_warp;
+      for (int i = 1; i < warps; ++i) {
+        of_block.loss += of_warps[i].loss;
+        of_block.weight += of_warps[i].weight;
+        of_block.counts += of_warps[i].counts;
+      }
+      store_fresh(of_block, blocks + blockIdx.x);
+    }
+    if (!is_last_block(ticket)) return;
+
+    CrossEntropySums mine;
+    for (unsigned i = threadIdx.x; i < gridDim.x; i += blockDim.x)
+      mine = mine + load_fresh(blocks + i).sums();
+    mine = Lanes{kWarpLanes}.sum(mine);
+    __shared__ WordsOf<CrossEntropySums> sums_of_warps[kMostThreads / kWarpLanes];
+    if (lane == 0) sums_of_warps[warp] = __builtin_bit_cast(WordsOf<CrossEntropySums>, mine);
+    __syncthreads();
+    if (thread != 0) return;
+    CrossEntropySums all = load_words(sums);
+    for (int i = 0; i < warps; ++i) all = all + __builtin_bit_cast(CrossEntropySums, sums_of_warps[i]);
+    store_words(all, sums);
+  }
+};
+
+}  // namespace softwarp

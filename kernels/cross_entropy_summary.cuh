@@ -1,0 +1,70 @@
+#pragma once
+
+// What cross-entropy must know of a row, and of all rows.
+
+#include <climits>
+
+#include "kernels/softmax_summary.cuh"
+#include "kernels/training_state.h"
+
+namespace softwarp {
+
+// A SoftmaxSummary, the first column that has the maximum, and with label smoothing the sums of w_j (x_j -
+// max) and of w_j.
+template <class A, bool kSmooth>
+struct CrossEntropySummary {
+  SoftmaxSummary<A> softmax;
+  A smoothed;
+  A weights;
+  int best;  // INT_MAX: none is above -inf
+  int unused;
+
+  __device__ static CrossEntropySummary neutral() { return {SoftmaxSummary<A>::neutral(), 0, 0, INT_MAX, 0}; }
+
+  // `smoothed` with another maximum.
+  __device__ A smoothed_from(A max) const {
+    return weights == 0 ? smoothed : smoothed + weights * (softmax.max - max);
+  }
+
+  __device__ static CrossEntropySummary across(const CrossEntropySummary& part, const Lanes& lanes) {
+    CrossEntropySummary all = part;
+    all.softmax = SoftmaxSummary<A>::across(part.softmax, lanes);
+    const A max = all.softmax.max;
+    all.best = lanes.min(part.softmax.max == max ? part.best : INT_MAX);
+    if constexpr (kSmooth) {
+      all.smoothed = lanes.sum(part.smoothed_from(max));
+      all.weights = lanes.sum(part.weights);
+    }
+    return all;
+  }
+
+  __device__ friend CrossEntropySummary operator+(const CrossEntropySummary& a,
+                                                  const CrossEntropySummary& b) {
+    const SoftmaxSummary<A> softmax = a.softmax + b.softmax;
+    const int best_a = a.softmax.max == softmax.max ? a.best : INT_MAX;
+    const int best_b = b.softmax.max == softmax.max ? b.best : INT_MAX;
+    return {softmax, a.smoothed_from(softmax.max) + b.smoothed_from(softmax.max), a.weights + b.weights,
+            best_a < best_b ? best_a : best_b, 0};
+  }
+};
+
+// A block's rows: what one access can carry. Up to 512 rows, 10 bits for each count.
+struct alignas(kAccessBytes) BlockLoss {
+  double loss;
+  float weight;
+  unsigned counts;  // hits, rows that are not ignored, bad targets
+
+  __device__ static unsigned count(bool hit, bool bad) {
+    return (hit ? 1u : 0u) | 1u << 10 | (bad ? 1u << 20 : 0u);
+  }
+  __device__ CrossEntropySums sums() const {
+    return {loss, weight, counts & 1023u, counts >> 10 & 1023u, counts >> 20};
+  }
+};
+
+__device__ inline CrossEntropySums operator+(const CrossEntropySums& a, const CrossEntropySums& b) {
+  return {a.loss + b.loss, a.weight + b.weight, a.hits + b.hits, a.rows + b.rows,
+          a.bad_targets + b.bad_targets};
+}
+
+}  // namespace softwarp

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstddef>
+
+namespace softwarp {
+
+// What a plan must know of a GPU.
+struct DeviceLimits {
+  int multiprocessors = 0;
+  std::size_t shared_bytes = 0;  // that a block may have once its kernel has opted in
+  bool clusters = false;         // blocks that read each other's shared memory: compute capability 9.0 on
+
+  bool operator==(const DeviceLimits&) const = default;
+};
+
+// The limits of the device that is current at the first call. They are asked once, so that no launch has to
+// ask: a process uses one GPU, or several that are alike. Throws Error where there is none.
+const DeviceLimits& device_limits();
+
+// From now on device_limits() says this instead, null: the truth again. Launches then plan for that device,
+// so that every plan can run on one. Whoever calls it keeps *limits alive and launches nothing meanwhile.
+void assume_device_limits(const DeviceLimits* limits);
+
+}  // namespace softwarp

@@ -1,0 +1,48 @@
+#pragma once
+
+// How a packed tensor [outer, cols, inner] is spread over threads when its middle dimension is reduced. Plain
+// C++.
+
+#include <cstdint>
+
+#include "kernels/host_device.h"
+#include "kernels/sizes.h"
+
+namespace softwarp {
+
+template <class T>
+struct MiddleView {
+  T* data = nullptr;
+  std::int64_t outer = 0;
+  std::int64_t cols = 0;   // what is reduced
+  std::int64_t inner = 0;  // neighbours in memory
+
+  std::int64_t size() const { return outer * cols * inner; }
+};
+
+// A block has `lanes` groups of neighbours in memory, each of `width` elements, and threads / lanes threads
+// for each group, which share its column out among themselves.
+struct MiddlePlan {
+  int width = 1;  // elements an access
+  int lanes = 128;
+  int threads = 128;  // of a block
+  bool held = true;   // in registers between one read and one write; otherwise the column is read twice
+  bool operator==(const MiddlePlan&) const = default;
+};
+
+// Accesses of a column that a thread holds.
+SOFTWARP_HD constexpr int middle_held(int width, int inputs) { return (width == 8 ? 4 : 8) / inputs; }
+
+// Lanes are as many as leave enough threads to hold the column, and not fewer than fill a sector of 32 bytes.
+constexpr MiddlePlan plan_middle(std::int64_t cols, int element_bytes, int inputs, bool wide) {
+  const int width = wide ? elements_per_access(element_bytes) : 1;
+  const int least = 32 / (width * element_bytes);
+  std::int64_t sharing = 1;
+  while (sharing * middle_held(width, inputs) < cols) sharing *= 2;
+  const int threads = sharing * 8 <= 128 ? 128 : sharing * 8 <= 256 ? 256 : 512;
+  if (sharing * least <= threads)
+    return {.width = width, .lanes = static_cast<int>(threads / sharing), .threads = threads, .held = true};
+  return {.width = width, .lanes = least > 8 ? least : 8, .threads = 512, .held = false};
+}
+
+}  // namespace softwarp

@@ -1,0 +1,132 @@
+// SGD and AdamW over flat buffers. Bound by memory: of each parameter 5 floats move (SGD without momentum 3),
+// with AdamW 7. A thread takes four neighbours, 16 bytes of each buffer; what the step's parameters share,
+// one thread of a block computes while the others' loads are on their way. The last block to have read the
+// state moves it on.
+
+#include <cuda_runtime.h>
+
+#include "kernels/launch.h"
+#include "kernels/ticket.cuh"
+#include "kernels/training_ops.h"
+#include "kernels/vector.cuh"
+
+namespace softwarp {
+namespace {
+
+constexpr int kThreads = 256;
+constexpr int kWidth = 4;
+
+using Floats = Vector<float, kWidth>;
+
+// Buffers of one layout, at borders of 16 bytes or not.
+__device__ Floats load_floats(const float* from, std::int64_t first, std::int64_t size, bool aligned) {
+  Floats floats{};
+  if (aligned)
+    load_some<kWidth>(from, first, size, floats.v);
+  else
+    for (int k = 0; k < kWidth; ++k)
+      if (first + k < size) floats.v[k] = load_one(from + first + k);
+  return floats;
+}
+__device__ void store_floats(const Floats& floats, float* to, std::int64_t first, std::int64_t size,
+                             bool aligned) {
+  if (aligned) return store_some<kWidth>(floats.v, to, first, size);
+  for (int k = 0; k < kWidth; ++k)
+    if (first + k < size) store_one(floats.v[k], to + first + k);
+}
+
+__device__ std::int64_t first_of_thread() {
+  return (static_cast<std::int64_t>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x)) * kWidth;
+}
+
+// Each block comes here once it has read the state.
+__device__ void move_on(TrainingState* state, std::int64_t rows) {
+  if (!is_last_block(&state->arrived) || threadIdx.x != 0) return;
+  store_one(load_one(&state->step) + 1, &state->step);
+  store_one(load_one(&state->position) + rows, &state->position);
+}
+
+__global__ void __launch_bounds__(kThreads)
+    sgd_kernel(const ParameterBuffers p, const SgdOptions options, const Schedule schedule,
+               TrainingState* state, std::int64_t rows, bool aligned) {
+  __shared__ float rate;
+  const std::int64_t first = first_of_thread();
+  const bool remembers = options.momentum != 0;
+  Floats values = load_floats(p.values, first, p.size, aligned);
+  const Floats gradients = load_floats(p.gradients, first, p.size, aligned);
+  Floats moments{};
+  if (remembers) moments = load_floats(p.first_moment, first, p.size, aligned);
+  if (threadIdx.x == 0) rate = learning_rate<float>(schedule, load_one(&state->step));
+  __syncthreads();
+#pragma unroll
+  for (int k = 0; k < kWidth; ++k)
+    sgd_update(values.v[k], moments.v[k], gradients.v[k], rate, options,
+               first + k < p.decayed ? options.weight_decay : 0.0f);
+  store_floats(values, p.values, first, p.size, aligned);
+  if (remembers) store_floats(moments, p.first_moment, first, p.size, aligned);
+  move_on(state, rows);
+}
+
+__global__ void __launch_bounds__(kThreads)
+    adamw_kernel(const ParameterBuffers p, const AdamwOptions options, const Schedule schedule,
+                 TrainingState* state, std::int64_t rows, bool aligned) {
+  __shared__ AdamwStep step;
+  const std::int64_t first = first_of_thread();
+  Floats values = load_floats(p.values, first, p.size, aligned);
+  const Floats gradients = load_floats(p.gradients, first, p.size, aligned);
+  Floats moments = load_floats(p.first_moment, first, p.size, aligned);
+  Floats squares = load_floats(p.second_moment, first, p.size, aligned);
+  if (threadIdx.x == 0) {
+    const std::int64_t done = load_one(&state->step);
+    step = AdamwStep::at<float>(learning_rate<float>(schedule, done), options, done + 1);
+  }
+  __syncthreads();
+#pragma unroll
+  for (int k = 0; k < kWidth; ++k)
+    adamw_update(values.v[k], moments.v[k], squares.v[k], gradients.v[k], step, options,
+                 first + k < p.decayed ? step.keep : 1.0f);
+  store_floats(values, p.values, first, p.size, aligned);
+  store_floats(moments, p.first_moment, first, p.size, aligned);
+  store_floats(squares, p.second_moment, first, p.size, aligned);
+  move_on(state, rows);
+}
+
+__global__ void advance_kernel(TrainingState* state, std::int64_t rows) {
+  store_one(load_one(&state->position) + rows, &state->position);
+}
+
+bool all_aligned(const ParameterBuffers& p) {
+  const auto at_border = [](const void* pointer) {
+    return reinterpret_cast<std::uintptr_t>(pointer) % kAccessBytes == 0;
+  };
+  return at_border(p.values) && at_border(p.gradients) && at_border(p.first_moment) &&
+         at_border(p.second_moment);
+}
+
+// A step without parameters still moves the state on.
+LaunchOn launch_for(const ParameterBuffers& p, cudaStream_t stream) {
+  const std::int64_t blocks = blocks_for(p.size, kThreads * kWidth);
+  return {.grid = blocks > 0 ? blocks : 1, .block = kThreads, .stream = stream};
+}
+
+}  // namespace
+
+void sgd_step(const ParameterBuffers& parameters, const SgdOptions& options, const Schedule& schedule,
+              TrainingState* state, std::int64_t rows, cudaStream_t stream) {
+  expects(options.momentum == 0 || parameters.first_moment != nullptr, "a momentum buffer");
+  launch(launch_for(parameters, stream), sgd_kernel, parameters, options, schedule, state, rows,
+         all_aligned(parameters));
+}
+
+void adamw_step(const ParameterBuffers& parameters, const AdamwOptions& options, const Schedule& schedule,
+                TrainingState* state, std::int64_t rows, cudaStream_t stream) {
+  expects(parameters.first_moment != nullptr && parameters.second_moment != nullptr, "both moment buffers");
+  launch(launch_for(parameters, stream), adamw_kernel, parameters, options, schedule, state, rows,
+         all_aligned(parameters));
+}
+
+void advance(TrainingState* state, std::int64_t rows, cudaStream_t stream) {
+  launch(LaunchOn{.grid = 1, .block = 1, .stream = stream}, advance_kernel, state, rows);
+}
+
+}  // namespace softwarp

@@ -1,0 +1,90 @@
+#pragma once
+
+// Flat: rows that lie one behind the other and begin anywhere. A block takes some of them as one piece of
+// memory, 16 bytes at a time, whatever their length; lanes find their rows in shared memory.
+
+#include "kernels/rows/op.cuh"
+
+namespace softwarp {
+
+extern __shared__ float4 dynamic_shared[];
+
+template <class T>
+SOFTWARP_HD constexpr int flat_region(int elements) {
+  constexpr int kWidth = elements_per_access(sizeof(T));
+  return static_cast<int>(blocks_for(elements, kWidth) + 1) * kWidth;
+}
+
+// Copies `size` elements to shared memory, where they keep their distance from a border, which it returns.
+template <class T>
+__device__ int fetch(const T* from, int size, T* to) {
+  constexpr int kWidth = elements_per_access(sizeof(T));
+  const int head = elements_past_border(from);
+  for (int at = static_cast<int>(threadIdx.x) * kWidth; at < head + size;
+       at += static_cast<int>(blockDim.x) * kWidth) {
+    Vector<T, kWidth> v{};
+    load_some<kWidth>(from, at - head, size, v.v);
+    reinterpret_cast<Vector<T, kWidth>&>(to[at]) = v;
+  }
+  return head;
+}
+
+// The way back, from `head` on.
+template <class U>
+__device__ void put(const U* from, int head, int size, U* to) {
+  constexpr int kWidth = elements_per_access(sizeof(U));
+  for (int at = static_cast<int>(threadIdx.x) * kWidth; at < head + size;
+       at += static_cast<int>(blockDim.x) * kWidth)
+    store_some<kWidth>(from + at, to, at - head, size);
+}
+
+template <class Op>
+__global__ void __launch_bounds__(kSmallBlock) flat_rows_kernel(const Op op, const RowGeometry geometry) {
+  using T = InputOf<Op>;
+  using U = typename Op::Output;
+  constexpr int kElements = flat_elements(sizeof(T));
+  const RowTeam team(geometry);
+  const int cols = static_cast<int>(op.cols());
+  const int most = static_cast<int>(blockDim.x) / geometry.team;
+  const auto first_row = static_cast<std::int64_t>(blockIdx.x) * most;
+  const int rows = static_cast<int>(op.rows() - first_row < most ? op.rows() - first_row : most);
+  const auto block = op.place(first_row);
+  const int region = flat_region<T>(most * cols);
+  T* const staged = reinterpret_cast<T*>(dynamic_shared);
+  U* const staged_out = reinterpret_cast<U*>(staged + Op::kInputs * region);
+  const int mine = static_cast<int>(threadIdx.x) / geometry.team * cols;
+
+  int heads[Op::kInputs];
+#pragma unroll
+  for (int n = 0; n < Op::kInputs; ++n) heads[n] = fetch(block.inputs[n], rows * cols, staged + n * region);
+  __syncthreads();
+
+  const auto row = op.open(team.row, team.lanes);
+  const RowShare<1, int> share{
+      .cols = cols, .rank = team.rank, .threads = team.threads, .head = 0, .wide = false};
+  Vector<T, 1> in[Op::kInputs][kElements];
+#pragma unroll
+  for (int n = 0; n < Op::kInputs; ++n)
+#pragma unroll
+    for (int i = 0; i < kElements; ++i) {
+      in[n][i].v[0] = op.fill();
+      if (row.reads && share.column(i, 0) < cols)
+        in[n][i].v[0] = staged[n * region + heads[n] + mine + share.column(i, 0)];
+    }
+  typename Op::template Kept<kElements, 1> kept;
+  const auto of_row = op.take(in, kept, share, team.lanes);
+  const auto finish = op.finish(row, of_row, of_row, share);
+  const int head = op.writes() ? elements_past_border(block.output) : 0;
+  if (row.writes) {
+#pragma unroll
+    for (int i = 0; i < kElements; ++i)
+      if (share.column(i, 0) < cols)
+        staged_out[head + mine + share.column(i, 0)] = op.from_kept(finish, in, kept, i, share).v[0];
+  }
+  op.close(row, finish, of_row, share);
+  if (!op.writes()) return;
+  __syncthreads();
+  put(staged_out, head, rows * cols, block.output);
+}
+
+}  // namespace softwarp

@@ -1,0 +1,56 @@
+#pragma once
+
+// Reductions over neighbouring lanes of a warp, by shuffles: every lane ends with the same bits, which
+// cub::WarpReduce would give to the first lane only. All lanes of the warp take part.
+
+#include <cuda_runtime.h>
+
+#include "kernels/vector.cuh"
+
+namespace softwarp {
+
+inline constexpr unsigned kAllLanes = 0xffffffffu;
+
+template <class V>
+__device__ __forceinline__ V shuffle_xor(const V& value, int distance) {
+  auto words = __builtin_bit_cast(WordsOf<V>, value);
+#pragma unroll
+  for (unsigned& word : words.v) word = __shfl_xor_sync(kAllLanes, word, distance);
+  return __builtin_bit_cast(V, words);
+}
+
+__device__ __forceinline__ float larger(float a, float b) { return fmaxf(a, b); }
+__device__ __forceinline__ double larger(double a, double b) { return fmax(a, b); }
+
+// `size` lanes, a power of two, that own a row together: neighbours, or each `apart`th of them.
+struct Lanes {
+  int size;
+  int apart = 1;
+
+  template <class V, class Join>
+  __device__ __forceinline__ V all(V value, Join join) const {
+    for (int distance = size / 2; distance >= apart; distance /= 2)
+      value = join(value, shuffle_xor(value, distance));
+    return value;
+  }
+  // NaN is passed over.
+  template <class V>
+  __device__ __forceinline__ V max(V value) const {
+    return all(value, [](V a, V b) { return larger(a, b); });
+  }
+  template <class V>
+  __device__ __forceinline__ V min(V value) const {
+    return all(value, [](V a, V b) { return a < b ? a : b; });
+  }
+  template <class V>
+  __device__ __forceinline__ V sum(V value) const {
+    return all(value, [](V a, V b) { return a + b; });
+  }
+  // What the first of them has.
+  template <class V>
+  __device__ __forceinline__ V first(V value) const {
+    return __shfl_sync(kAllLanes, value, 0, size);
+  }
+};
+
+}  // namespace softwarp

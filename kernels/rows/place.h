@@ -1,0 +1,42 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/matrix_view.h"
+#include "kernels/rows/plan.h"
+
+namespace softwarp {
+
+// Where a matrix lies, its element type forgotten.
+struct RowPlace {
+  std::uintptr_t address;
+  std::int64_t stride;
+  int element_bytes;
+  bool packed;
+};
+
+template <class T>
+RowPlace place_of(MatrixView<T> m) {
+  return {reinterpret_cast<std::uintptr_t>(m.data), m.rows > 1 ? m.stride : 0, sizeof(T),
+          m.rows <= 1 || m.packed()};
+}
+
+// See RowAccess. An output may have wider elements than the inputs.
+template <std::size_t n>
+RowAccess access_of(const std::array<RowPlace, n>& places) {
+  bool aligned = true, alike = true;
+  const auto in_elements = [](const RowPlace& p) {
+    return static_cast<std::int64_t>(p.address / static_cast<unsigned>(p.element_bytes));
+  };
+  for (const RowPlace& p : places) {
+    aligned = aligned && p.address % kAccessBytes == 0 && p.stride * p.element_bytes % kAccessBytes == 0;
+    const int width = elements_per_access(p.element_bytes);
+    alike = alike && (in_elements(p) - in_elements(places[0])) % width == 0 &&
+            (p.stride - places[0].stride) % width == 0;
+  }
+  return aligned ? RowAccess::aligned : alike ? RowAccess::shifted : RowAccess::narrow;
+}
+
+}  // namespace softwarp

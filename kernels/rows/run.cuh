@@ -1,0 +1,164 @@
+#pragma once
+
+// The host's side: from an op to its launch.
+//
+//   rows(), cols()   of the op
+//   places()         where its matrices lie: the inputs, then the output if it writes one
+
+#include <atomic>
+
+#include "kernels/launch.h"
+#include "kernels/rows/flat.cuh"
+#include "kernels/rows/held.cuh"
+#include "kernels/rows/place.h"
+#include "kernels/rows/streamed.cuh"
+#include "kernels/split_scratch.h"
+
+namespace softwarp {
+
+template <class Op>
+RowProblem problem_of(const Op& op) {
+  const auto places = op.places();
+  RowProblem problem{.cols = op.cols(),
+                     .element_bytes = sizeof(InputOf<Op>),
+                     .inputs = Op::kInputs,
+                     .held = Op::kHeld,
+                     .access = access_of(places)};
+  for (const RowPlace& p : places) problem.packed = problem.packed && p.packed;
+  return problem;
+}
+
+// Lets a kernel have as much shared memory as a plan may ask for; asked once.
+template <class Kernel>
+void allow_shared(Kernel* kernel, std::size_t bytes, std::atomic<std::size_t>& allowed) {
+  if (bytes <= allowed) return;
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)));
+  allowed = bytes;
+}
+
+template <class Op>
+std::size_t streamed_bytes(const RowPlan& plan) {
+  return static_cast<std::size_t>(plan.cached) *
+         static_cast<std::size_t>(plan.threads * kAccessBytes * Op::kInputs);
+}
+
+template <class Op>
+void allow_streamed(std::size_t bytes) {
+  static std::atomic<std::size_t> allowed = kSharedWithoutOptIn;
+  allow_shared(streamed_rows_kernel<Op>, bytes, allowed);
+}
+
+// Whether the device can run the largest clusters of this op at all; a part of a GPU may not. Asked once.
+template <class Op>
+bool clusters_fit(RowForm form, const DeviceLimits& limits) {
+  const auto fits = [](auto* kernel, std::size_t shared_bytes) {
+    cudaLaunchAttribute cluster{};
+    cluster.id = cudaLaunchAttributeClusterDimension;
+    cluster.val.clusterDim.x = kMostCluster;
+    cluster.val.clusterDim.y = cluster.val.clusterDim.z = 1;
+    cudaLaunchConfig_t config{};
+    config.gridDim = dim3(kMostCluster);
+    config.blockDim = dim3(kMostThreads);
+    config.dynamicSmemBytes = shared_bytes;
+    config.attrs = &cluster;
+    config.numAttrs = 1;
+    int clusters = 0;
+    check(cudaOccupancyMaxActiveClusters(&clusters, kernel, &config));
+    return clusters > 0;
+  };
+  if (form == RowForm::held) {
+    static const bool held = fits(held_rows_kernel<Op, Op::kHeld>, 0);
+    return held;
+  }
+  static const bool streamed = [&] {
+    const std::size_t bytes = limits.shared_bytes - kSharedReserve;
+    allow_streamed<Op>(bytes);
+    return fits(streamed_rows_kernel<Op>, bytes);
+  }();
+  return streamed;
+}
+
+template <class Op>
+RowPlan plan_of(const Op& op) {
+  DeviceLimits limits = device_limits();
+  const RowPlan plan = plan_rows(problem_of(op), limits);
+  if (plan.cluster == 1 || clusters_fit<Op>(plan.form, limits)) return plan;
+  limits.clusters = false;
+  return plan_rows(problem_of(op), limits);
+}
+
+inline std::int64_t blocks_of(const RowPlan& plan, std::int64_t rows) {
+  return blocks_for(rows, plan.rows_per_block()) * plan.cluster;
+}
+
+template <class Op>
+void run_held(const Op& op, const RowPlan& plan, const RowGeometry& geometry, cudaStream_t stream) {
+  const LaunchOn on{
+      .grid = blocks_of(plan, op.rows()), .block = plan.threads, .cluster = plan.cluster, .stream = stream};
+  switch (plan.vectors) {
+    case 1: return launch(on, held_rows_kernel<Op, 1>, op, geometry);
+    case 2: return launch(on, held_rows_kernel<Op, 2>, op, geometry);
+    case 4: return launch(on, held_rows_kernel<Op, 4>, op, geometry);
+    default: return launch(on, held_rows_kernel<Op, Op::kHeld>, op, geometry);
+  }
+}
+
+template <class Op>
+void run_flat(const Op& op, const RowPlan& plan, const RowGeometry& geometry, cudaStream_t stream) {
+  const int elements = plan.rows_per_block() * static_cast<int>(op.cols());
+  const auto in =
+      static_cast<std::size_t>(Op::kInputs * flat_region<InputOf<Op>>(elements)) * sizeof(InputOf<Op>);
+  const auto out =
+      static_cast<std::size_t>(flat_region<typename Op::Output>(elements)) * sizeof(typename Op::Output);
+  launch(LaunchOn{.grid = blocks_of(plan, op.rows()),
+                  .block = plan.threads,
+                  .shared_bytes = in + (op.writes() ? out : 0),
+                  .stream = stream},
+         flat_rows_kernel<Op>, op, geometry);
+}
+
+template <class Op>
+void run_streamed(const Op& op, const RowPlan& plan, const RowGeometry& geometry, cudaStream_t stream) {
+  const std::size_t bytes = streamed_bytes<Op>(plan);
+  allow_streamed<Op>(bytes);
+  launch(LaunchOn{.grid = blocks_of(plan, op.rows()),
+                  .block = plan.threads,
+                  .shared_bytes = bytes,
+                  .cluster = plan.cluster,
+                  .stream = stream},
+         streamed_rows_kernel<Op>, op, geometry, StreamPart::both, nullptr);
+}
+
+template <class Op>
+void run_split(const Op& op, const RowGeometry& geometry, void* slices, cudaStream_t stream) {
+  const LaunchOn on{.grid = op.rows() * geometry.slices, .block = kMostThreads, .stream = stream};
+  auto* summaries = static_cast<typename Op::Summary*>(slices);
+  launch(on, streamed_rows_kernel<Op>, op, geometry, StreamPart::summarize, summaries);
+  launch(on, streamed_rows_kernel<Op>, op, geometry, StreamPart::finish, summaries);
+}
+
+// Blocks that share a row where there is scratch for their summaries; 1: a row is not split.
+template <class Op>
+int slices_of(const Op& op, std::size_t scratch_bytes) {
+  const int slices = split_of(problem_of(op), op.rows(), device_limits());
+  const std::size_t needed =
+      static_cast<std::size_t>(slices) * static_cast<std::size_t>(op.rows()) * sizeof(typename Op::Summary);
+  return needed <= scratch_bytes ? slices : 1;
+}
+
+template <class Op>
+void run_rows(const Op& op, SplitScratch scratch, cudaStream_t stream) {
+  if (op.rows() == 0) return;
+  const RowPlan plan = plan_of(op);
+  const bool wide = problem_of(op).access != RowAccess::narrow;
+  if (const int slices = slices_of(op, scratch.bytes); slices > 1)
+    return run_split(op, {.team = kMostThreads, .slices = slices, .wide = wide}, scratch.data, stream);
+  const RowGeometry geometry{.team = plan.team, .cluster = plan.cluster, .cached = plan.cached, .wide = wide};
+  switch (plan.form) {
+    case RowForm::flat: return run_flat(op, plan, geometry, stream);
+    case RowForm::held: return run_held(op, plan, geometry, stream);
+    case RowForm::streamed: return run_streamed(op, plan, geometry, stream);
+  }
+}
+
+}  // namespace softwarp

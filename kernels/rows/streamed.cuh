@@ -1,0 +1,95 @@
+#pragma once
+
+// Streamed: a few vectors at a time, forwards to sum up, then backwards to write, so that what is read again
+// is what was read last. Each thread's first `cached` vectors wait in shared memory instead.
+
+#include "kernels/rows/op.cuh"
+
+namespace softwarp {
+
+extern __shared__ float4 dynamic_shared[];
+
+enum class StreamPart { both, summarize, finish };
+template <class Op>
+inline constexpr int kStreamed = Op::kHeld / 2;  // vectors of each input in flight
+
+// Where a thread keeps vector i of an input.
+template <class T, int kWidth>
+__device__ Vector<T, kWidth>& cached_vector(const RowGeometry& geometry, int input, std::int64_t i) {
+  const int place = (input * geometry.cached + static_cast<int>(i)) * static_cast<int>(blockDim.x);
+  return reinterpret_cast<Vector<T, kWidth>*>(dynamic_shared)[place + static_cast<int>(threadIdx.x)];
+}
+
+template <class Op, class Row, class Share>
+__device__ typename Op::Summary stream_summary(const Op& op, const Row& row, const Share& share,
+                                               const RowGeometry& geometry) {
+  using T = InputOf<Op>;
+  constexpr int kWidth = kWidthOf<Op>;
+  const auto to_read = share_to_read(share, row.reads);
+  Vector<T, kWidth> in[Op::kInputs][kStreamed<Op>];
+  auto summary = Op::Summary::neutral();
+  for (std::int64_t first = 0; first < share.vectors(); first += kStreamed<Op>) {
+#pragma unroll
+    for (int n = 0; n < Op::kInputs; ++n) {
+      load_vectors(row.inputs[n], to_read, first, op.fill(), in[n]);
+#pragma unroll
+      for (int i = 0; i < kStreamed<Op>; ++i)
+        if (first + i < geometry.cached) cached_vector<T, kWidth>(geometry, n, first + i) = in[n][i];
+    }
+    op.add(summary, in, share, first);
+  }
+  return summary;
+}
+
+template <class Op, class Row, class Share, class Finish>
+__device__ void stream_result(const Op& op, const Row& row, const Share& share, const RowGeometry& geometry,
+                              const Finish& finish) {
+  using T = InputOf<Op>;
+  constexpr int kWidth = kWidthOf<Op>;
+  const auto to_read = share_to_read(share, row.reads);
+  const std::int64_t vectors = share.vectors();
+  Vector<T, kWidth> in[Op::kInputs][kStreamed<Op>];
+  std::int64_t first = geometry.cached;
+  if (vectors > first) first += (vectors - 1 - first) / kStreamed<Op> * kStreamed<Op>;
+  for (; first >= geometry.cached && first < vectors; first -= kStreamed<Op>) {
+#pragma unroll
+    for (int n = 0; n < Op::kInputs; ++n) load_vectors(row.inputs[n], to_read, first, op.fill(), in[n]);
+#pragma unroll
+    for (int i = 0; i < kStreamed<Op>; ++i)
+      store_vector(op.from_input(finish, in, i, first + i, share), row.output, share, first + i);
+  }
+  for (std::int64_t i = (vectors < geometry.cached ? vectors : geometry.cached) - 1; i >= 0; --i) {
+#pragma unroll
+    for (int n = 0; n < Op::kInputs; ++n) in[n][0] = cached_vector<T, kWidth>(geometry, n, i);
+    store_vector(op.from_input(finish, in, 0, i, share), row.output, share, i);
+  }
+}
+
+// `slices` holds a summary for each block of a row that is split over several: one launch summarizes, another
+// finishes.
+template <class Op>
+__global__ void __launch_bounds__(kMostThreads, 1)
+    streamed_rows_kernel(const Op op, const RowGeometry geometry, const StreamPart part,
+                         typename Op::Summary* slices) {
+  RowTeam team(geometry);
+  const auto row = op.open(team.row, team.lanes);
+  const auto share = share_of<std::int64_t>(op, row, team, geometry.wide);
+  auto of_row = Op::Summary::neutral();
+  if (part != StreamPart::finish)
+    of_row = team.join(Op::Summary::across(stream_summary(op, row, share, geometry), team.lanes));
+  if (part == StreamPart::summarize) {
+    if (threadIdx.x == 0) store_words(of_row, slices + static_cast<std::int64_t>(blockIdx.x));
+    return;
+  }
+  if (part == StreamPart::finish) {
+    for (int i = static_cast<int>(threadIdx.x) % kWarpLanes; i < geometry.slices; i += kWarpLanes)
+      of_row = of_row + load_words(slices + team.row * geometry.slices + i);
+    of_row = Op::Summary::across(of_row, team.lanes);
+  }
+  const auto finish = op.finish(row, of_row, of_row, share);
+  if (row.writes) stream_result(op, row, share, geometry, finish);
+  op.close(row, finish, of_row, share);
+  team.leave();
+}
+
+}  // namespace softwarp

@@ -1,0 +1,116 @@
+// The launches of cross_entropy_op.cuh, and the sum of the targets' weights.
+
+#include "kernels/softmax_cross_entropy.h"
+
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+
+#include <algorithm>
+
+#include "kernels/cross_entropy_op.cuh"
+#include "kernels/rows/run.cuh"
+
+namespace softwarp {
+namespace {
+
+constexpr std::size_t kTicketBytes = 256;
+
+__global__ void __launch_bounds__(kMostThreads)
+    weight_kernel(const std::int32_t* targets, std::int64_t rows, std::int64_t cols,
+                  const CrossEntropyOptions options, float* weight) {
+  double sum = 0;
+  for (std::int64_t r = static_cast<std::int64_t>(threadIdx.x); r < rows; r += blockDim.x) {
+    const std::int32_t target = load_one(targets + r);
+    if (target == options.ignore_index || target < 0 || target >= cols) continue;
+    sum += options.class_weights != nullptr ? static_cast<double>(load_one(options.class_weights + target))
+                                            : 1.0;
+  }
+  __shared__ double of_warps[kMostThreads / kWarpLanes];
+  sum = Lanes{kWarpLanes}.sum(sum);
+  if (threadIdx.x % kWarpLanes == 0) of_warps[threadIdx.x / kWarpLanes] = sum;
+  __syncthreads();
+  if (threadIdx.x != 0) return;
+  for (int i = 1; i < kMostThreads / kWarpLanes; ++i) sum += of_warps[i];
+  store_one(static_cast<float>(sum), weight);
+}
+
+// Blocks of the launch that has most.
+std::int64_t most_blocks(std::int64_t rows, std::int64_t cols, int element_bytes) {
+  std::int64_t most = kSplitScratchBytes / sizeof(BlockLoss);
+  for (const RowAccess access : {RowAccess::aligned, RowAccess::shifted, RowAccess::narrow})
+    for (const bool packed : {false, true}) {
+      for (const int held : {4, 8}) {
+        const RowProblem problem{cols, element_bytes, 1, held, access, packed};
+        most = std::max(most, blocks_of(plan_rows(problem, device_limits()), rows));
+      }
+    }
+  return most;
+}
+
+template <bool kSmooth, class T>
+void run(ConstMatrixView<T> logits, const std::int32_t* targets, const CrossEntropyOptions& options,
+         const float* weight, float* losses, MatrixView<T> dlogits, CrossEntropySums* sums,
+         CrossEntropyScratch scratch, cudaStream_t stream) {
+  char* const bytes = static_cast<char*>(scratch.data);
+  char* const slices =
+      bytes + kTicketBytes +
+      static_cast<std::size_t>(most_blocks(logits.rows, logits.cols, sizeof(T))) * sizeof(BlockLoss);
+  const CrossEntropy<T, kSmooth> op{logits,
+                                    targets,
+                                    options,
+                                    weight,
+                                    losses,
+                                    dlogits,
+                                    sums,
+                                    reinterpret_cast<unsigned*>(bytes),
+                                    reinterpret_cast<BlockLoss*>(bytes + kTicketBytes)};
+  run_rows(op, {slices, kSplitScratchBytes}, stream);
+}
+
+}  // namespace
+
+std::size_t cross_entropy_scratch_bytes(std::int64_t rows, std::int64_t cols, int element_bytes) {
+  return kTicketBytes + static_cast<std::size_t>(most_blocks(rows, cols, element_bytes)) * sizeof(BlockLoss) +
+         kSplitScratchBytes;
+}
+
+template <class T>
+void softmax_cross_entropy(ConstMatrixView<T> logits, const std::int32_t* targets,
+                           const CrossEntropyOptions& options, const float* weight, float* losses,
+                           MatrixView<T> dlogits, CrossEntropySums* sums, CrossEntropyScratch scratch,
+                           cudaStream_t stream) {
+  expects(logits.cols > 0 && logits.cols <= INT32_MAX && logits.stride >= logits.cols, "classes, of 31 bits");
+  expects(dlogits.data == nullptr ||
+              (dlogits.rows == logits.rows && dlogits.cols == logits.cols && dlogits.stride >= dlogits.cols),
+          "logits and dlogits of one shape");
+  expects(options.label_smoothing >= 0 && options.label_smoothing <= 1, "label smoothing in [0, 1]");
+  if (logits.rows == 0) return;
+  expects(scratch.bytes >= cross_entropy_scratch_bytes(logits.rows, logits.cols, sizeof(T)),
+          "scratch of cross_entropy_scratch_bytes");
+  if (options.label_smoothing > 0)
+    run<true>(logits, targets, options, weight, losses, dlogits, sums, scratch, stream);
+  else
+    run<false>(logits, targets, options, weight, losses, dlogits, sums, scratch, stream);
+}
+
+void cross_entropy_weight(const std::int32_t* targets, std::int64_t rows, std::int64_t cols,
+                          const CrossEntropyOptions& options, float* weight, cudaStream_t stream) {
+  launch(LaunchOn{.grid = 1, .block = kMostThreads, .stream = stream}, weight_kernel, targets, rows, cols,
+         options, weight);
+}
+
+template void softmax_cross_entropy(ConstMatrixView<double>, const std::int32_t*, const CrossEntropyOptions&,
+                                    const float*, float*, MatrixView<double>, CrossEntropySums*,
+                                    CrossEntropyScratch, cudaStream_t);
+template void softmax_cross_entropy(ConstMatrixView<float>, const std::int32_t*, const CrossEntropyOptions&,
+                                    const float*, float*, MatrixView<float>, CrossEntropySums*,
+                                    CrossEntropyScratch, cudaStream_t);
+template void softmax_cross_entropy(ConstMatrixView<__half>, const std::int32_t*, const CrossEntropyOptions&,
+                                    const float*, float*, MatrixView<__half>, CrossEntropySums*,
+                                    CrossEntropyScratch, cudaStream_t);
+template void softmax_cross_entropy(ConstMatrixView<__nv_bfloat16>, const std::int32_t*,
+                                    const CrossEntropyOptions&, const float*, float*,
+                                    MatrixView<__nv_bfloat16>, CrossEntropySums*, CrossEntropyScratch,
+                                    cudaStream_t);
+
+}  // namespace softwarp

@@ -1,0 +1,28 @@
+#pragma once
+
+// softmax.h over the middle dimension of packed tensors [outer, cols, inner]: each of the outer * inner
+// columns is normalized. One launch, which reads and writes each element once where 512 threads can hold 32
+// bytes' width of columns, and otherwise reads twice. Types, addresses, aliasing, numbers and errors as
+// there.
+
+#include <cuda_runtime.h>
+
+#include <type_traits>
+
+#include "kernels/middle.h"
+
+namespace softwarp {
+
+template <class T>
+using ConstMiddle = std::type_identity_t<MiddleView<const T>>;
+
+template <class T>
+void softmax(ConstMiddle<T> x, MiddleView<T> y, cudaStream_t stream);
+template <class T>
+void log_softmax(ConstMiddle<T> x, MiddleView<T> y, cudaStream_t stream);
+template <class T>
+void softmax_backward(ConstMiddle<T> y, ConstMiddle<T> dy, MiddleView<T> dx, cudaStream_t stream);
+template <class T>
+void log_softmax_backward(ConstMiddle<T> y, ConstMiddle<T> dy, MiddleView<T> dx, cudaStream_t stream);
+
+}  // namespace softwarp

@@ -1,0 +1,63 @@
+#pragma once
+
+// What must be known of a row to normalize it.
+
+#include "kernels/arithmetic.cuh"
+#include "kernels/rows/lanes.cuh"
+#include "kernels/vector.cuh"
+
+namespace softwarp {
+
+// The largest element and the sum of exp(x - max), of a part of a row or all of it. Parts join in any order:
+// the sum that belongs to the lower max is scaled by exp of the difference. (Milakov & Gimelshein,
+// arXiv:1805.02867.) A part that is all -inf has the lowest finite max, so that -inf - max is -inf and not
+// NaN; NaN and +inf make the sum NaN.
+template <class A>
+struct SoftmaxSummary {
+  A max;
+  A sum;
+
+  __device__ static SoftmaxSummary neutral() { return {kLowest<A>, 0}; }
+
+  __device__ void rescale(A new_max) {
+    sum *= exponential(max - new_max);
+    max = new_max;
+  }
+
+  // Of the parts that the lanes have.
+  __device__ static SoftmaxSummary across(const SoftmaxSummary& part, const Lanes& lanes) {
+    const A max = lanes.max(part.max);
+    return {max, lanes.sum(part.sum * exponential(part.max - max))};
+  }
+
+  __device__ friend SoftmaxSummary operator+(const SoftmaxSummary& a, const SoftmaxSummary& b) {
+    const A max = larger(a.max, b.max);
+    return {max, a.sum * exponential(a.max - max) + b.sum * exponential(b.max - max)};
+  }
+};
+
+template <int kVectors, int kWidth, class A>
+__device__ __forceinline__ A largest(const A (&v)[kVectors][kWidth]) {
+  A max = kLowest<A>;
+#pragma unroll
+  for (int i = 0; i < kVectors; ++i)
+#pragma unroll
+    for (int k = 0; k < kWidth; ++k) max = larger(max, v[i][k]);
+  return max;
+}
+
+// v becomes exp(v - max), one exponential an element; returns the sum.
+template <int kVectors, int kWidth, class A>
+__device__ __forceinline__ A exponentials(A (&v)[kVectors][kWidth], A max) {
+  A sum = 0;
+#pragma unroll
+  for (int i = 0; i < kVectors; ++i) {
+    A of_vector = 0;
+#pragma unroll
+    for (int k = 0; k < kWidth; ++k) of_vector += v[i][k] = exponential(v[i][k] - max);
+    sum += of_vector;
+  }
+  return sum;
+}
+
+}  // namespace softwarp

@@ -1,0 +1,62 @@
+#pragma once
+
+// What a training step needs beside softmax.h's family and the matrix products, on a GPU, float. Each is one
+// launch on the stream it is given; all pointers are into the device's memory, at any address that suits
+// their type. Wrong shapes throw std::invalid_argument, a launch that fails throws Error. Results are the
+// same bits from run to run.
+
+#include <cuda_runtime.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/activation.h"
+#include "kernels/dataset_view.h"
+#include "kernels/matrix_view.h"
+#include "kernels/optimizer.h"
+#include "kernels/training_state.h"
+
+namespace softwarp {
+
+// y = activation(z + b), b [cols] or null. z + b is kept in `sums` unless that has no data. In place allowed.
+void bias_activation(Activation kind, ConstMatrixView<float> z, const float* b, MatrixView<float> sums,
+                     MatrixView<float> y, cudaStream_t stream);
+
+// dz = dy ⊙ activation'(z), and db [cols] = the column sums of dz unless it is null. y = activation(z); only
+// gelu reads z, and identity neither. In place of dy allowed; a dz without data is not written.
+void bias_activation_backward(Activation kind, ConstMatrixView<float> z, ConstMatrixView<float> y,
+                              ConstMatrixView<float> dy, MatrixView<float> dz, float* db,
+                              cudaStream_t stream);
+
+// y = x with each element dropped or scaled as dropout.h says. Packed matrices; in place allowed.
+void dropout(ConstMatrixView<float> x, float rate, std::int32_t layer, const TrainingState* state,
+             MatrixView<float> y, cudaStream_t stream);
+
+// batch[r] = image order[position + r] times scale, targets[r] its label. A null order is the identity.
+void gather_batch(const DatasetView& data, const std::int32_t* order, const TrainingState* state,
+                  MatrixView<float> batch, std::int32_t* targets, cudaStream_t stream);
+
+// One step at the schedule's rate, then state->step += 1 and state->position += rows.
+void sgd_step(const ParameterBuffers& parameters, const SgdOptions& options, const Schedule& schedule,
+              TrainingState* state, std::int64_t rows, cudaStream_t stream);
+void adamw_step(const ParameterBuffers& parameters, const AdamwOptions& options, const Schedule& schedule,
+                TrainingState* state, std::int64_t rows, cudaStream_t stream);
+// state->position += rows
+void advance(TrainingState* state, std::int64_t rows, cudaStream_t stream);
+
+// order [count] = 0..count - 1, sorted by permutation_key. Two launches and those of a radix sort. `scratch`
+// has permutation_scratch_bytes(count); both throw Error if CUDA refuses.
+std::size_t permutation_scratch_bytes(std::int64_t count);
+void permutation(std::uint64_t seed, std::int64_t epoch, std::int32_t* order, std::int64_t count,
+                 void* scratch, std::size_t scratch_bytes, cudaStream_t stream);
+
+// best[r] = the column of row r's largest element, the first of equals; NaN counts as largest. Adds to *hits,
+// unless it is null, the number of rows whose best is targets[r].
+template <class T>
+void argmax(ConstMatrixView<T> x, std::int32_t* best, const std::int32_t* targets, unsigned long long* hits,
+            cudaStream_t stream);
+
+// Adds to *count how many of the values are NaN or infinite.
+void count_nonfinite(const float* values, std::int64_t size, unsigned long long* count, cudaStream_t stream);
+
+}  // namespace softwarp
