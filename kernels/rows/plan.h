@@ -5,6 +5,7 @@
 // depend on the batch it is in. Plain C++, tested on both sides of each border.
 
 #include <cstdint>
+#include <initializer_list>
 
 #include "kernels/device.h"
 #include "kernels/sizes.h"
@@ -62,8 +63,8 @@ constexpr int lanes_for(std::int64_t n) {
 }
 
 // Whole warps that hold so many vectors, `each` of them a thread.
-constexpr int threads_for(std::int64_t vectors, int each) {
-  return static_cast<int>(blocks_for(vectors, std::int64_t{each} * kWarpLanes)) * kWarpLanes;
+constexpr std::int64_t threads_for(std::int64_t vectors, int each) {
+  return blocks_for(vectors, std::int64_t{each} * kWarpLanes) * kWarpLanes;
 }
 
 // Held forms: up to 8 vectors a lane in a warp, then 4 a thread in a block of up to 512, at last 8 in such
@@ -81,9 +82,11 @@ constexpr RowPlan plan_rows(const RowProblem& p, const DeviceLimits& device) {
   for (const int cluster : {1, 2, 4, 8}) {
     if (cluster > 1 && !device.clusters) break;
     const std::int64_t of_block = blocks_for(vectors, cluster);
-    const int each = of_block <= 4 * kMostThreads ? 4 : p.held, threads = threads_for(of_block, each);
-    if (threads <= kMostThreads)
-      return {.vectors = each, .team = threads, .threads = threads, .cluster = cluster};
+    const int each = of_block <= 4 * kMostThreads ? 4 : p.held;
+    const std::int64_t threads = threads_for(of_block, each);
+    if (threads > kMostThreads) continue;
+    const int team = static_cast<int>(threads);
+    return {.vectors = each, .team = team, .threads = team, .cluster = cluster};
   }
 
   const int cluster = device.clusters ? kMostCluster : 1;
@@ -98,14 +101,17 @@ constexpr RowPlan plan_rows(const RowProblem& p, const DeviceLimits& device) {
           .cached = static_cast<int>(each < room ? each : room)};
 }
 
-// Rows too few to give each multiprocessor one are split over blocks, each part read twice: how many blocks
-// share a row. 1: not worth a second launch. Unlike plan_rows this depends on the number of rows.
+// Rows too few to occupy the device may be split over blocks, each part read twice, in two launches: how many
+// blocks share a row. 1: not worth it, for a second launch takes as long as 128 KiB through one
+// multiprocessor. Unlike plan_rows this depends on the number of rows.
 constexpr int split_of(const RowProblem& p, std::int64_t rows, const DeviceLimits& device) {
-  const RowPlan plan = plan_rows(p, device);
-  if (p.cols < 8192 || rows == 0 || 2 * rows * plan.cluster > device.multiprocessors) return 1;
+  constexpr std::int64_t kLeastVectors = (128 << 10) / kAccessBytes;
+  constexpr std::int64_t kVectorsOfBlock =
+      std::int64_t{4} * kMostThreads;  // a few loads in flight for each thread
+  const int owners = plan_rows(p, device).cluster;
   const std::int64_t vectors = blocks_for(p.cols, elements_per_access(p.element_bytes));
-  const std::int64_t most = blocks_for(vectors, kMostThreads);
-  const std::int64_t wanted = 2 * device.multiprocessors / rows;
+  if (rows == 0 || vectors < kLeastVectors * owners || 2 * rows * owners > device.multiprocessors) return 1;
+  const std::int64_t most = blocks_for(vectors, kVectorsOfBlock), wanted = 2 * device.multiprocessors / rows;
   return static_cast<int>(wanted < most ? wanted : most);
 }
 

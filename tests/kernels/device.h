@@ -62,7 +62,7 @@ class DeviceArray {
   T* data() const { return data_; }
   std::int64_t size() const { return size_; }
   std::size_t bytes() const { return static_cast<std::size_t>(size_) * sizeof(T); }
-  void upload(const std::vector<T>& values) {
+  void upload(const std::vector<T>& values) const {
     EXPECT_EQ(cudaMemcpy(data_, values.data(), bytes(), cudaMemcpyHostToDevice), cudaSuccess);
   }
   std::vector<T> download() const {

@@ -29,7 +29,7 @@ class Placed {
     return {memory_.data() + place_.offset, place_.rows, cols_, cols_ + place_.gap};
   }
   MatrixView<const T> const_view() const { return view(); }
-  void upload(const std::vector<T>& packed) { memory_.upload(spread(packed)); }
+  void upload(const std::vector<T>& packed) const { memory_.upload(spread(packed)); }
 
   std::vector<T> values() const {
     const std::vector<T> all = memory_.download();

@@ -1,0 +1,155 @@
+// How rows are spread over threads, on both sides of each border.
+
+#include "kernels/rows/plan.h"
+
+#include <gtest/gtest.h>
+
+#include <ostream>
+
+#include "kernels/rows/place.h"
+
+namespace softwarp {
+
+void PrintTo(const RowPlan& p, std::ostream* out) {
+  *out << "form " << static_cast<int>(p.form) << ", vectors " << p.vectors << ", team " << p.team
+       << ", threads " << p.threads << ", cluster " << p.cluster << ", cached " << p.cached;
+}
+
+namespace {
+
+constexpr DeviceLimits kTuring{.multiprocessors = 40, .shared_bytes = 64 << 10, .clusters = false};
+constexpr DeviceLimits kAmpere{.multiprocessors = 108, .shared_bytes = 163 << 10, .clusters = false};
+constexpr DeviceLimits kHopper{.multiprocessors = 132, .shared_bytes = 227 << 10, .clusters = true};
+
+RowPlan held(int vectors, int team, int threads, int cluster = 1) {
+  return {.form = RowForm::held, .vectors = vectors, .team = team, .threads = threads, .cluster = cluster};
+}
+RowPlan flat(int team) { return {.form = RowForm::flat, .team = team, .threads = kSmallBlock}; }
+RowPlan streamed(int cluster, int cached) {
+  return {.form = RowForm::streamed, .team = 512, .threads = 512, .cluster = cluster, .cached = cached};
+}
+
+RowPlan plan(std::int64_t cols, const DeviceLimits& device, const RowProblem& like = {}) {
+  RowProblem problem = like;
+  problem.cols = cols;
+  return plan_rows(problem, device);
+}
+
+TEST(RowPlan, AlignedRowsGoToLanesWarpsBlocksAndClusters) {
+  EXPECT_EQ(plan(1, kHopper), held(1, 1, 128));
+  EXPECT_EQ(plan(4, kHopper), held(1, 1, 128));
+  EXPECT_EQ(plan(5, kHopper), held(1, 2, 128));
+  EXPECT_EQ(plan(64, kHopper), held(1, 16, 128));
+  EXPECT_EQ(plan(65, kHopper), held(1, 32, 128));
+  EXPECT_EQ(plan(128, kHopper), held(1, 32, 128));
+  EXPECT_EQ(plan(129, kHopper), held(2, 32, 128));
+  EXPECT_EQ(plan(256, kHopper), held(2, 32, 128));
+  EXPECT_EQ(plan(257, kHopper), held(4, 32, 128));
+  EXPECT_EQ(plan(513, kHopper), held(8, 32, 128));
+  EXPECT_EQ(plan(1024, kHopper), held(8, 32, 128));
+  EXPECT_EQ(plan(1025, kHopper), held(4, 96, 96));
+  EXPECT_EQ(plan(2048, kHopper), held(4, 128, 128));
+  EXPECT_EQ(plan(2049, kHopper), held(4, 160, 160));
+  EXPECT_EQ(plan(8192, kHopper), held(4, 512, 512));
+  EXPECT_EQ(plan(8193, kHopper), held(8, 288, 288));
+  EXPECT_EQ(plan(16384, kHopper), held(8, 512, 512));
+  EXPECT_EQ(plan(16385, kHopper), held(8, 288, 288, 2));
+  EXPECT_EQ(plan(32768, kHopper), held(8, 512, 512, 2));
+  EXPECT_EQ(plan(32769, kHopper), held(8, 288, 288, 4));
+  EXPECT_EQ(plan(131072, kHopper), held(8, 512, 512, 8));
+  EXPECT_EQ(plan(131073, kHopper), streamed(8, 9));
+}
+
+TEST(RowPlan, SixteenBitRowsAreTwiceAsLong) {
+  const RowProblem half{.element_bytes = 2};
+  EXPECT_EQ(plan(2048, kHopper, half), held(8, 32, 128));
+  EXPECT_EQ(plan(2049, kHopper, half), held(4, 96, 96));
+  EXPECT_EQ(plan(32768, kHopper, half), held(8, 512, 512));
+  EXPECT_EQ(plan(262144, kHopper, half), held(8, 512, 512, 8));
+  EXPECT_EQ(plan(262145, kHopper, half).form, RowForm::streamed);
+}
+
+TEST(RowPlan, TwoInputsAreHeldToHalfTheLength) {
+  const RowProblem backward{.inputs = 2, .held = 4};
+  EXPECT_EQ(plan(512, kHopper, backward), held(4, 32, 128));
+  EXPECT_EQ(plan(513, kHopper, backward), held(4, 64, 64));
+  EXPECT_EQ(plan(8192, kHopper, backward), held(4, 512, 512));
+  EXPECT_EQ(plan(8193, kHopper, backward), held(4, 288, 288, 2));
+  EXPECT_EQ(plan(65536, kHopper, backward), held(4, 512, 512, 8));
+  EXPECT_EQ(plan(65537, kHopper, backward).form, RowForm::streamed);
+  EXPECT_EQ(plan(8193, kAmpere, backward), streamed(1, 5));
+}
+
+TEST(RowPlan, WithoutClustersLongRowsAreStreamedThroughSharedMemory) {
+  EXPECT_EQ(plan(16384, kAmpere), held(8, 512, 512));
+  EXPECT_EQ(plan(16385, kAmpere), streamed(1, 9));
+  EXPECT_EQ(plan(40960, kAmpere), streamed(1, 20));  // 160 KiB
+  EXPECT_EQ(plan(131072, kAmpere), streamed(1, 20));
+  EXPECT_EQ(plan(131072, kTuring), streamed(1, 7));
+  EXPECT_EQ(plan(std::int64_t{1} << 40, kAmpere), streamed(1, 20));
+}
+
+TEST(RowPlan, PackedRowsThatBeginAnywhereAreFlatUpToAKilobyte) {
+  for (const RowAccess access : {RowAccess::shifted, RowAccess::narrow}) {
+    const RowProblem packed{.access = access};
+    EXPECT_EQ(plan(1, kHopper, packed), flat(1));
+    EXPECT_EQ(plan(8, kHopper, packed), flat(1));
+    EXPECT_EQ(plan(9, kHopper, packed), flat(2));
+    EXPECT_EQ(plan(10, kHopper, packed), flat(2));
+    EXPECT_EQ(plan(33, kHopper, packed), flat(8));
+    EXPECT_EQ(plan(256, kHopper, packed), flat(32));
+  }
+  EXPECT_EQ(plan(257, kHopper, {.access = RowAccess::narrow}), held(4, 32, 128));
+  EXPECT_EQ(plan(512, kHopper, {.element_bytes = 2, .access = RowAccess::shifted}), flat(32));
+  EXPECT_EQ(plan(10, kHopper, {.access = RowAccess::shifted, .packed = false}), held(1, 4, 128));
+}
+
+TEST(RowPlan, ShiftedRowsMayTouchOneVectorMore) {
+  const RowProblem shifted{.access = RowAccess::shifted, .packed = false};
+  EXPECT_EQ(plan(13, kHopper, shifted), held(1, 4, 128));
+  EXPECT_EQ(plan(14, kHopper, shifted), held(1, 8, 128));
+  EXPECT_EQ(plan(1021, kHopper, shifted), held(8, 32, 128));
+  EXPECT_EQ(plan(1022, kHopper, shifted), held(4, 96, 96));
+  EXPECT_EQ(plan(16381, kHopper, shifted), held(8, 512, 512));
+  EXPECT_EQ(plan(16382, kHopper, shifted), held(8, 288, 288, 2));
+}
+
+TEST(RowPlan, FewLongRowsAreSplitWhereThatFillsTheDevice) {
+  const auto slices = [](std::int64_t cols, std::int64_t rows, const DeviceLimits& device) {
+    return split_of({.cols = cols}, rows, device);
+  };
+  EXPECT_EQ(slices(32768, 1, kAmpere), 4);
+  EXPECT_EQ(slices(32764, 1, kAmpere), 1) << "too short";
+  EXPECT_EQ(slices(32768, 54, kAmpere), 4);
+  EXPECT_EQ(slices(32768, 55, kAmpere), 1) << "rows enough";
+  EXPECT_EQ(slices(1 << 20, 1, kAmpere), 128);
+  EXPECT_EQ(slices(1 << 24, 1, kAmpere), 216);
+  EXPECT_EQ(slices(1 << 24, 3, kAmpere), 72);
+  EXPECT_EQ(slices(1 << 24, 0, kAmpere), 1);
+  EXPECT_EQ(slices(262140, 1, kHopper), 1) << "a cluster does as well";
+  EXPECT_EQ(slices(262144, 1, kHopper), 32);
+}
+
+TEST(RowAccess, SeesHowRowsLieTowardsBorders) {
+  alignas(64) static float floats[256];
+  alignas(64) static unsigned short halves[256];
+  const auto f = [](std::int64_t offset, std::int64_t stride, std::int64_t rows = 2) {
+    return place_of(MatrixView<float>{floats + offset, rows, 3, stride});
+  };
+  const auto h = [](std::int64_t offset, std::int64_t stride) {
+    return place_of(MatrixView<unsigned short>{halves + offset, 2, 3, stride});
+  };
+  const auto access = [](auto... places) { return access_of(std::array{places...}); };
+  EXPECT_EQ(access(f(0, 4), f(4, 8)), RowAccess::aligned);
+  EXPECT_EQ(access(f(0, 3, 1), f(4, 5, 1)), RowAccess::aligned) << "of one row the stride does not matter";
+  EXPECT_EQ(access(f(0, 3), f(4, 3)), RowAccess::shifted);
+  EXPECT_EQ(access(f(1, 3), f(5, 7)), RowAccess::shifted);
+  EXPECT_EQ(access(f(1, 3), f(2, 3)), RowAccess::narrow);
+  EXPECT_EQ(access(f(0, 3), f(0, 4)), RowAccess::narrow);
+  EXPECT_EQ(access(h(0, 8), f(0, 4)), RowAccess::aligned);
+  EXPECT_EQ(access(h(5, 11), f(1, 7)), RowAccess::shifted) << "every fourth element of both is at a border";
+  EXPECT_EQ(access(h(5, 11), f(2, 11)), RowAccess::narrow);
+}
+
+}  // namespace
+}  // namespace softwarp

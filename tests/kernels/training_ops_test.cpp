@@ -1,0 +1,299 @@
+// What a training step needs beside softmax, on the device: against the definitions, or against the plain
+// headers that the CPU uses too.
+
+#include "kernels/training_ops.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+
+#include "kernels/dropout.h"
+#include "kernels/random.h"
+#include "tests/kernels/placed.h"
+
+namespace softwarp {
+namespace {
+
+using Floats = std::vector<float>;
+
+constexpr Activation kActivations[] = {Activation::identity, Activation::relu, Activation::gelu,
+                                       Activation::tanh, Activation::sigmoid};
+
+class TrainingOps : public KernelTest {};
+
+struct LayerShape {
+  Place place;
+  std::int64_t cols;
+};
+// Wide and narrow accesses, fewer and more rows than a block's 32, columns beside a block's 32 and 128.
+const LayerShape kLayers[] = {{{1, 0, 0}, 1},    {{3, 0, 0}, 10},  {{32, 0, 0}, 128}, {{33, 4, 4}, 132},
+                              {{128, 0, 0}, 64}, {{70, 1, 1}, 33}, {{5, 3, 0}, 129},  {{100, 0, 0}, 4}};
+
+TEST_F(TrainingOps, BiasAndActivationMatchTheDefinition) {
+  for (const auto& [place, cols] : kLayers)
+    for (const Activation kind : kActivations) {
+      SCOPED_TRACE(testing::Message()
+                   << place.rows << " x " << cols << ", activation " << static_cast<int>(kind));
+      const Floats z = random_numbers<float>(place.rows * cols, 1, 2),
+                   bias = random_numbers<float>(cols, 2, 1);
+      const Placed<float> from(place, cols, z), sums(place, cols), y(place, cols);
+      const DeviceArray<float> b(bias);
+      bias_activation(kind, from.const_view(), b.data(), sums.view(), y.view(), nullptr);
+      const Floats kept = sums.values(), result = y.values();
+      for (std::size_t i = 0; i < z.size(); ++i) {
+        const float sum = z[i] + bias[i % static_cast<std::size_t>(cols)];
+        ASSERT_EQ(kept[i], sum);
+        ASSERT_NEAR(result[i], activate<double>(kind, sum), 4e-7 * (1 + std::abs(sum)));
+      }
+      bias_activation(kind, from.const_view(), b.data(), {}, from.view(), nullptr);
+      EXPECT_EQ(from.values(), result) << "in place";
+      bias_activation(kind, sums.const_view(), nullptr, {}, y.view(), nullptr);
+      EXPECT_EQ(y.values(), result) << "without a bias";
+    }
+}
+
+TEST_F(TrainingOps, BackwardOfBiasAndActivationMatchesTheDefinition) {
+  for (const auto& [place, cols] : kLayers)
+    for (const Activation kind : kActivations) {
+      SCOPED_TRACE(testing::Message()
+                   << place.rows << " x " << cols << ", activation " << static_cast<int>(kind));
+      const Floats z = random_numbers<float>(place.rows * cols, 3, 2),
+                   g = random_numbers<float>(place.rows * cols, 4, 1);
+      Floats y;
+      for (const float v : z) y.push_back(static_cast<float>(activate<double>(kind, v)));
+      const Placed<float> z_placed(place, cols, z), y_placed(place, cols, y), dy(place, cols, g),
+          dz(place, cols);
+      Floats first, first_sums;
+      for (int schedule = 0; schedule < schedules(2); ++schedule) {
+        set_schedule(schedule);
+        const DeviceArray<float> db(Floats(static_cast<std::size_t>(cols), 99));
+        bias_activation_backward(kind, z_placed.const_view(), y_placed.const_view(), dy.const_view(),
+                                 dz.view(), db.data(), nullptr);
+        if (schedule == 0) first = dz.values(), first_sums = db.download();
+        EXPECT_TRUE(dz.values() == first && db.download() == first_sums) << "another schedule";
+      }
+      std::vector<double> sums(static_cast<std::size_t>(cols)), sizes(sums.size());
+      for (std::size_t i = 0; i < z.size(); ++i) {
+        const double expected = g[i] * activation_derivative<double>(kind, z[i], y[i]);
+        ASSERT_NEAR(first[i], expected, 2e-6 * std::abs(g[i]));
+        sums[i % sums.size()] += expected;
+        sizes[i % sums.size()] += std::abs(expected) + std::abs(g[i]);
+      }
+      for (std::size_t j = 0; j < sums.size(); ++j) ASSERT_NEAR(first_sums[j], sums[j], 2e-6 * sizes[j]);
+      bias_activation_backward(kind, z_placed.const_view(), y_placed.const_view(), dy.const_view(), dy.view(),
+                               nullptr, nullptr);
+      EXPECT_EQ(dy.values(), first) << "in place, without the sums";
+      const DeviceArray<float> db(cols);
+      dy.upload(g);
+      bias_activation_backward(kind, z_placed.const_view(), y_placed.const_view(), dy.const_view(), {},
+                               db.data(), nullptr);
+      EXPECT_EQ(db.download(), first_sums) << "the sums alone";
+    }
+}
+
+TEST_F(TrainingOps, DropoutDrawsWhatTheHeaderDraws) {
+  const TrainingState state{.seed = 7, .step = 11};
+  const DeviceArray<TrainingState> on_device(std::vector{state});
+  for (const std::int64_t size : {1, 7, 8, 9, 2048, 5001})
+    for (const std::int64_t offset : {0, 1}) {
+      const Floats x = random_numbers<float>(size, 5, 1);
+      const Placed<float> from({1, 0, offset}, size, x), to({1, 0, offset}, size);
+      dropout(from.const_view(), 0.3f, 2, on_device.data(), to.view(), nullptr);
+      Floats expected;
+      const Dropout chance(0.3f);
+      for (std::int64_t i = 0; i < size; ++i)
+        expected.push_back(chance.keeps(dropout_words(state, 2, i / 8), static_cast<int>(i % 8))
+                               ? x[static_cast<std::size_t>(i)] * chance.scale
+                               : 0.0f);
+      EXPECT_EQ(to.values(), expected) << size << " elements, offset " << offset;
+      dropout(from.const_view(), 0.3f, 2, on_device.data(), from.view(), nullptr);
+      EXPECT_EQ(from.values(), expected) << "in place";
+    }
+}
+
+TEST_F(TrainingOps, GatherTakesTheStatesBatch) {
+  for (const std::int64_t pixels : {1, 3, 64, 784, 1100}) {
+    const std::int64_t count = 37;
+    std::vector<std::uint8_t> images(static_cast<std::size_t>(count * pixels)),
+        labels(static_cast<std::size_t>(count));
+    std::iota(images.begin(), images.end(), std::uint8_t{3});
+    std::iota(labels.begin(), labels.end(), std::uint8_t{0});
+    std::vector<std::int32_t> order(labels.size());
+    for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::int32_t>(i * 8 % order.size());
+    const DeviceArray<std::uint8_t> images_on(images), labels_on(labels);
+    const DeviceArray<std::int32_t> order_on(order);
+    const DeviceArray<TrainingState> state(std::vector{TrainingState{.position = 5}});
+    const DatasetView data{images_on.data(), labels_on.data(), count, pixels, 1.0f / 255};
+    for (const bool shuffled : {false, true})
+      for (const Place& place : {Place{10, 0, 0}, Place{10, 3, 1}}) {
+        const Placed<float> batch(place, pixels);
+        const DeviceArray<std::int32_t> targets(10);
+        gather_batch(data, shuffled ? order_on.data() : nullptr, state.data(), batch.view(), targets.data(),
+                     nullptr);
+        const Floats values = batch.values();
+        const auto found = targets.download();
+        for (std::int64_t r = 0; r < 10; ++r) {
+          const std::int64_t sample = shuffled ? order[static_cast<std::size_t>(5 + r)] : 5 + r;
+          ASSERT_EQ(found[static_cast<std::size_t>(r)], sample);
+          for (std::int64_t j = 0; j < pixels; ++j)
+            ASSERT_EQ(
+                values[static_cast<std::size_t>(r * pixels + j)],
+                static_cast<float>(images[static_cast<std::size_t>(sample * pixels + j)]) * (1.0f / 255));
+        }
+      }
+  }
+}
+
+// The optimizers in double.
+struct Moved {
+  double value, first, second;
+};
+Moved sgd_reference(double value, double moment, double g, double rate, const SgdOptions& o, double decay) {
+  const double d = g + decay * value, m = o.momentum * moment + d;
+  return {value - rate * (o.nesterov ? d + o.momentum * m : m), m, 0};
+}
+Moved adamw_reference(double value, double first, double second, double g, double rate, const AdamwOptions& o,
+                      double decay, std::int64_t t) {
+  const double b1 = o.beta1, b2 = o.beta2;
+  const double m = b1 * first + (1 - b1) * g, v = b2 * second + (1 - b2) * g * g;
+  const double corrected = m / (1 - std::pow(b1, static_cast<double>(t)));
+  const double root = std::sqrt(v / (1 - std::pow(b2, static_cast<double>(t))));
+  return {value - rate * decay * value - rate * corrected / (root + o.epsilon), m, v};
+}
+
+// Runs a step and compares what it left, and the state that it moved on.
+template <class Step, class Reference>
+void check_optimizer(std::int64_t size, std::int64_t offset, Step step, Reference reference) {
+  const std::int64_t decayed = size / 3;
+  const Floats values = random_numbers<float>(size, 1, 1), gradients = random_numbers<float>(size, 2, 1),
+               first = random_numbers<float>(size, 3, 1);
+  Floats second = random_numbers<float>(size, 4, 1);
+  for (float& v : second) v = std::abs(v);
+  const Place place{1, 0, offset};
+  const Placed<float> p(place, size, values), g(place, size, gradients), m(place, size, first),
+      v(place, size, second);
+  const DeviceArray<TrainingState> state(std::vector{TrainingState{.seed = 1, .step = 4, .position = 30}});
+  step(ParameterBuffers{.values = p.view().data,
+                        .gradients = g.view().data,
+                        .first_moment = m.view().data,
+                        .second_moment = v.view().data,
+                        .size = size,
+                        .decayed = decayed},
+       state.data());
+  const Floats p_after = p.values(), m_after = m.values(), v_after = v.values();
+  for (std::int64_t j = 0; j < size; ++j) {
+    const auto i = static_cast<std::size_t>(j);
+    const Moved expected = reference(values[i], first[i], second[i], gradients[i], j < decayed);
+    ASSERT_NEAR(p_after[i], expected.value, 2e-6 * (1 + std::abs(values[i])))
+        << "parameter " << j << " of " << size;
+    ASSERT_NEAR(m_after[i], expected.first, 1e-6 * (1 + std::abs(first[i])));
+    ASSERT_NEAR(v_after[i], expected.second, 1e-6 * (1 + std::abs(second[i])));
+  }
+  const TrainingState after = state.value();
+  EXPECT_EQ(after.step, 5);
+  EXPECT_EQ(after.position, 62);
+  EXPECT_EQ(after.arrived, 0u) << "ready for the next step";
+}
+
+TEST_F(TrainingOps, SgdMatchesTheDefinition) {
+  const Schedule schedule{.kind = ScheduleKind::one_cycle, .rate = 0.1, .steps = 20};
+  const double rate = learning_rate(schedule, 4);
+  for (const SgdOptions& options : {SgdOptions{}, SgdOptions{.momentum = 0.9f, .weight_decay = 0.01f},
+                                    SgdOptions{.momentum = 0.8f, .nesterov = true, .weight_decay = 0.1f}})
+    for (const std::int64_t size : {0, 1, 5, 1024, 3001})
+      for (const std::int64_t offset : {0, 1}) {
+        set_schedule(static_cast<int>(size));
+        check_optimizer(
+            size, offset,
+            [&](const ParameterBuffers& p, TrainingState* state) {
+              sgd_step(p, options, schedule, state, 32, nullptr);
+            },
+            [&](double value, double first, double second, double g, bool decays) {
+              Moved moved = sgd_reference(value, first, g, rate, options, decays ? options.weight_decay : 0);
+              if (options.momentum == 0) moved.first = first;  // left alone
+              moved.second = second;
+              return moved;
+            });
+      }
+}
+
+TEST_F(TrainingOps, AdamwMatchesTheDefinition) {
+  const Schedule schedule{.kind = ScheduleKind::cosine, .rate = 0.01, .steps = 50, .warmup_steps = 2};
+  const double rate = learning_rate(schedule, 4);
+  for (const AdamwOptions& options :
+       {AdamwOptions{}, AdamwOptions{.beta1 = 0.8f, .beta2 = 0.99f, .weight_decay = 0.3f}})
+    for (const std::int64_t size : {0, 1, 5, 1024, 3001})
+      for (const std::int64_t offset : {0, 1})
+        check_optimizer(
+            size, offset,
+            [&](const ParameterBuffers& p, TrainingState* state) {
+              adamw_step(p, options, schedule, state, 32, nullptr);
+            },
+            [&](double value, double first, double second, double g, bool decays) {
+              return adamw_reference(value, first, second, g, rate, options,
+                                     decays ? options.weight_decay : 0, 5);
+            });
+}
+
+// What blocks compute in float, for the sake of latency, and the CPU in double.
+TEST(Schedules, InFloatAreThoseInDouble) {
+  for (const ScheduleKind kind :
+       {ScheduleKind::constant, ScheduleKind::cosine, ScheduleKind::one_cycle, ScheduleKind::step})
+    for (const std::int64_t steps : {1, 2, 10, 2820, 100000}) {
+      const Schedule schedule{
+          .kind = kind, .rate = 3e-3, .steps = steps, .warmup_steps = steps / 10, .step_every = 7};
+      for (std::int64_t step = 0; step < steps; step += 1 + steps / 300) {
+        const double expected = learning_rate(schedule, step);
+        EXPECT_NEAR(learning_rate<float>(schedule, step), expected, 2e-6 * expected + 2e-8 * schedule.rate)
+            << "kind " << static_cast<int>(kind) << ", step " << step << " of " << steps;
+      }
+    }
+  for (const std::int64_t t : {1, 2, 10, 1000, 1000000}) {
+    const AdamwStep expected = AdamwStep::at(0.01f, {}, t), actual = AdamwStep::at<float>(0.01f, {}, t);
+    EXPECT_NEAR(actual.rate, expected.rate, 1e-6 * expected.rate);
+    EXPECT_NEAR(actual.root_scale, expected.root_scale, 1e-6 * expected.root_scale);
+  }
+}
+
+TEST_F(TrainingOps, AdvanceMovesThePositionAlone) {
+  const DeviceArray<TrainingState> state(std::vector{TrainingState{.seed = 3, .step = 4, .position = 5}});
+  advance(state.data(), 7, nullptr);
+  EXPECT_EQ(state.value().position, 12);
+  EXPECT_EQ(state.value().step, 4);
+  EXPECT_EQ(state.value().seed, 3u);
+}
+
+TEST_F(TrainingOps, PermutationSortsTheHeadersKeys) {
+  for (const std::int64_t count : {0, 1, 2, 100, 3000}) {
+    std::vector<std::int32_t> expected(static_cast<std::size_t>(count));
+    std::iota(expected.begin(), expected.end(), 0);
+    std::stable_sort(expected.begin(), expected.end(),
+                     [](auto a, auto b) { return permutation_key(9, 2, a) < permutation_key(9, 2, b); });
+    const DeviceArray<std::int32_t> order(count);
+    const DeviceArray<char> scratch(static_cast<std::int64_t>(permutation_scratch_bytes(count)));
+    permutation(9, 2, order.data(), count, scratch.data(), scratch.bytes(), nullptr);
+    EXPECT_EQ(order.download(), expected);
+  }
+}
+
+TEST_F(TrainingOps, NonfiniteValuesAreCounted) {
+  for (const std::int64_t size : {0, 1, 3, 4097, 20000})
+    for (const std::int64_t offset : {0, 1, 3}) {
+      Floats values = random_numbers<float>(size, 1, 1e30);
+      unsigned long long expected = 1;
+      for (std::size_t i = 0; i < values.size(); i += 97) {
+        values[i] = i % 2 == 0 ? std::numeric_limits<float>::quiet_NaN() : -HUGE_VALF;
+        ++expected;
+      }
+      if (size > 1) values.back() = HUGE_VALF, expected += (values.size() - 1) % 97 != 0;
+      const Placed<float> placed({1, 0, offset}, size, values);
+      const DeviceArray<unsigned long long> count(std::vector<unsigned long long>{1});
+      count_nonfinite(placed.view().data, size, count.data(), nullptr);
+      EXPECT_EQ(count.value(), expected) << size << " values, offset " << offset;
+    }
+}
+
+}  // namespace
+}  // namespace softwarp
