@@ -55,7 +55,7 @@ SOFTWARP_HD float learning_rate(const Schedule& schedule, std::int64_t step) {
   if (schedule.kind == ScheduleKind::one_cycle) {
     const Real peak = static_cast<Real>(0.3 * static_cast<double>(schedule.steps) - 1);
     const Real now = static_cast<Real>(step), last = static_cast<Real>(schedule.steps - 1);
-    if (now <= peak) return cosine(rate / 25, rate, 1 - now / (peak > 0 ? peak : 1));
+    if (now <= peak) return cosine(rate / 25, rate, now / (peak > 0 ? peak : 1));
     return cosine(rate, rate / static_cast<Real>(25e4), last > peak ? (now - peak) / (last - peak) : 1);
   }
   if (step < schedule.warmup_steps)
