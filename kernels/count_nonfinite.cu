@@ -16,7 +16,7 @@ constexpr int kVectors = 4;
 
 __global__ void __launch_bounds__(kThreads)
     count_nonfinite_kernel(const float* values, std::int64_t size, unsigned long long* count) {
-  const int head = elements_past_border(values);
+  const int head = elements_past_border<kWidth>(values);
   const auto first = static_cast<std::int64_t>(blockIdx.x) * kThreads * kVectors * kWidth - head;
   float v[kVectors][kWidth] = {};
 #pragma unroll

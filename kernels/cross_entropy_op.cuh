@@ -189,7 +189,8 @@ struct CrossEntropy {
     f.at_target = (1 - e) * row.weight * row.inverse;
     f.share = kSmooth ? e / n * row.inverse : A(0);
     f.scale = (f.at_target + f.share * of_row.weights) / all.sum;
-    f.kept_scale = f.scale * exponential(of_lanes.softmax.max - all.max);
+    f.kept_scale = f.scale;
+    if (of_lanes.softmax.max != all.max) f.kept_scale *= exponential(of_lanes.softmax.max - all.max);
     if (share.owner(row.target) == share.rank)
       f.x_target = static_cast<A>(load_one(row.inputs[0] + row.target));
     return f;

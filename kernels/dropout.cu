@@ -1,5 +1,5 @@
-// Inverted dropout. Bound by memory: 8 bytes an element. A thread takes the eight neighbours that share a
-// Philox call, so that any launch draws the same.
+// Inverted dropout. Bound by memory: 8 bytes an element. A thread takes four neighbours, one access, and two
+// threads draw the same Philox call for the eight that share it: arithmetic is there in plenty.
 
 #include "kernels/dropout.h"
 
@@ -13,30 +13,36 @@ namespace softwarp {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int kGroup = static_cast<int>(kDropoutGroup);
+constexpr int kWidth = 4;
 
 __global__ void __launch_bounds__(kThreads)
     dropout_kernel(const float* x, std::int64_t size, const Dropout chance, std::int32_t layer,
                    const TrainingState* state, float* y, bool aligned) {
-  __shared__ TrainingState now;
-  const std::int64_t group = static_cast<std::int64_t>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
-  const std::int64_t first = group * kGroup;
-  float v[kGroup] = {};
+  __shared__ std::uint64_t seed;
+  __shared__ std::int64_t step;
+  const std::int64_t access =
+      static_cast<std::int64_t>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
+  const std::int64_t first = access * kWidth;
+  float v[kWidth] = {};
   if (aligned)
-    load_some<kGroup>(x, first, size, v);
+    load_some<kWidth>(x, first, size, v);
   else
-    for (int k = 0; k < kGroup; ++k)
+    for (int k = 0; k < kWidth; ++k)
       if (first + k < size) v[k] = load_one(x + first + k);
   if (threadIdx.x == 0) {
-    now.seed = load_one(&state->seed);
-    now.step = load_one(&state->step);
+    seed = load_one(&state->seed);
+    step = load_one(&state->step);
   }
   __syncthreads();
-  const RandomWords words = dropout_words(now, layer, group);
+  const RandomWords words = dropout_words({.seed = seed, .step = step}, layer, first / kDropoutGroup);
+  const bool second_half = first % kDropoutGroup != 0;
 #pragma unroll
-  for (int k = 0; k < kGroup; ++k) v[k] = chance.keeps(words, k) ? v[k] * chance.scale : 0.0f;
-  if (aligned) return store_some<kGroup>(v, y, first, size);
-  for (int k = 0; k < kGroup; ++k)
+  for (int k = 0; k < kWidth; ++k) {
+    const bool keeps = second_half ? chance.keeps(words, kWidth + k) : chance.keeps(words, k);
+    v[k] = keeps ? v[k] * chance.scale : 0.0f;
+  }
+  if (aligned) return store_some<kWidth>(v, y, first, size);
+  for (int k = 0; k < kWidth; ++k)
     if (first + k < size) store_one(v[k], y + first + k);
 }
 
@@ -48,7 +54,7 @@ void dropout(ConstMatrixView<float> x, float rate, std::int32_t layer, const Tra
   expects(rate >= 0 && rate < 1, "a dropout rate in [0, 1)");
   const bool aligned = reinterpret_cast<std::uintptr_t>(x.data) % kAccessBytes == 0 &&
                        reinterpret_cast<std::uintptr_t>(y.data) % kAccessBytes == 0;
-  launch(LaunchOn{.grid = blocks_for(x.size(), kThreads * kGroup), .block = kThreads, .stream = stream},
+  launch(LaunchOn{.grid = blocks_for(x.size(), kThreads * kWidth), .block = kThreads, .stream = stream},
          dropout_kernel, x.data, x.size(), Dropout(rate), layer, state, y.data, aligned);
 }
 

@@ -40,7 +40,7 @@ std::int64_t most_blocks(std::int64_t rows, std::int64_t cols, int element_bytes
   for (const RowAccess access : {RowAccess::aligned, RowAccess::shifted, RowAccess::narrow})
     for (const bool packed : {false, true}) {
       for (const int held : {4, 8}) {
-        const RowProblem problem{cols, element_bytes, 1, held, access, packed};
+        const RowProblem problem{cols, element_bytes, element_bytes, 1, held, access, packed};
         most = std::max(most, blocks_of(plan_rows(problem, device_limits()), rows));
       }
     }

@@ -77,7 +77,9 @@ struct Softmax {
       return {of_row.max, 0, 0, logarithm(of_row.sum)};
     } else {
       const A scale = 1 / of_row.sum;
-      return {of_row.max, scale, exponential(of_lanes.max - of_row.max) * scale, 0};
+      A kept_scale = scale;
+      if (of_lanes.max != of_row.max) kept_scale *= exponential(of_lanes.max - of_row.max);
+      return {of_row.max, scale, kept_scale, 0};
     }
   }
 

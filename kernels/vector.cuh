@@ -126,10 +126,10 @@ __device__ __forceinline__ void store_some(const T* from, T* array, Index first,
   }
 }
 
-// How many elements `pointer` lies behind a border of 16 bytes.
-template <class T>
+// How many elements `pointer` lies behind the last border of a vector of kSize.
+template <int kSize, class T>
 __device__ __forceinline__ int elements_past_border(const T* pointer) {
-  return static_cast<int>(reinterpret_cast<std::uintptr_t>(pointer) % kAccessBytes / sizeof(T));
+  return static_cast<int>(reinterpret_cast<std::uintptr_t>(pointer) % (kSize * sizeof(T)) / sizeof(T));
 }
 
 }  // namespace softwarp

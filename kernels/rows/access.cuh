@@ -30,12 +30,8 @@ __device__ __forceinline__ void load_vectors(const T* row, const RowShare<kWidth
 template <int kWidth, class Index, class U>
 __device__ __forceinline__ void store_vector(const Vector<U, kWidth>& from, U* row,
                                              const RowShare<kWidth, Index>& share, Index i) {
-  constexpr int kPiece =
-      kWidth * sizeof(U) <= kAccessBytes ? kWidth : kAccessBytes / static_cast<int>(sizeof(U));
   if (share.whole(i)) {
-#pragma unroll
-    for (int k = 0; k < kWidth; k += kPiece)
-      store(reinterpret_cast<const Vector<U, kPiece>&>(from.v[k]), row + share.first(i) + k);
+    store(from, row + share.first(i));
   } else if (share.wide) {
     store_some<kWidth>(from.v, row, share.first(i), share.cols);
   } else {

@@ -19,7 +19,7 @@ SOFTWARP_HD constexpr int flat_region(int elements) {
 template <class T>
 __device__ int fetch(const T* from, int size, T* to) {
   constexpr int kWidth = elements_per_access(sizeof(T));
-  const int head = elements_past_border(from);
+  const int head = elements_past_border<kWidth>(from);
   for (int at = static_cast<int>(threadIdx.x) * kWidth; at < head + size;
        at += static_cast<int>(blockDim.x) * kWidth) {
     Vector<T, kWidth> v{};
@@ -42,7 +42,7 @@ template <class Op>
 __global__ void __launch_bounds__(kSmallBlock) flat_rows_kernel(const Op op, const RowGeometry geometry) {
   using T = InputOf<Op>;
   using U = typename Op::Output;
-  constexpr int kElements = flat_elements(sizeof(T));
+  constexpr int kElements = flat_elements(kBytesOf<Op>);
   const RowTeam team(geometry);
   const int cols = static_cast<int>(op.cols());
   const int most = static_cast<int>(blockDim.x) / geometry.team;
@@ -74,7 +74,7 @@ __global__ void __launch_bounds__(kSmallBlock) flat_rows_kernel(const Op op, con
   typename Op::template Kept<kElements, 1> kept;
   const auto of_row = op.take(in, kept, share, team.lanes);
   const auto finish = op.finish(row, of_row, of_row, share);
-  const int head = op.writes() ? elements_past_border(block.output) : 0;
+  const int head = op.writes() ? elements_past_border<elements_per_access(sizeof(U))>(block.output) : 0;
   if (row.writes) {
 #pragma unroll
     for (int i = 0; i < kElements; ++i)

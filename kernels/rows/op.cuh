@@ -24,16 +24,20 @@ namespace softwarp {
 template <class Op>
 using InputOf = typename Op::Input;
 template <class Op>
-inline constexpr int kWidthOf = elements_per_access(sizeof(typename Op::Input));
+inline constexpr int kBytesOf = static_cast<int>(
+    sizeof(InputOf<Op>) > sizeof(typename Op::Output) ? sizeof(InputOf<Op>) : sizeof(typename Op::Output));
+// Elements of a vector: as many of the wider type as one access can carry.
+template <class Op>
+inline constexpr int kWidthOf = elements_per_access(kBytesOf<Op>);
 
-// A row's share, from the first input's last border of 16 bytes on; of a row that is not read, nothing.
+// A row's share, from the first input's last border of a vector on; of a row that is not read, nothing.
 template <class Index, class Op, class Row>
 __device__ RowShare<kWidthOf<Op>, Index> share_of(const Op& op, const Row& row, const RowTeam& team,
                                                   bool wide) {
   return {.cols = static_cast<Index>(op.cols()),
           .rank = team.rank,
           .threads = team.threads,
-          .head = wide ? elements_past_border(row.inputs[0]) : 0,
+          .head = wide ? elements_past_border<kWidthOf<Op>>(row.inputs[0]) : 0,
           .wide = wide};
 }
 template <class Share>

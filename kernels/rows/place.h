@@ -23,16 +23,18 @@ RowPlace place_of(MatrixView<T> m) {
           m.rows <= 1 || m.packed()};
 }
 
-// See RowAccess. An output may have wider elements than the inputs.
+// See RowAccess; a vector has as many elements as one access can carry of the widest type.
 template <std::size_t n>
 RowAccess access_of(const std::array<RowPlace, n>& places) {
-  bool aligned = true, alike = true;
+  int widest = 0;
+  for (const RowPlace& p : places) widest = p.element_bytes > widest ? p.element_bytes : widest;
+  const int width = elements_per_access(widest);
   const auto in_elements = [](const RowPlace& p) {
     return static_cast<std::int64_t>(p.address / static_cast<unsigned>(p.element_bytes));
   };
+  bool aligned = true, alike = true;
   for (const RowPlace& p : places) {
-    aligned = aligned && p.address % kAccessBytes == 0 && p.stride * p.element_bytes % kAccessBytes == 0;
-    const int width = elements_per_access(p.element_bytes);
+    aligned = aligned && in_elements(p) % width == 0 && p.stride % width == 0;
     alike = alike && (in_elements(p) - in_elements(places[0])) % width == 0 &&
             (p.stride - places[0].stride) % width == 0;
   }

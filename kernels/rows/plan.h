@@ -20,14 +20,15 @@ inline constexpr std::size_t kSharedReserve = 2 << 10;  // for what kernels shar
 
 // How the rows of an op's matrices lie in memory.
 enum class RowAccess {
-  aligned,  // each row of each matrix begins at a border of 16 bytes
-  shifted,  // not so, but at equal distances from one: 16 bytes at a time from the first border on
+  aligned,  // each row of each matrix begins at a border of a vector
+  shifted,  // not so, but at equal distances from one: vectors from the first border on
   narrow,   // element by element
 };
 
 struct RowProblem {
   std::int64_t cols = 0;
-  int element_bytes = 4;  // of the inputs
+  int element_bytes = 4;  // of the widest type
+  int input_bytes = 4;    // of an input's
   int inputs = 1;         // matrices that are read
   int held = 8;           // vectors of each that a thread's registers can hold: 4 or 8
   RowAccess access = RowAccess::aligned;
@@ -93,7 +94,7 @@ constexpr RowPlan plan_rows(const RowProblem& p, const DeviceLimits& device) {
   const std::int64_t each = blocks_for(vectors, std::int64_t{kMostThreads} * cluster);
   const auto room =
       static_cast<std::int64_t>((device.shared_bytes - kSharedReserve) /
-                                static_cast<std::size_t>(kMostThreads * kAccessBytes * p.inputs));
+                                static_cast<std::size_t>(kMostThreads * width * p.input_bytes * p.inputs));
   return {.form = RowForm::streamed,
           .team = kMostThreads,
           .threads = kMostThreads,

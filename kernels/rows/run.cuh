@@ -20,7 +20,8 @@ template <class Op>
 RowProblem problem_of(const Op& op) {
   const auto places = op.places();
   RowProblem problem{.cols = op.cols(),
-                     .element_bytes = sizeof(InputOf<Op>),
+                     .element_bytes = kBytesOf<Op>,
+                     .input_bytes = sizeof(InputOf<Op>),
                      .inputs = Op::kInputs,
                      .held = Op::kHeld,
                      .access = access_of(places)};
@@ -38,8 +39,8 @@ void allow_shared(Kernel* kernel, std::size_t bytes, std::atomic<std::size_t>& a
 
 template <class Op>
 std::size_t streamed_bytes(const RowPlan& plan) {
-  return static_cast<std::size_t>(plan.cached) *
-         static_cast<std::size_t>(plan.threads * kAccessBytes * Op::kInputs);
+  constexpr std::size_t kVectorBytes = kWidthOf<Op> * sizeof(InputOf<Op>);
+  return static_cast<std::size_t>(plan.cached * plan.threads * Op::kInputs) * kVectorBytes;
 }
 
 template <class Op>

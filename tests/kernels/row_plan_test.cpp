@@ -61,12 +61,15 @@ TEST(RowPlan, AlignedRowsGoToLanesWarpsBlocksAndClusters) {
 }
 
 TEST(RowPlan, SixteenBitRowsAreTwiceAsLong) {
-  const RowProblem half{.element_bytes = 2};
+  const RowProblem half{.element_bytes = 2, .input_bytes = 2};
   EXPECT_EQ(plan(2048, kHopper, half), held(8, 32, 128));
   EXPECT_EQ(plan(2049, kHopper, half), held(4, 96, 96));
   EXPECT_EQ(plan(32768, kHopper, half), held(8, 512, 512));
   EXPECT_EQ(plan(262144, kHopper, half), held(8, 512, 512, 8));
   EXPECT_EQ(plan(262145, kHopper, half).form, RowForm::streamed);
+  const RowProblem to_float{.element_bytes = 4, .input_bytes = 2};
+  EXPECT_EQ(plan(1024, kHopper, to_float), held(8, 32, 128));
+  EXPECT_EQ(plan(std::int64_t{1} << 30, kAmpere, to_float), streamed(1, 40)) << "vectors of 8 bytes";
 }
 
 TEST(RowPlan, TwoInputsAreHeldToHalfTheLength) {
@@ -100,7 +103,8 @@ TEST(RowPlan, PackedRowsThatBeginAnywhereAreFlatUpToAKilobyte) {
     EXPECT_EQ(plan(256, kHopper, packed), flat(32));
   }
   EXPECT_EQ(plan(257, kHopper, {.access = RowAccess::narrow}), held(4, 32, 128));
-  EXPECT_EQ(plan(512, kHopper, {.element_bytes = 2, .access = RowAccess::shifted}), flat(32));
+  EXPECT_EQ(plan(512, kHopper, {.element_bytes = 2, .input_bytes = 2, .access = RowAccess::shifted}),
+            flat(32));
   EXPECT_EQ(plan(10, kHopper, {.access = RowAccess::shifted, .packed = false}), held(1, 4, 128));
 }
 
@@ -147,7 +151,8 @@ TEST(RowAccess, SeesHowRowsLieTowardsBorders) {
   EXPECT_EQ(access(f(1, 3), f(2, 3)), RowAccess::narrow);
   EXPECT_EQ(access(f(0, 3), f(0, 4)), RowAccess::narrow);
   EXPECT_EQ(access(h(0, 8), f(0, 4)), RowAccess::aligned);
-  EXPECT_EQ(access(h(5, 11), f(1, 7)), RowAccess::shifted) << "every fourth element of both is at a border";
+  EXPECT_EQ(access(h(4, 12), f(0, 4)), RowAccess::aligned) << "vectors of 4 halves and 4 floats";
+  EXPECT_EQ(access(h(5, 11), f(1, 7)), RowAccess::shifted);
   EXPECT_EQ(access(h(5, 11), f(2, 11)), RowAccess::narrow);
 }
 
