@@ -181,11 +181,23 @@ inline unsigned atomicInc(unsigned* pointer, unsigned limit) {
                                                 [&](unsigned old) { return old >= limit ? 0 : old + 1; });
 }
 
-// Arithmetic. The approximate functions are exact here; those that cost an ex2 are counted.
-inline float __expf(float x) {
-  softwarp::simulator::count_exponential();
-  return std::exp(x);
+// Arithmetic. Those that cost an ex2 are counted.
+namespace softwarp::simulator {
+// As wrong as the PTX ISA lets ex2.approx and div.approx be, 2^-22 relative, by an amount that depends on x
+// alone.
+inline float approximate(double exact, float x) {
+  const std::uint32_t hash = std::bit_cast<std::uint32_t>(x) * 2654435761u;
+  const double share = static_cast<double>(hash >> 8) * 0x1p-23 - 1;  // in [-1, 1)
+  return static_cast<float>(exact * (1 + share * 0x1p-22));
 }
+// 2^0 is 1.
+inline float approximate_exp2(float x) {
+  count_exponential();
+  const double exact = std::exp2(static_cast<double>(x));
+  return x == 0 ? 1.0f : approximate(exact, x);
+}
+}  // namespace softwarp::simulator
+inline float __expf(float x) { return softwarp::simulator::approximate_exp2(x * 1.44269504f); }
 inline float __exp10f(float x) { return __expf(x * 2.302585093f); }
 inline float __tanhf(float x) {
   softwarp::simulator::count_exponential();
@@ -193,7 +205,7 @@ inline float __tanhf(float x) {
 }
 inline float __logf(float x) { return std::log(x); }
 inline float __log2f(float x) { return std::log2(x); }
-inline float __fdividef(float x, float y) { return x / y; }
+inline float __fdividef(float x, float y) { return softwarp::simulator::approximate(x / y, y); }
 inline float __frcp_rn(float x) { return 1.0f / x; }
 inline float __fsqrt_rn(float x) { return std::sqrt(x); }
 inline float __frsqrt_rn(float x) { return static_cast<float>(1.0 / std::sqrt(static_cast<double>(x))); }
@@ -216,10 +228,7 @@ inline unsigned __float_as_uint(float x) { return std::bit_cast<unsigned>(x); }
 
 // Found by unqualified calls in our namespace before the functions of <cmath>, so that these count too.
 namespace softwarp {
-inline float exp2f(float x) {
-  simulator::count_exponential();
-  return std::exp2(x);
-}
+inline float exp2f(float x) { return simulator::approximate_exp2(x); }
 inline float expf(float x) {
   simulator::count_exponential();
   return std::exp(x);
