@@ -38,6 +38,7 @@ struct Argmax {
   using A = Accumulate<T>;
   using Summary = ArgmaxSummary<A>;
   static constexpr int kInputs = 1;
+  static constexpr int kElementBytes = sizeof(T);
   static constexpr int kHeld = 8;
 
   ConstMatrixView<T> x;
@@ -65,26 +66,26 @@ struct Argmax {
   __device__ Row open(std::int64_t r, const Lanes&) const { return place(r); }
   __device__ static T fill() { return static_cast<T>(-kInfinity<float>); }
 
-  template <int kVectors, int kWidth, class Share, class Index>
-  __device__ void add(Summary& summary, const Vector<T, kWidth> (&in)[1][kVectors], const Share& share,
-                      Index first) const {
+  template <int kVectors, int kWidth, class Window>
+  __device__ void add(Summary& summary, const Vector<T, kWidth> (&in)[1][kVectors],
+                      const Window& window) const {
 #pragma unroll
     for (int i = 0; i < kVectors; ++i)
 #pragma unroll
       for (int k = 0; k < kWidth; ++k) {
         const A v = static_cast<A>(in[0][i].v[k]);
-        const int column = static_cast<int>(share.column(first + i, k));
+        const int column = static_cast<int>(window.column(i, k));
         // A thread meets its columns in rising order.
         if (v > summary.max || (v == summary.max && summary.best == INT_MAX))
           summary.max = v, summary.best = column;
         if (v != v && summary.nan == INT_MAX) summary.nan = column;
       }
   }
-  template <int kVectors, int kWidth, class Share>
+  template <int kVectors, int kWidth, class Window>
   __device__ Summary take(const Vector<T, kWidth> (&in)[1][kVectors], Kept<kVectors, kWidth>&,
-                          const Share& share, const Lanes& lanes) const {
+                          const Window& window, const Lanes& lanes) const {
     Summary summary = Summary::neutral();
-    add(summary, in, share, 0);
+    add(summary, in, window);
     return Summary::across(summary, lanes);
   }
 
@@ -92,14 +93,14 @@ struct Argmax {
   __device__ Finish finish(const Row&, const Summary&, const Summary&, const Share&) const {
     return {};
   }
-  template <int kVectors, int kWidth, class Share>
+  template <int kVectors, int kWidth, class Window>
   __device__ Vector<T, kWidth> from_kept(const Finish&, const Vector<T, kWidth> (&in)[1][kVectors],
-                                         const Kept<kVectors, kWidth>&, int i, const Share&) const {
+                                         const Kept<kVectors, kWidth>&, int i, const Window&) const {
     return in[0][i];
   }
-  template <int kVectors, int kWidth, class Index, class Share>
+  template <int kVectors, int kWidth, class Window>
   __device__ Vector<T, kWidth> from_input(const Finish&, const Vector<T, kWidth> (&in)[1][kVectors], int i,
-                                          Index, const Share&) const {
+                                          const Window&) const {
     return in[0][i];
   }
 

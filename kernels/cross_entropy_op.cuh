@@ -30,11 +30,13 @@ struct CrossEntropy {
   using A = Accumulate<T>;
   using Summary = CrossEntropySummary<A, kSmooth>;
   static constexpr int kInputs = 1;
-  static constexpr int kHeld = kSmooth && sizeof(T) == 2 ? 4 : 8;
+  static constexpr int kElementBytes = kSmooth && sizeof(T) == 2 ? sizeof(float) : sizeof(T);  // weights
+  static constexpr int kHeld = sizeof(T) == 8 ? 4 : 8;
 
   ConstMatrixView<T> logits;
   const std::int32_t* targets;
   CrossEntropyOptions options;
+  A share_of_class;  // e/N
   const float* weight;
   float* losses;
   MatrixView<T> dlogits;
@@ -101,56 +103,64 @@ struct CrossEntropy {
                         : 1.0f;
     row.weight = static_cast<A>(lanes.first(w));
     const A all = first && weight != nullptr ? static_cast<A>(load_one(weight)) : static_cast<A>(logits.rows);
-    row.inverse = 1 / lanes.first(all);
+    row.inverse = reciprocal(lanes.first(all));
     return row;
   }
   __device__ static T fill() { return static_cast<T>(-kInfinity<float>); }
 
-  template <class Share, class Index>
-  __device__ A class_weight(const Share& share, Index i, int k) const {
-    const Index column = share.column(i, k);
-    if (column < 0 || column >= share.cols) return 0;
-    return options.class_weights != nullptr ? static_cast<A>(load_one(options.class_weights + column)) : A(1);
+  // The weights of vector i's classes, 0 where it has no class. Without branches around single loads, of
+  // which there would be many.
+  template <int kWidth, class Window>
+  __device__ void weights_of(const Window& window, int i, A (&weights)[kWidth]) const {
+#pragma unroll
+    for (int k = 0; k < kWidth; ++k) weights[k] = window.inside(i, k) ? A(1) : A(0);
+    if (options.class_weights == nullptr) return;
+    const float* const from = options.class_weights + window.start;
+#pragma unroll
+    for (int k = 0; k < kWidth; ++k) {
+      // Where there is no class, that of the row's first or last column.
+      const int offset = window.offset(i, k), last = window.left - 1;
+      const int inside = offset < window.before ? window.before : offset > last ? last : offset;
+      weights[k] *= static_cast<A>(load_one(from + inside));
+    }
   }
 
-  // The first column of the thread's that has the value.
-  template <int kVectors, int kWidth, class Share, class Index>
-  __device__ static int first_equal(const A (&v)[kVectors][kWidth], A value, const Share& share,
-                                    Index first) {
-    int column = INT_MAX;
+  // The first column of the window that has the value.
+  template <int kVectors, int kWidth, class Window>
+  __device__ static int first_equal(const A (&v)[kVectors][kWidth], A value, const Window& window) {
+    int offset = -1;
 #pragma unroll
     for (int i = kVectors - 1; i >= 0; --i)
 #pragma unroll
       for (int k = kWidth - 1; k >= 0; --k)
-        if (v[i][k] == value) column = static_cast<int>(share.column(first + i, k));
-    return column;
+        if (v[i][k] == value) offset = window.offset(i, k);
+    return offset < 0 ? INT_MAX : static_cast<int>(window.start) + offset;
   }
 
-  template <int kVectors, int kWidth, class Share, class Index>
-  __device__ void add_smoothed(Summary& summary, const A (&v)[kVectors][kWidth], const Share& share,
-                               Index first) const {
+  template <int kVectors, int kWidth, class Window>
+  __device__ void add_smoothed(Summary& summary, const A (&v)[kVectors][kWidth], const Window& window) const {
     if constexpr (kSmooth) {
 #pragma unroll
-      for (int i = 0; i < kVectors; ++i)
+      for (int i = 0; i < kVectors; ++i) {
+        A weights[kWidth];
+        weights_of(window, i, weights);
 #pragma unroll
         for (int k = 0; k < kWidth; ++k) {
-          const A w = class_weight(share, first + i, k);
-          const Index column = share.column(first + i, k);
-          if (column < 0 || column >= share.cols) continue;
-          summary.smoothed += w * (v[i][k] - summary.softmax.max);
-          summary.weights += w;
+          summary.smoothed += window.inside(i, k) ? weights[k] * (v[i][k] - summary.softmax.max) : A(0);
+          summary.weights += weights[k];
         }
+      }
     }
   }
 
-  template <int kVectors, int kWidth, class Share>
+  template <int kVectors, int kWidth, class Window>
   __device__ Summary take(const Vector<T, kWidth> (&in)[1][kVectors], Kept<kVectors, kWidth>& kept,
-                          const Share& share, const Lanes& lanes) const {
+                          const Window& window, const Lanes& lanes) const {
     accumulate(in[0], kept.v);
     Summary summary = Summary::neutral();
     summary.softmax.max = lanes.max(largest(kept.v));
-    summary.best = lanes.min(first_equal(kept.v, summary.softmax.max, share, 0));
-    add_smoothed(summary, kept.v, share, 0);
+    summary.best = lanes.min(first_equal(kept.v, summary.softmax.max, window));
+    add_smoothed(summary, kept.v, window);
     if constexpr (kSmooth) {
       summary.smoothed = lanes.sum(summary.smoothed);
       summary.weights = lanes.sum(summary.weights);
@@ -159,17 +169,17 @@ struct CrossEntropy {
     return summary;
   }
 
-  template <int kVectors, int kWidth, class Share, class Index>
-  __device__ void add(Summary& summary, const Vector<T, kWidth> (&in)[1][kVectors], const Share& share,
-                      Index first) const {
+  template <int kVectors, int kWidth, class Window>
+  __device__ void add(Summary& summary, const Vector<T, kWidth> (&in)[1][kVectors],
+                      const Window& window) const {
     A v[kVectors][kWidth];
     accumulate(in[0], v);
     const A before = summary.softmax.max, most = larger(before, largest(v));
-    const int column = first_equal(v, most, share, first);
+    const int column = first_equal(v, most, window);
     if (most > before || summary.best == INT_MAX) summary.best = column;
     if constexpr (kSmooth) summary.smoothed = summary.smoothed_from(most);
     summary.softmax.rescale(most);
-    add_smoothed(summary, v, share, first);
+    add_smoothed(summary, v, window);
     summary.softmax.sum += exponentials(v, most);
   }
 
@@ -184,11 +194,11 @@ struct CrossEntropy {
       f.scale = f.kept_scale = kNan<A>;
       return f;
     }
-    const A e = static_cast<A>(options.label_smoothing), n = static_cast<A>(logits.cols);
+    const A e = static_cast<A>(options.label_smoothing);
     f.target = row.target;
     f.at_target = (1 - e) * row.weight * row.inverse;
-    f.share = kSmooth ? e / n * row.inverse : A(0);
-    f.scale = (f.at_target + f.share * of_row.weights) / all.sum;
+    f.share = kSmooth ? share_of_class * row.inverse : A(0);
+    f.scale = (f.at_target + f.share * of_row.weights) * reciprocal(all.sum);
     f.kept_scale = f.scale;
     if (of_lanes.softmax.max != all.max) f.kept_scale *= exponential(of_lanes.softmax.max - all.max);
     if (share.owner(row.target) == share.rank)
@@ -196,32 +206,34 @@ struct CrossEntropy {
     return f;
   }
 
-  template <int kVectors, int kWidth, class Index, class Share>
-  __device__ Vector<T, kWidth> gradient(const Finish& f, const A (&v)[kVectors][kWidth], A scale, int i,
-                                        Index vector, const Share& share) const {
+  // Vector i of the window, of exp(x - max).
+  template <int kWidth, class Window>
+  __device__ Vector<T, kWidth> gradient(const Finish& f, const A (&v)[kWidth], A scale, int i,
+                                        const Window& window) const {
     Vector<T, kWidth> out;
+    A weights[kWidth] = {};
+    if constexpr (kSmooth) weights_of(window, i, weights);
+    const int target = f.target - static_cast<int>(window.start);
 #pragma unroll
     for (int k = 0; k < kWidth; ++k) {
-      A g = v[i][k] * scale;
-      if constexpr (kSmooth) g -= f.share * class_weight(share, vector, k);
-      if (share.column(vector, k) == f.target) g -= f.at_target;
-      out.v[k] = static_cast<T>(g);
+      const A g = v[k] * scale - f.share * weights[k];
+      out.v[k] = static_cast<T>(window.offset(i, k) == target ? g - f.at_target : g);
     }
     return out;
   }
-  template <int kVectors, int kWidth, class Share>
+  template <int kVectors, int kWidth, class Window>
   __device__ Vector<T, kWidth> from_kept(const Finish& f, const Vector<T, kWidth> (&)[1][kVectors],
                                          const Kept<kVectors, kWidth>& kept, int i,
-                                         const Share& share) const {
-    return gradient(f, kept.v, f.kept_scale, i, i, share);
+                                         const Window& window) const {
+    return gradient(f, kept.v[i], f.kept_scale, i, window);
   }
-  template <int kVectors, int kWidth, class Index, class Share>
+  template <int kVectors, int kWidth, class Window>
   __device__ Vector<T, kWidth> from_input(const Finish& f, const Vector<T, kWidth> (&in)[1][kVectors], int i,
-                                          Index vector, const Share& share) const {
-    A v[1][kWidth];
+                                          const Window& window) const {
+    A v[kWidth];
 #pragma unroll
-    for (int k = 0; k < kWidth; ++k) v[0][k] = exponential(static_cast<A>(in[0][i].v[k]) - f.max);
-    return gradient(f, v, f.scale, 0, vector, share);
+    for (int k = 0; k < kWidth; ++k) v[k] = exponential(static_cast<A>(in[0][i].v[k]) - f.max);
+    return gradient(f, v, f.scale, i, window);
   }
 
   // The row's loss, by the thread that knows x_t, and the sum over all rows.
@@ -234,8 +246,7 @@ struct CrossEntropy {
       if (row.reads) {
         const A e = static_cast<A>(options.label_smoothing), log_sum = logarithm(of_row.softmax.sum);
         loss = (1 - e) * row.weight * (log_sum - (f.x_target - of_row.softmax.max));
-        if constexpr (kSmooth)
-          loss += e / static_cast<A>(logits.cols) * (of_row.weights * log_sum - of_row.smoothed);
+        if constexpr (kSmooth) loss += share_of_class * (of_row.weights * log_sum - of_row.smoothed);
         of_weight = row.weight;
         const bool is_number = of_row.softmax.sum == of_row.softmax.sum;
         counts = BlockLoss::count(is_number && of_row.best == row.target, false);
@@ -268,17 +279,17 @@ struct CrossEntropy {
     }
     if (!is_last_block(ticket)) return;
 
-    CrossEntropySums mine;
-    for (unsigned i = threadIdx.x; i < gridDim.x; i += blockDim.x)
-      mine = mine + load_fresh(blocks + i).sums();
+    LossSums mine = LossSums::none();
+#pragma unroll 1
+    for (unsigned i = threadIdx.x; i < gridDim.x; i += blockDim.x) mine.add(load_fresh(blocks + i));
     mine = Lanes{kWarpLanes}.sum(mine);
-    __shared__ WordsOf<CrossEntropySums> sums_of_warps[kMostThreads / kWarpLanes];
-    if (lane == 0) sums_of_warps[warp] = __builtin_bit_cast(WordsOf<CrossEntropySums>, mine);
+    __shared__ LossSums sums_of_warps[kMostThreads / kWarpLanes];
+    if (lane == 0) sums_of_warps[warp] = mine;
     __syncthreads();
     if (thread != 0) return;
-    CrossEntropySums all = load_words(sums);
-    for (int i = 0; i < warps; ++i) all = all + __builtin_bit_cast(CrossEntropySums, sums_of_warps[i]);
-    store_words(all, sums);
+#pragma unroll 1
+    for (int i = 1; i < warps; ++i) mine = mine + sums_of_warps[i];
+    mine.add_to(sums);
   }
 };
 

@@ -57,14 +57,36 @@ struct alignas(kAccessBytes) BlockLoss {
   __device__ static unsigned count(bool hit, bool bad) {
     return (hit ? 1u : 0u) | 1u << 10 | (bad ? 1u << 20 : 0u);
   }
-  __device__ CrossEntropySums sums() const {
-    return {loss, weight, counts & 1023u, counts >> 10 & 1023u, counts >> 20};
-  }
 };
 
-__device__ inline CrossEntropySums operator+(const CrossEntropySums& a, const CrossEntropySums& b) {
-  return {a.loss + b.loss, a.weight + b.weight, a.hits + b.hits, a.rows + b.rows,
-          a.bad_targets + b.bad_targets};
-}
+// CrossEntropySums while they are added up: fewer registers.
+struct LossSums {
+  double loss;
+  double weight;
+  unsigned hits;
+  unsigned rows;
+  unsigned bad_targets;
+  unsigned unused;
+
+  __device__ static LossSums none() { return {0, 0, 0, 0, 0, 0}; }
+  __device__ void add(const BlockLoss& block) {
+    loss += block.loss;
+    weight += block.weight;
+    hits += block.counts & 1023u;
+    rows += block.counts >> 10 & 1023u;
+    bad_targets += block.counts >> 20;
+  }
+  __device__ friend LossSums operator+(const LossSums& a, const LossSums& b) {
+    return {a.loss + b.loss, a.weight + b.weight,           a.hits + b.hits,
+            a.rows + b.rows, a.bad_targets + b.bad_targets, 0};
+  }
+  __device__ void add_to(CrossEntropySums* sums) const {
+    store_one(load_one(&sums->loss) + loss, &sums->loss);
+    store_one(load_one(&sums->weight) + weight, &sums->weight);
+    store_one(load_one(&sums->hits) + hits, &sums->hits);
+    store_one(load_one(&sums->rows) + rows, &sums->rows);
+    store_one(load_one(&sums->bad_targets) + bad_targets, &sums->bad_targets);
+  }
+};
 
 }  // namespace softwarp

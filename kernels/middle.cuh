@@ -146,7 +146,7 @@ __global__ void __launch_bounds__(512, 1) streamed_middle_kernel(const Op op, co
 #pragma unroll
     for (int w = 0; w < kWidth; ++w) {
       column_of(in, w, column);
-      op.add(summary[w], column, 0, first);
+      op.add(summary[w], column, 0);
     }
   }
 #pragma unroll
@@ -165,7 +165,7 @@ __global__ void __launch_bounds__(512, 1) streamed_middle_kernel(const Op op, co
 #pragma unroll
       for (int w = 0; w < kWidth; ++w) {
         column_of(in, w, column);
-        out.v[w] = op.from_input(finish[w], column, i, first + i, 0).v[0];
+        out.v[w] = op.from_input(finish[w], column, i, 0).v[0];
       }
       store(out, place.output + share.element(first + i));
     }

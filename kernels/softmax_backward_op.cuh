@@ -30,6 +30,7 @@ struct SoftmaxBackward {
   using A = Accumulate<T>;
   using Summary = Sum<A>;
   static constexpr int kInputs = 2;
+  static constexpr int kElementBytes = sizeof(T);
   static constexpr int kHeld = 4;
 
   ConstMatrixView<T> y;
@@ -57,9 +58,8 @@ struct SoftmaxBackward {
   __device__ Row open(std::int64_t r, const Lanes&) const { return place(r); }
   __device__ static T fill() { return static_cast<T>(0.0f); }
 
-  template <int kVectors, int kWidth, class Share, class Index>
-  __device__ void add(Summary& summary, const Vector<T, kWidth> (&in)[2][kVectors], const Share&,
-                      Index) const {
+  template <int kVectors, int kWidth, class Window>
+  __device__ void add(Summary& summary, const Vector<T, kWidth> (&in)[2][kVectors], const Window&) const {
 #pragma unroll
     for (int i = 0; i < kVectors; ++i) {
       A of_vector = 0;
@@ -72,11 +72,11 @@ struct SoftmaxBackward {
     }
   }
 
-  template <int kVectors, int kWidth, class Share>
+  template <int kVectors, int kWidth, class Window>
   __device__ Summary take(const Vector<T, kWidth> (&in)[2][kVectors], Kept<kVectors, kWidth>&,
-                          const Share& share, const Lanes& lanes) const {
+                          const Window& window, const Lanes& lanes) const {
     Summary summary = Summary::neutral();
-    add(summary, in, share, 0);
+    add(summary, in, window);
     return Summary::across(summary, lanes);
   }
 
@@ -85,9 +85,9 @@ struct SoftmaxBackward {
     return of_row.value;
   }
 
-  template <int kVectors, int kWidth, class Index, class Share>
+  template <int kVectors, int kWidth, class Window>
   __device__ Vector<T, kWidth> from_input(Finish sum, const Vector<T, kWidth> (&in)[2][kVectors], int i,
-                                          Index, const Share&) const {
+                                          const Window&) const {
     Vector<T, kWidth> out;
 #pragma unroll
     for (int k = 0; k < kWidth; ++k) {
@@ -96,10 +96,10 @@ struct SoftmaxBackward {
     }
     return out;
   }
-  template <int kVectors, int kWidth, class Share>
+  template <int kVectors, int kWidth, class Window>
   __device__ Vector<T, kWidth> from_kept(Finish sum, const Vector<T, kWidth> (&in)[2][kVectors],
-                                         const Kept<kVectors, kWidth>&, int i, const Share& share) const {
-    return from_input(sum, in, i, i, share);
+                                         const Kept<kVectors, kWidth>&, int i, const Window& window) const {
+    return from_input(sum, in, i, window);
   }
 
   template <class Share>

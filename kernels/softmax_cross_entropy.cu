@@ -37,13 +37,13 @@ __global__ void __launch_bounds__(kMostThreads)
 // Blocks of the launch that has most.
 std::int64_t most_blocks(std::int64_t rows, std::int64_t cols, int element_bytes) {
   std::int64_t most = kSplitScratchBytes / sizeof(BlockLoss);
-  for (const RowAccess access : {RowAccess::aligned, RowAccess::shifted, RowAccess::narrow})
-    for (const bool packed : {false, true}) {
-      for (const int held : {4, 8}) {
-        const RowProblem problem{cols, element_bytes, element_bytes, 1, held, access, packed};
-        most = std::max(most, blocks_of(plan_rows(problem, device_limits()), rows));
-      }
-    }
+  for (const int widest : {element_bytes, std::max(element_bytes, 4)})
+    for (const int held : {4, 8})
+      for (const RowAccess access : {RowAccess::aligned, RowAccess::shifted, RowAccess::narrow})
+        for (const bool packed : {false, true}) {
+          const RowProblem problem{cols, widest, element_bytes, 1, held, access, packed};
+          most = std::max(most, blocks_of(plan_rows(problem, device_limits()), rows));
+        }
   return most;
 }
 
@@ -55,15 +55,18 @@ void run(ConstMatrixView<T> logits, const std::int32_t* targets, const CrossEntr
   char* const slices =
       bytes + kTicketBytes +
       static_cast<std::size_t>(most_blocks(logits.rows, logits.cols, sizeof(T))) * sizeof(BlockLoss);
-  const CrossEntropy<T, kSmooth> op{logits,
-                                    targets,
-                                    options,
-                                    weight,
-                                    losses,
-                                    dlogits,
-                                    sums,
-                                    reinterpret_cast<unsigned*>(bytes),
-                                    reinterpret_cast<BlockLoss*>(bytes + kTicketBytes)};
+  using Op = CrossEntropy<T, kSmooth>;
+  const Op op{.logits = logits,
+              .targets = targets,
+              .options = options,
+              .share_of_class = static_cast<typename Op::A>(options.label_smoothing) /
+                                static_cast<typename Op::A>(logits.cols),
+              .weight = weight,
+              .losses = losses,
+              .dlogits = dlogits,
+              .sums = sums,
+              .ticket = reinterpret_cast<unsigned*>(bytes),
+              .blocks = reinterpret_cast<BlockLoss*>(bytes + kTicketBytes)};
   run_rows(op, {slices, kSplitScratchBytes}, stream);
 }
 

@@ -23,7 +23,8 @@ struct Softmax {
   using A = Accumulate<T>;
   using Summary = SoftmaxSummary<A>;
   static constexpr int kInputs = 1;
-  static constexpr int kHeld = 8;
+  static constexpr int kElementBytes = sizeof(T) > sizeof(U) ? sizeof(T) : sizeof(U);
+  static constexpr int kHeld = kLog && kElementBytes == 2 ? 4 : 8;
 
   ConstMatrixView<T> x;
   MatrixView<U> y;
@@ -54,17 +55,16 @@ struct Softmax {
   __device__ Row open(std::int64_t r, const Lanes&) const { return place(r); }
   __device__ static T fill() { return static_cast<T>(-kInfinity<float>); }
 
-  template <int kVectors, int kWidth, class Share>
+  template <int kVectors, int kWidth, class Window>
   __device__ Summary take(const Vector<T, kWidth> (&in)[1][kVectors], Kept<kVectors, kWidth>& kept,
-                          const Share&, const Lanes& lanes) const {
+                          const Window&, const Lanes& lanes) const {
     accumulate(in[0], kept.v);
     const A max = lanes.max(largest(kept.v));
     return {max, lanes.sum(exponentials(kept.v, max))};
   }
 
-  template <int kVectors, int kWidth, class Share, class Index>
-  __device__ void add(Summary& summary, const Vector<T, kWidth> (&in)[1][kVectors], const Share&,
-                      Index) const {
+  template <int kVectors, int kWidth, class Window>
+  __device__ void add(Summary& summary, const Vector<T, kWidth> (&in)[1][kVectors], const Window&) const {
     A v[kVectors][kWidth];
     accumulate(in[0], v);
     summary.rescale(larger(summary.max, largest(v)));
@@ -76,19 +76,19 @@ struct Softmax {
     if constexpr (kLog) {
       return {of_row.max, 0, 0, logarithm(of_row.sum)};
     } else {
-      const A scale = 1 / of_row.sum;
+      const A scale = reciprocal(of_row.sum);
       A kept_scale = scale;
       if (of_lanes.max != of_row.max) kept_scale *= exponential(of_lanes.max - of_row.max);
       return {of_row.max, scale, kept_scale, 0};
     }
   }
 
-  template <int kVectors, int kWidth, class Share>
+  template <int kVectors, int kWidth, class Window>
   __device__ Vector<U, kWidth> from_kept(const Finish& f, const Vector<T, kWidth> (&in)[1][kVectors],
                                          const Kept<kVectors, kWidth>& kept, int i,
-                                         const Share& share) const {
+                                         const Window& window) const {
     if constexpr (kLog) {
-      return from_input(f, in, i, i, share);
+      return from_input(f, in, i, window);
     } else {
       Vector<U, kWidth> out;
 #pragma unroll
@@ -97,9 +97,9 @@ struct Softmax {
     }
   }
 
-  template <int kVectors, int kWidth, class Index, class Share>
+  template <int kVectors, int kWidth, class Window>
   __device__ Vector<U, kWidth> from_input(const Finish& f, const Vector<T, kWidth> (&in)[1][kVectors], int i,
-                                          Index, const Share&) const {
+                                          const Window&) const {
     Vector<U, kWidth> out;
 #pragma unroll
     for (int k = 0; k < kWidth; ++k) {

@@ -1,44 +1,66 @@
 #pragma once
 
-// A thread's share of a row, from memory and back.
+// A thread's share of a row, from memory and back. Only the first and the last vector of a row may not be
+// whole; each is some thread's, and costs it a few smaller accesses.
 
 #include "kernels/arithmetic.cuh"
-#include "kernels/rows/team.cuh"
+#include "kernels/rows/share.cuh"
 #include "kernels/vector.cuh"
 
 namespace softwarp {
 
-// Vectors begin to begin + kVectors - 1, with `fill` where the row has no column. All whole vectors are asked
-// for before anything waits for one of them; the row's ends come after.
+// The window's vectors, with `fill` where the row has no column. All whole ones are asked for before anything
+// waits for one of them; the row's ends come after.
 template <int kVectors, int kWidth, class Index, class T>
-__device__ __forceinline__ void load_vectors(const T* row, const RowShare<kWidth, Index>& share, Index begin,
-                                             T fill, Vector<T, kWidth> (&to)[kVectors]) {
+__device__ __forceinline__ void load_vectors(const T* row, const RowWindow<kWidth, Index>& window, T fill,
+                                             Vector<T, kWidth> (&to)[kVectors]) {
+  const T* const from = row + window.start;
 #pragma unroll
   for (int i = 0; i < kVectors; ++i)
-    to[i] = share.whole(begin + i) ? load<kWidth>(row + share.first(begin + i)) : filled_with<kWidth>(fill);
+    to[i] = window.whole(i) ? load<kWidth>(from + i * window.step) : filled_with<kWidth>(fill);
+  if (!window.wide) {
 #pragma unroll
-  for (int i = 0; i < kVectors; ++i) {
-    if (share.partial(begin + i)) load_some<kWidth>(row, share.first(begin + i), share.cols, to[i].v);
-    if (share.wide) continue;
+    for (int i = 0; i < kVectors; ++i)
 #pragma unroll
-    for (int k = 0; k < kWidth; ++k)
-      if (const Index column = share.column(begin + i, k); column < share.cols)
-        to[i].v[k] = load_one(row + column);
+      for (int k = 0; k < kWidth; ++k)
+        if (window.inside(i, k)) to[i].v[k] = load_one(from + window.offset(i, k));
+    return;
   }
+  if (window.first_is_partial())
+    load_some<kWidth>(from + window.before, -window.before, window.left - window.before, to[0].v);
+  if (window.whole(kVectors - 1)) return;
+  int last = -1;
+#pragma unroll
+  for (int i = 0; i < kVectors; ++i)
+    if (window.last_is_partial(i)) last = i;
+  if (last < 0) return;
+  Vector<T, kWidth> end = filled_with<kWidth>(fill);
+  load_some<kWidth>(from + last * window.step, 0, window.left - last * window.step, end.v);
+#pragma unroll
+  for (int i = 0; i < kVectors; ++i)
+    if (i == last) to[i] = end;
 }
 
-template <int kWidth, class Index, class U>
-__device__ __forceinline__ void store_vector(const Vector<U, kWidth>& from, U* row,
-                                             const RowShare<kWidth, Index>& share, Index i) {
-  if (share.whole(i)) {
-    store(from, row + share.first(i));
-  } else if (share.wide) {
-    store_some<kWidth>(from.v, row, share.first(i), share.cols);
-  } else {
+// The same back; vector_at(i) is the window's vector i.
+template <int kVectors, int kWidth, class Index, class U, class VectorAt>
+__device__ __forceinline__ void store_vectors(VectorAt vector_at, U* row,
+                                              const RowWindow<kWidth, Index>& window) {
+  U* const to = row + window.start;
+  Vector<U, kWidth> end{};
+  int last = -1;
+#pragma unroll
+  for (int i = 0; i < kVectors; ++i) {
+    const Vector<U, kWidth> vector = vector_at(i);
+    if (window.whole(i)) store(vector, to + i * window.step);
+    if (i == 0 && window.first_is_partial())
+      store_some<kWidth>(vector.v, to + window.before, -window.before, window.left - window.before);
+    if (window.last_is_partial(i)) end = vector, last = i;
+    if (window.wide) continue;
 #pragma unroll
     for (int k = 0; k < kWidth; ++k)
-      if (const Index column = share.column(i, k); column < share.cols) store_one(from.v[k], row + column);
+      if (window.inside(i, k)) store_one(vector.v[k], to + window.offset(i, k));
   }
+  if (last >= 0) store_some<kWidth>(end.v, to + last * window.step, 0, window.left - last * window.step);
 }
 
 // To compute with.

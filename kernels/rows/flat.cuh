@@ -16,15 +16,17 @@ SOFTWARP_HD constexpr int flat_region(int elements) {
 }
 
 // Copies `size` elements to shared memory, where they keep their distance from a border, which it returns.
+// Two loads a thread are under way at a time.
 template <class T>
 __device__ int fetch(const T* from, int size, T* to) {
   constexpr int kWidth = elements_per_access(sizeof(T));
-  const int head = elements_past_border<kWidth>(from);
-  for (int at = static_cast<int>(threadIdx.x) * kWidth; at < head + size;
-       at += static_cast<int>(blockDim.x) * kWidth) {
-    Vector<T, kWidth> v{};
+  const int head = elements_past_border<kWidth>(from), step = static_cast<int>(blockDim.x) * kWidth;
+  for (int at = static_cast<int>(threadIdx.x) * kWidth; at < head + size; at += 2 * step) {
+    Vector<T, kWidth> v{}, next{};
     load_some<kWidth>(from, at - head, size, v.v);
+    load_some<kWidth>(from, at + step - head, size, next.v);
     reinterpret_cast<Vector<T, kWidth>&>(to[at]) = v;
+    if (at + step < head + size) reinterpret_cast<Vector<T, kWidth>&>(to[at + step]) = next;
   }
   return head;
 }
@@ -42,7 +44,7 @@ template <class Op>
 __global__ void __launch_bounds__(kSmallBlock) flat_rows_kernel(const Op op, const RowGeometry geometry) {
   using T = InputOf<Op>;
   using U = typename Op::Output;
-  constexpr int kElements = flat_elements(kBytesOf<Op>);
+  constexpr int kElements = flat_elements(Op::kElementBytes);
   const RowTeam team(geometry);
   const int cols = static_cast<int>(op.cols());
   const int most = static_cast<int>(blockDim.x) / geometry.team;
@@ -60,26 +62,26 @@ __global__ void __launch_bounds__(kSmallBlock) flat_rows_kernel(const Op op, con
   __syncthreads();
 
   const auto row = op.open(team.row, team.lanes);
-  const RowShare<1, int> share{
-      .cols = cols, .rank = team.rank, .threads = team.threads, .head = 0, .wide = false};
+  const RowShare<1> share{.cols = cols, .rank = team.rank, .threads = team.threads, .head = 0, .wide = false};
+  const auto window = share.window<int>(0);
   Vector<T, 1> in[Op::kInputs][kElements];
 #pragma unroll
   for (int n = 0; n < Op::kInputs; ++n)
 #pragma unroll
     for (int i = 0; i < kElements; ++i) {
       in[n][i].v[0] = op.fill();
-      if (row.reads && share.column(i, 0) < cols)
-        in[n][i].v[0] = staged[n * region + heads[n] + mine + share.column(i, 0)];
+      if (row.reads && window.inside(i, 0))
+        in[n][i].v[0] = staged[n * region + heads[n] + mine + window.column(i, 0)];
     }
   typename Op::template Kept<kElements, 1> kept;
-  const auto of_row = op.take(in, kept, share, team.lanes);
+  const auto of_row = op.take(in, kept, window, team.lanes);
   const auto finish = op.finish(row, of_row, of_row, share);
   const int head = op.writes() ? elements_past_border<elements_per_access(sizeof(U))>(block.output) : 0;
   if (row.writes) {
 #pragma unroll
     for (int i = 0; i < kElements; ++i)
-      if (share.column(i, 0) < cols)
-        staged_out[head + mine + share.column(i, 0)] = op.from_kept(finish, in, kept, i, share).v[0];
+      if (window.inside(i, 0))
+        staged_out[head + mine + window.column(i, 0)] = op.from_kept(finish, in, kept, i, window).v[0];
   }
   op.close(row, finish, of_row, share);
   if (!op.writes()) return;

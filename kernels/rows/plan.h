@@ -43,7 +43,7 @@ enum class RowForm {
 
 struct RowPlan {
   RowForm form = RowForm::held;
-  int vectors = 1;  // held: 16-byte vectors of each input in a thread's registers
+  int vectors = 2;  // held: 16-byte vectors of each input in a thread's registers
   int team = 1;     // threads of a block that own a row: 1 to 32 lanes of a warp, or all of them
   int threads = kSmallBlock;
   int cluster = 1;  // blocks that own a row together
@@ -63,22 +63,28 @@ constexpr int lanes_for(std::int64_t n) {
   return lanes;
 }
 
+// Vectors of a row; a shifted one may touch one more than it fills.
+constexpr std::int64_t vectors_of(const RowProblem& p) {
+  const int width = elements_per_access(p.element_bytes);
+  return blocks_for(p.cols + (p.access == RowAccess::shifted ? width - 1 : 0), width);
+}
+
 // Whole warps that hold so many vectors, `each` of them a thread.
 constexpr std::int64_t threads_for(std::int64_t vectors, int each) {
   return blocks_for(vectors, std::int64_t{each} * kWarpLanes) * kWarpLanes;
 }
 
-// Held forms: up to 8 vectors a lane in a warp, then 4 a thread in a block of up to 512, at last 8 in such
-// blocks (64 KiB a row) and in clusters of them; nowhere more than the op can hold. Longer rows are streamed.
+// Held forms: as many lanes as have two vectors each, so that two loads are under way, up to a warp; up to 8
+// vectors a lane; then 4 a thread in a block of up to 512, at last 8 in such blocks (64 KiB a row) and in
+// clusters of them; nowhere more than the op can hold. Longer rows are streamed.
 constexpr RowPlan plan_rows(const RowProblem& p, const DeviceLimits& device) {
   const int width = elements_per_access(p.element_bytes), flat = flat_elements(p.element_bytes);
   if (p.access != RowAccess::aligned && p.packed && p.cols <= std::int64_t{kWarpLanes} * flat)
     return {.form = RowForm::flat, .team = lanes_for(blocks_for(p.cols, flat))};
 
-  // Vectors of a row; a shifted one may touch one more than it fills.
-  const std::int64_t vectors = blocks_for(p.cols + (p.access == RowAccess::shifted ? width - 1 : 0), width);
-  if (vectors <= kWarpLanes) return {.vectors = 1, .team = lanes_for(vectors)};
-  for (const int each : {2, 4, 8})
+  const std::int64_t vectors = vectors_of(p);
+  if (vectors <= 2 * kWarpLanes) return {.vectors = 2, .team = lanes_for(blocks_for(vectors, 2))};
+  for (const int each : {4, 8})
     if (each <= p.held && vectors <= each * kWarpLanes) return {.vectors = each, .team = kWarpLanes};
   for (const int cluster : {1, 2, 4, 8}) {
     if (cluster > 1 && !device.clusters) break;
@@ -110,7 +116,7 @@ constexpr int split_of(const RowProblem& p, std::int64_t rows, const DeviceLimit
   constexpr std::int64_t kVectorsOfBlock =
       std::int64_t{4} * kMostThreads;  // a few loads in flight for each thread
   const int owners = plan_rows(p, device).cluster;
-  const std::int64_t vectors = blocks_for(p.cols, elements_per_access(p.element_bytes));
+  const std::int64_t vectors = vectors_of(p);
   if (rows == 0 || vectors < kLeastVectors * owners || 2 * rows * owners > device.multiprocessors) return 1;
   const std::int64_t most = blocks_for(vectors, kVectorsOfBlock), wanted = 2 * device.multiprocessors / rows;
   return static_cast<int>(wanted < most ? wanted : most);

@@ -20,7 +20,7 @@ template <class Op>
 RowProblem problem_of(const Op& op) {
   const auto places = op.places();
   RowProblem problem{.cols = op.cols(),
-                     .element_bytes = kBytesOf<Op>,
+                     .element_bytes = Op::kElementBytes,
                      .input_bytes = sizeof(InputOf<Op>),
                      .inputs = Op::kInputs,
                      .held = Op::kHeld,
@@ -97,7 +97,6 @@ void run_held(const Op& op, const RowPlan& plan, const RowGeometry& geometry, cu
   const LaunchOn on{
       .grid = blocks_of(plan, op.rows()), .block = plan.threads, .cluster = plan.cluster, .stream = stream};
   switch (plan.vectors) {
-    case 1: return launch(on, held_rows_kernel<Op, 1>, op, geometry);
     case 2: return launch(on, held_rows_kernel<Op, 2>, op, geometry);
     case 4: return launch(on, held_rows_kernel<Op, 4>, op, geometry);
     default: return launch(on, held_rows_kernel<Op, Op::kHeld>, op, geometry);
@@ -150,11 +149,20 @@ int slices_of(const Op& op, std::size_t scratch_bytes) {
 template <class Op>
 void run_rows(const Op& op, SplitScratch scratch, cudaStream_t stream) {
   if (op.rows() == 0) return;
-  const RowPlan plan = plan_of(op);
-  const bool wide = problem_of(op).access != RowAccess::narrow;
+  const RowProblem problem = problem_of(op);
+  const bool wide = problem.access != RowAccess::narrow;
+  const auto geometry_of = [&](int team, int cluster, int slices, int cached) {
+    return RowGeometry{.team = team,
+                       .cluster = cluster,
+                       .slices = slices,
+                       .wide = wide,
+                       .cached = cached,
+                       .vectors = blocks_for(vectors_of(problem), std::int64_t{team} * cluster * slices)};
+  };
   if (const int slices = slices_of(op, scratch.bytes); slices > 1)
-    return run_split(op, {.team = kMostThreads, .slices = slices, .wide = wide}, scratch.data, stream);
-  const RowGeometry geometry{.team = plan.team, .cluster = plan.cluster, .cached = plan.cached, .wide = wide};
+    return run_split(op, geometry_of(kMostThreads, 1, slices, 0), scratch.data, stream);
+  const RowPlan plan = plan_of(op);
+  const RowGeometry geometry = geometry_of(plan.team, plan.cluster, 1, plan.cached);
   switch (plan.form) {
     case RowForm::flat: return run_flat(op, plan, geometry, stream);
     case RowForm::held: return run_held(op, plan, geometry, stream);

@@ -10,8 +10,13 @@ namespace softwarp {
 extern __shared__ float4 dynamic_shared[];
 
 enum class StreamPart { both, summarize, finish };
+// Loads in flight: 64 bytes a thread, of all inputs together; and how many vectors are then computed with at
+// a time.
 template <class Op>
-inline constexpr int kStreamed = Op::kHeld / 2;  // vectors of each input in flight
+inline constexpr int kStreamed =
+    4 * kAccessBytes / (Op::kInputs * kWidthOf<Op> * static_cast<int>(sizeof(InputOf<Op>)));
+template <class Op>
+inline constexpr int kAddedAtOnce = Op::kElementBytes == 2 ? 2 : kStreamed<Op>;
 
 // Where a thread keeps vector i of an input.
 template <class T, int kWidth>
@@ -24,19 +29,28 @@ template <class Op, class Row, class Share>
 __device__ typename Op::Summary stream_summary(const Op& op, const Row& row, const Share& share,
                                                const RowGeometry& geometry) {
   using T = InputOf<Op>;
-  constexpr int kWidth = kWidthOf<Op>;
-  const auto to_read = share_to_read(share, row.reads);
+  constexpr int kWidth = kWidthOf<Op>, kPart = kAddedAtOnce<Op>;
   Vector<T, kWidth> in[Op::kInputs][kStreamed<Op>];
   auto summary = Op::Summary::neutral();
-  for (std::int64_t first = 0; first < share.vectors(); first += kStreamed<Op>) {
+#pragma unroll 1
+  for (std::int64_t first = 0; first < geometry.vectors; first += kStreamed<Op>) {
+    const auto window = share.template window<std::int64_t>(first);
 #pragma unroll
     for (int n = 0; n < Op::kInputs; ++n) {
-      load_vectors(row.inputs[n], to_read, first, op.fill(), in[n]);
+      load_vectors(row.inputs[n], window_to_read(window, row.reads), op.fill(), in[n]);
 #pragma unroll
       for (int i = 0; i < kStreamed<Op>; ++i)
         if (first + i < geometry.cached) cached_vector<T, kWidth>(geometry, n, first + i) = in[n][i];
     }
-    op.add(summary, in, share, first);
+#pragma unroll
+    for (int part = 0; part < kStreamed<Op>; part += kPart) {
+      Vector<T, kWidth> some[Op::kInputs][kPart];
+#pragma unroll
+      for (int n = 0; n < Op::kInputs; ++n)
+#pragma unroll
+        for (int i = 0; i < kPart; ++i) some[n][i] = in[n][part + i];
+      op.add(summary, some, window.from(part));
+    }
   }
   return summary;
 }
@@ -46,22 +60,24 @@ __device__ void stream_result(const Op& op, const Row& row, const Share& share, 
                               const Finish& finish) {
   using T = InputOf<Op>;
   constexpr int kWidth = kWidthOf<Op>;
-  const auto to_read = share_to_read(share, row.reads);
-  const std::int64_t vectors = share.vectors();
+  const std::int64_t vectors = geometry.vectors, cached = geometry.cached;
   Vector<T, kWidth> in[Op::kInputs][kStreamed<Op>];
-  std::int64_t first = geometry.cached;
-  if (vectors > first) first += (vectors - 1 - first) / kStreamed<Op> * kStreamed<Op>;
-  for (; first >= geometry.cached && first < vectors; first -= kStreamed<Op>) {
+#pragma unroll 1
+  for (std::int64_t first = cached + (vectors - 1 - cached) / kStreamed<Op> * kStreamed<Op>;
+       first >= cached && first < vectors; first -= kStreamed<Op>) {
+    const auto window = share.template window<std::int64_t>(first);
 #pragma unroll
-    for (int n = 0; n < Op::kInputs; ++n) load_vectors(row.inputs[n], to_read, first, op.fill(), in[n]);
-#pragma unroll
-    for (int i = 0; i < kStreamed<Op>; ++i)
-      store_vector(op.from_input(finish, in, i, first + i, share), row.output, share, first + i);
+    for (int n = 0; n < Op::kInputs; ++n)
+      load_vectors(row.inputs[n], window_to_read(window, row.reads), op.fill(), in[n]);
+    store_vectors<kStreamed<Op>>([&](int i) { return op.from_input(finish, in, i, window); }, row.output,
+                                 window);
   }
-  for (std::int64_t i = (vectors < geometry.cached ? vectors : geometry.cached) - 1; i >= 0; --i) {
+#pragma unroll 1
+  for (std::int64_t i = cached - 1; i >= 0; --i) {
+    const auto window = share.template window<std::int64_t>(i);
 #pragma unroll
     for (int n = 0; n < Op::kInputs; ++n) in[n][0] = cached_vector<T, kWidth>(geometry, n, i);
-    store_vector(op.from_input(finish, in, 0, i, share), row.output, share, i);
+    store_vectors<1>([&](int) { return op.from_input(finish, in, 0, window); }, row.output, window);
   }
 }
 
@@ -73,7 +89,7 @@ __global__ void __launch_bounds__(kMostThreads, 1)
                          typename Op::Summary* slices) {
   RowTeam team(geometry);
   const auto row = op.open(team.row, team.lanes);
-  const auto share = share_of<std::int64_t>(op, row, team, geometry.wide);
+  const auto share = share_of(op, row, team, geometry.wide);
   auto of_row = Op::Summary::neutral();
   if (part != StreamPart::finish)
     of_row = team.join(Op::Summary::across(stream_summary(op, row, share, geometry), team.lanes));

@@ -1,6 +1,6 @@
 #pragma once
 
-// The threads that own a row together, and the columns each of them has.
+// The threads that own a row together.
 
 #include "kernels/rows/cluster.cuh"
 #include "kernels/rows/lanes.cuh"
@@ -13,8 +13,9 @@ struct RowGeometry {
   int team = 1;     // threads of a block that own a row
   int cluster = 1;  // blocks that own a row and meet
   int slices = 1;   // blocks that own a row and do not meet
-  int cached = 0;   // streamed: vectors of each input that a thread keeps in shared memory
   bool wide = true;
+  int cached = 0;            // streamed: vectors of each input that a thread keeps in shared memory
+  std::int64_t vectors = 0;  // streamed: of a row, those of the thread that has most
 };
 
 // Part of a warp, a warp, a block or a cluster of blocks; one ladder of reductions for all.
@@ -70,38 +71,6 @@ class RowTeam {
  private:
   int warps_ = 1;
   int cluster_ = 1;
-};
-
-// Which columns of a row a thread has: vectors of kWidth neighbours, `threads` vectors apart. A wide share
-// counts its vectors from the last border of 16 bytes in front of the row, `head` elements before it, so that
-// every one of them is aligned. A narrow share takes single columns, neighbours going to neighbouring
-// threads.
-template <int kWidth, class Index>
-struct RowShare {
-  Index cols;
-  int rank;
-  int threads;
-  int head;
-  bool wide;
-
-  __device__ Index first(Index i) const {
-    return wide ? (i * threads + rank) * kWidth - head : i * kWidth * threads + rank;
-  }
-  __device__ Index column(Index i, int k) const { return first(i) + (wide ? k : k * threads); }
-  // Vector i is one access; or it holds some columns of the row, but not only.
-  __device__ bool whole(Index i) const { return wide && first(i) >= 0 && first(i) + kWidth <= cols; }
-  __device__ bool partial(Index i) const {
-    return wide && !whole(i) && first(i) + kWidth > 0 && first(i) < cols;
-  }
-  // Vectors that the thread with most of them has.
-  __device__ Index vectors() const {
-    const Index all = (cols + head + kWidth - 1) / kWidth;
-    return (all + threads - 1) / threads;
-  }
-  // The thread that has a column.
-  __device__ int owner(Index column) const {
-    return static_cast<int>((wide ? (column + head) / kWidth : column) % threads);
-  }
 };
 
 }  // namespace softwarp

@@ -144,7 +144,7 @@ TYPED_TEST(RowCost, IsOneReadAndOneWriteUpToWhatABlocksSharedMemoryHolds) {
   for (const Fits& fits :
        {Fits{limits_of(7, 5), 56}, Fits{limits_of(8, 0), 160}, Fits{limits_of(8, 6), 96}}) {
     const Assume assume(fits.limits);
-    const std::int64_t cols = cols_of<T>(std::max(fits.kilobytes, 64.0));
+    const std::int64_t cols = cols_of<T>(fits.kilobytes);
     RowOps<T> ops({1, 0, 0}, cols);
     ops.each([&](const RowOp& op, const std::function<void()>& run) {
       const bool two_inputs = std::string_view(op.name).ends_with("backward");
@@ -208,7 +208,7 @@ TYPED_TEST(RowCost, IsOneExponentialAnElementWhereRowsAreHeld) {
       // Blocks and clusters join their warps' sums: one, or two, a thread, and one for those not at the
       // maximum.
       const double widest = kilobytes * (std::string_view(op.name).ends_with("to_float") ? 2 : 1);
-      const double joins = widest <= 4 || op.exponentials == 0 ? 0 : widest > 64 ? 3 : 2;
+      const double joins = widest <= 2 || op.exponentials == 0 ? 0 : 3;
       EXPECT_GE(static_cast<double>(c.exponentials), op.exponentials * ops.elements());
       EXPECT_LE(static_cast<double>(c.exponentials),
                 op.exponentials * ops.elements() + joins * static_cast<double>(c.threads));

@@ -36,12 +36,12 @@ RowPlan plan(std::int64_t cols, const DeviceLimits& device, const RowProblem& li
 }
 
 TEST(RowPlan, AlignedRowsGoToLanesWarpsBlocksAndClusters) {
-  EXPECT_EQ(plan(1, kHopper), held(1, 1, 128));
-  EXPECT_EQ(plan(4, kHopper), held(1, 1, 128));
-  EXPECT_EQ(plan(5, kHopper), held(1, 2, 128));
-  EXPECT_EQ(plan(64, kHopper), held(1, 16, 128));
-  EXPECT_EQ(plan(65, kHopper), held(1, 32, 128));
-  EXPECT_EQ(plan(128, kHopper), held(1, 32, 128));
+  EXPECT_EQ(plan(1, kHopper), held(2, 1, 128));
+  EXPECT_EQ(plan(4, kHopper), held(2, 1, 128));
+  EXPECT_EQ(plan(5, kHopper), held(2, 1, 128));
+  EXPECT_EQ(plan(8, kHopper), held(2, 1, 128));
+  EXPECT_EQ(plan(9, kHopper), held(2, 2, 128));
+  EXPECT_EQ(plan(128, kHopper), held(2, 16, 128));
   EXPECT_EQ(plan(129, kHopper), held(2, 32, 128));
   EXPECT_EQ(plan(256, kHopper), held(2, 32, 128));
   EXPECT_EQ(plan(257, kHopper), held(4, 32, 128));
@@ -105,13 +105,15 @@ TEST(RowPlan, PackedRowsThatBeginAnywhereAreFlatUpToAKilobyte) {
   EXPECT_EQ(plan(257, kHopper, {.access = RowAccess::narrow}), held(4, 32, 128));
   EXPECT_EQ(plan(512, kHopper, {.element_bytes = 2, .input_bytes = 2, .access = RowAccess::shifted}),
             flat(32));
-  EXPECT_EQ(plan(10, kHopper, {.access = RowAccess::shifted, .packed = false}), held(1, 4, 128));
+  EXPECT_EQ(plan(10, kHopper, {.access = RowAccess::shifted, .packed = false}), held(2, 2, 128));
 }
 
 TEST(RowPlan, ShiftedRowsMayTouchOneVectorMore) {
   const RowProblem shifted{.access = RowAccess::shifted, .packed = false};
-  EXPECT_EQ(plan(13, kHopper, shifted), held(1, 4, 128));
-  EXPECT_EQ(plan(14, kHopper, shifted), held(1, 8, 128));
+  EXPECT_EQ(plan(1, kHopper, shifted), held(2, 1, 128));
+  EXPECT_EQ(plan(2, kHopper, shifted), held(2, 1, 128));
+  EXPECT_EQ(plan(13, kHopper, shifted), held(2, 2, 128));
+  EXPECT_EQ(plan(14, kHopper, shifted), held(2, 4, 128));
   EXPECT_EQ(plan(1021, kHopper, shifted), held(8, 32, 128));
   EXPECT_EQ(plan(1022, kHopper, shifted), held(4, 96, 96));
   EXPECT_EQ(plan(16381, kHopper, shifted), held(8, 512, 512));
