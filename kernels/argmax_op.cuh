@@ -39,6 +39,7 @@ struct Argmax {
   using Summary = ArgmaxSummary<A>;
   static constexpr int kInputs = 1;
   static constexpr int kElementBytes = sizeof(T);
+  static constexpr int kReads = kInputs;
   static constexpr int kHeld = 8;
 
   ConstMatrixView<T> x;

@@ -31,7 +31,8 @@ struct CrossEntropy {
   using Summary = CrossEntropySummary<A, kSmooth>;
   static constexpr int kInputs = 1;
   static constexpr int kElementBytes = kSmooth && sizeof(T) == 2 ? sizeof(float) : sizeof(T);  // weights
-  static constexpr int kHeld = sizeof(T) == 8 ? 4 : 8;
+  static constexpr int kHeld = sizeof(T) == 4 && !kSmooth ? 8 : 4;
+  static constexpr int kReads = kSmooth ? 2 : 1;
 
   ConstMatrixView<T> logits;
   const std::int32_t* targets;

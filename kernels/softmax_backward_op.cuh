@@ -31,6 +31,7 @@ struct SoftmaxBackward {
   using Summary = Sum<A>;
   static constexpr int kInputs = 2;
   static constexpr int kElementBytes = sizeof(T);
+  static constexpr int kReads = kInputs;
   static constexpr int kHeld = 4;
 
   ConstMatrixView<T> y;

@@ -24,6 +24,7 @@ struct Softmax {
   using Summary = SoftmaxSummary<A>;
   static constexpr int kInputs = 1;
   static constexpr int kElementBytes = sizeof(T) > sizeof(U) ? sizeof(T) : sizeof(U);
+  static constexpr int kReads = kInputs;
   static constexpr int kHeld = kLog && kElementBytes == 2 ? 4 : 8;
 
   ConstMatrixView<T> x;

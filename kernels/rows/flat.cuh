@@ -41,7 +41,7 @@ __device__ void put(const U* from, int head, int size, U* to) {
 }
 
 template <class Op>
-__global__ void __launch_bounds__(kSmallBlock) flat_rows_kernel(const Op op, const RowGeometry geometry) {
+__global__ void __launch_bounds__(kSmallBlock, 8) flat_rows_kernel(const Op op, const RowGeometry geometry) {
   using T = InputOf<Op>;
   using U = typename Op::Output;
   constexpr int kElements = flat_elements(Op::kElementBytes);
@@ -66,13 +66,12 @@ __global__ void __launch_bounds__(kSmallBlock) flat_rows_kernel(const Op op, con
   const auto window = share.window<int>(0);
   Vector<T, 1> in[Op::kInputs][kElements];
 #pragma unroll
-  for (int n = 0; n < Op::kInputs; ++n)
+  for (int i = 0; i < kElements; ++i) {
+    const bool inside = row.reads && window.inside(i, 0);
 #pragma unroll
-    for (int i = 0; i < kElements; ++i) {
-      in[n][i].v[0] = op.fill();
-      if (row.reads && window.inside(i, 0))
-        in[n][i].v[0] = staged[n * region + heads[n] + mine + window.column(i, 0)];
-    }
+    for (int n = 0; n < Op::kInputs; ++n)
+      in[n][i].v[0] = inside ? staged[n * region + heads[n] + mine + window.column(i, 0)] : op.fill();
+  }
   typename Op::template Kept<kElements, 1> kept;
   const auto of_row = op.take(in, kept, window, team.lanes);
   const auto finish = op.finish(row, of_row, of_row, share);

@@ -9,7 +9,7 @@ namespace softwarp {
 // Where a thread holds little, two blocks of 512 must fit: 64 registers each.
 template <class Op, int kVectors>
 inline constexpr int kHeldBlocks =
-    Op::kElementBytes < 8 && kVectors * kWidthOf<Op> * Op::kInputs <= 16 ? 2 : 1;
+    Op::kElementBytes < 8 && kVectors * kWidthOf<Op> * Op::kReads <= 16 ? 2 : 1;
 
 template <class Op, int kVectors>
 __global__ void __launch_bounds__(kMostThreads, kHeldBlocks<Op, kVectors>)

@@ -7,6 +7,7 @@
 //   Input, Output        the matrices' element types; kInputs of them are read
 //   kElementBytes        of the widest type that each element brings with it
 //   kHeld                vectors of each that a thread can hold without spilling, 4 or 8
+//   kReads               vectors read for each that is written: the inputs' and, say, weights
 //   Summary              what must be known of a row: neutral(), across(part, lanes), a + b
 //   Kept<n, width>       what a thread keeps of n vectors beside the inputs themselves
 //   open(row, lanes)     -> Row: inputs[], output, and whether they are read and written

@@ -3,6 +3,8 @@
 // Streamed: a few vectors at a time, forwards to sum up, then backwards to write, so that what is read again
 // is what was read last. Each thread's first `cached` vectors wait in shared memory instead.
 
+#include <algorithm>
+
 #include "kernels/rows/op.cuh"
 
 namespace softwarp {
@@ -10,13 +12,14 @@ namespace softwarp {
 extern __shared__ float4 dynamic_shared[];
 
 enum class StreamPart { both, summarize, finish };
-// Loads in flight: 64 bytes a thread, of all inputs together; and how many vectors are then computed with at
-// a time.
+// Loads in flight: 64 bytes a thread, in at most four of each input; and how many of these vectors are then
+// computed with at a time, which is what 64 bytes of the accumulator's type hold.
+template <class Op, class T>
+inline constexpr int kVectorsIn64Bytes = 64 / (Op::kReads * kWidthOf<Op> * static_cast<int>(sizeof(T)));
 template <class Op>
-inline constexpr int kStreamed =
-    4 * kAccessBytes / (Op::kInputs * kWidthOf<Op> * static_cast<int>(sizeof(InputOf<Op>)));
+inline constexpr int kStreamed = std::min(4, kVectorsIn64Bytes<Op, InputOf<Op>>);
 template <class Op>
-inline constexpr int kAddedAtOnce = Op::kElementBytes == 2 ? 2 : kStreamed<Op>;
+inline constexpr int kAddedAtOnce = std::min(kStreamed<Op>, kVectorsIn64Bytes<Op, Accumulate<InputOf<Op>>>);
 
 // Where a thread keeps vector i of an input.
 template <class T, int kWidth>
