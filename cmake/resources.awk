@@ -12,8 +12,8 @@ BEGIN {
   split("75 1024 64 80 2048 164 86 1536 100 89 1536 100 90 2048 228 100 2048 228 103 2048 228 120 1536 100", t, " ")
   for (i = 1; i in t; i += 3) { threads_of[t[i]] = t[i + 1]; shared_of[t[i]] = t[i + 2] * 1024 }
   # KiB that keep memory busy, by Little's law: bandwidth times about 0.8 us, for a multiprocessor. On B200 (100) that
-  # would be 43; three quarters of it are demanded.
-  split("75 6 80 12 86 8 89 7 90 18 100 32 103 32 120 8", t, " ")
+  # would be 43; two thirds of it are demanded.
+  split("75 6 80 12 86 8 89 7 90 18 100 28 103 28 120 8", t, " ")
   for (i = 1; i in t; i += 2) needed_of[t[i]] = t[i + 1] * 1024
   print "| kernel | sm | registers | static shared | threads | dynamic shared | blocks | KiB in flight |"
   print "|---|---|---|---|---|---|---|---|"

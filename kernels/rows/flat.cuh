@@ -41,7 +41,7 @@ __device__ void put(const U* from, int head, int size, U* to) {
 }
 
 template <class Op>
-__global__ void __launch_bounds__(kSmallBlock, 8) flat_rows_kernel(const Op op, const RowGeometry geometry) {
+__global__ void __launch_bounds__(kSmallBlock, 7) flat_rows_kernel(const Op op, const RowGeometry geometry) {
   using T = InputOf<Op>;
   using U = typename Op::Output;
   constexpr int kElements = flat_elements(Op::kElementBytes);
