@@ -32,7 +32,7 @@ train: build/train/build.ninja
 
 test: build/cpu/build.ninja
 	cmake --build --preset cpu
-	ctest --preset cpu $(ARGS)
+	ctest --preset cpu --parallel $$(nproc) $(ARGS)
 
 bench: build/cpu/build.ninja
 	cmake --build --preset cpu
