@@ -17,6 +17,9 @@ struct CrossEntropyOptions {
   const float* class_weights = nullptr;  // [cols], in the device's memory; null: all 1
   float label_smoothing = 0;             // e, in [0, 1]
   std::int32_t ignore_index = kIgnoreIndex;
+  // A promise: every target is a class and not ignored, and there are no class weights. Then the mean is over
+  // the rows, and a GPU need not look for their weight first.
+  bool all_count = false;
 };
 
 }  // namespace softwarp

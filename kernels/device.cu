@@ -23,7 +23,20 @@ DeviceLimits ask() {
   return limits;
 }
 
+__global__ void probe_kernel() {}
+
 }  // namespace
+
+bool built_for_device() {
+  cudaFuncAttributes attributes{};
+  const cudaError_t status = cudaFuncGetAttributes(&attributes, probe_kernel);
+  if (status == cudaErrorNoKernelImageForDevice || status == cudaErrorInvalidDeviceFunction) {
+    cudaGetLastError();  // an answer: it must not be said again to whoever asks next
+    return false;
+  }
+  check(status);
+  return true;
+}
 
 const DeviceLimits& device_limits() {
   if (const DeviceLimits* limits = assumed) return *limits;

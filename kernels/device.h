@@ -17,6 +17,9 @@ struct DeviceLimits {
 // ask: a process uses one GPU, or several that are alike. Throws Error where there is none.
 const DeviceLimits& device_limits();
 
+// Whether this build has kernels for the device that is current. Throws Error for any other refusal.
+bool built_for_device();
+
 // From now on device_limits() says this instead, null: the truth again. Launches then plan for that device,
 // so that every plan can run on one. Whoever calls it keeps *limits alive and launches nothing meanwhile.
 void assume_device_limits(const DeviceLimits* limits);

@@ -1,11 +1,14 @@
 #include "tests/backends.h"
 
+#include "host/backend/cuda/cuda_backend.h"
+
 namespace softwarp {
 
 std::vector<std::unique_ptr<Backend>> make_backends() {
   std::vector<std::unique_ptr<Backend>> backends;
   backends.push_back(make_cpu_backend(1));
   backends.push_back(make_cpu_backend(2));
+  backends.push_back(make_cuda_backend());
   return backends;
 }
 

@@ -8,8 +8,8 @@
 
 namespace softwarp {
 
-// Every backend that this build can run here: each test of an op runs on all of them. The CPU comes twice,
-// with one thread and with two.
+// Every backend: each test of an op runs on all of them. The CPU comes twice, with one thread and with two;
+// CUDA is the simulated device.
 std::vector<std::unique_ptr<Backend>> make_backends();
 
 // Host values as an array of the backend, and back.

@@ -34,7 +34,6 @@ Matrix Backend::make_matrix(std::int64_t rows, std::int64_t cols) {
 }
 
 void Backend::copy(const float* from, float* to, std::int64_t size) { run_copy(from, to, size); }
-void Backend::fill(float* to, std::int64_t size, float value) { run_fill(to, size, value); }
 
 void Backend::softmax(ConstView x, View y) {
   expect_same_shape(x, y);
@@ -88,6 +87,7 @@ void Backend::softmax_cross_entropy(ConstView logits, const std::int32_t* target
   if (dlogits.data != nullptr) expect_same_shape(logits, dlogits);
   expects(sums != nullptr, "sums to add to");
   expects(options.label_smoothing >= 0 && options.label_smoothing <= 1, "label smoothing in [0, 1]");
+  expects(!options.all_count || options.class_weights == nullptr, "no class weights where all targets count");
   run_softmax_cross_entropy(logits, targets, options, losses, dlogits, sums);
 }
 

@@ -59,7 +59,6 @@ class Backend {
     return value;
   }
   void copy(const float* from, float* to, std::int64_t size);
-  void fill(float* to, std::int64_t size, float value);
   // Waits until everything that was asked for is done.
   virtual void wait() = 0;
 
@@ -131,7 +130,6 @@ class Backend {
   virtual void copy_in(const void* from, void* to, std::size_t bytes) = 0;
   virtual void copy_out(const void* from, void* to, std::size_t bytes) = 0;
   virtual void run_copy(const float* from, float* to, std::int64_t size) = 0;
-  virtual void run_fill(float* to, std::int64_t size, float value) = 0;
 
   virtual void run_softmax(ConstView x, View y) = 0;
   virtual void run_softmax(ConstView64 x, View64 y) = 0;

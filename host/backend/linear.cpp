@@ -47,6 +47,11 @@ void Linear::backward_through(ConstView dz, ConstView w, Linear& below, ConstVie
   expects(shape_.trains && below.shape_.trains, "layers made to train");
   expects(below.shape_.outputs == shape_.inputs && below.shape_.batch == shape_.batch,
           "a layer below that feeds this one");
+  expects(below.shape_.activation == shape_.below, "the activation below that it was made for");
+  expect_packed(dz, shape_.batch, shape_.outputs, "dz of batch x outputs");
+  expect_packed(w, shape_.outputs, shape_.inputs, "w of outputs x inputs");
+  expect_packed(y_below, shape_.batch, shape_.inputs, "y_below of batch x inputs");
+  expect_packed(dz_below, shape_.batch, shape_.inputs, "dz_below of batch x inputs");
   run_backward_through(dz, w, below, y_below, dz_below, db_below);
 }
 

@@ -12,7 +12,8 @@ struct LinearShape {
   std::int64_t inputs = 0;
   std::int64_t outputs = 0;
   Activation activation = Activation::identity;
-  bool trains = true;  // false: forward only, nothing is kept for a backward
+  Activation below = Activation::identity;  // of the layer whose output is this one's input
+  bool trains = true;                       // false: forward only, nothing is kept for a backward
 };
 
 // One fully connected layer, planned for one shape. Made by Backend::make_linear and run many times;

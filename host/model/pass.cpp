@@ -16,6 +16,7 @@ Pass::Pass(const Mlp& mlp, std::int64_t batch, bool trains, const DropoutRates& 
                                            .inputs = shape.width(i),
                                            .outputs = width,
                                            .activation = hidden ? shape.activation : Activation::identity,
+                                           .below = i > 0 ? shape.activation : Activation::identity,
                                            .trains = trains}));
     outputs_.push_back(backend.make_matrix(batch, width));
     if (hidden && trains) gradients_.push_back(backend.make_matrix(batch, width));

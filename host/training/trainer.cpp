@@ -44,7 +44,7 @@ std::function<void()> Trainer::record_step(Pass& pass) {
     pass.forward(state);
     // The gradient takes the logits' place.
     backend_->softmax_cross_entropy(pass.logits(), targets_.data(),
-                                    {.label_smoothing = settings_.label_smoothing},
+                                    {.label_smoothing = settings_.label_smoothing, .all_count = true},
                                     /*losses=*/nullptr, pass.logits(), sums_.data());
     pass.backward(optimizer_.gradients(), state);
     optimizer_.step(state, pass.batch());

@@ -35,7 +35,6 @@ TEST(Memory, OfNoSizeIsNoWork) {
     EXPECT_EQ(none.size(), 0);
     backend->upload<double>({}, none.data());
     backend->download<double>(none.data(), {});
-    backend->fill(nullptr, 0, 1.0f);
     backend->copy(nullptr, nullptr, 0);
     backend->wait();
   }
@@ -51,17 +50,6 @@ TEST(Memory, OfAMatrixIsPacked) {
     EXPECT_EQ(matrix.top(2).rows, 2);
     EXPECT_EQ(matrix.top(2).row(1), matrix.data() + 5);
     EXPECT_EQ(backend->make_matrix(0, 5).view().size(), 0);
-  }
-}
-
-TEST(Fill, WritesItsRangeOnly) {
-  for (const auto& backend : make_backends()) {
-    SCOPED_TRACE(backend->name());
-    const auto array = upload(*backend, Floats{1, 2, 3, 4, 5, 6, 7, 8, 9});
-    backend->fill(array.data() + 2, 5, -1.5f);
-    EXPECT_EQ(download(*backend, array.data(), 9), (Floats{1, 2, -1.5f, -1.5f, -1.5f, -1.5f, -1.5f, 8, 9}));
-    backend->fill(array.data(), 0, 3.0f);
-    EXPECT_EQ(backend->download(array.data()), 1.0f);
   }
 }
 

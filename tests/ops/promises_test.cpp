@@ -205,10 +205,14 @@ TEST_F(Promises, OfTwoLayers) {
                      "a layer below that feeds this one");
     }
     const auto below = b.make_linear({.batch = 3, .inputs = 2, .outputs = 4});
+    const auto tanh = b.make_linear({.batch = 3, .inputs = 2, .outputs = 4, .activation = Activation::tanh});
+    expect_promise([&] { l->backward_through(dz, w, *tanh, x, x, floats()); },
+                   "the activation below that it was made for");
     expect_promise([&] { l->backward_through(x, w, *below, x, x, floats()); }, "dz of batch x outputs");
     expect_promise([&] { l->backward_through(dz, x, *below, x, x, floats()); }, "w of outputs x inputs");
-    expect_promise([&] { l->backward_through(dz, w, *below, dz, x, floats()); }, "y");
-    expect_promise([&] { l->backward_through(dz, w, *below, x, dz, floats()); }, "d");
+    expect_promise([&] { l->backward_through(dz, w, *below, dz, x, floats()); }, "y_below of batch x inputs");
+    expect_promise([&] { l->backward_through(dz, w, *below, x, dz, floats()); },
+                   "dz_below of batch x inputs");
   });
 }
 

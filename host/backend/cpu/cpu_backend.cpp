@@ -47,7 +47,6 @@ class CpuBackend final : public Backend {
   void copy_in(const void* from, void* to, std::size_t bytes) override { copy_bytes(from, to, bytes); }
   void copy_out(const void* from, void* to, std::size_t bytes) override { copy_bytes(from, to, bytes); }
   void run_copy(const float* from, float* to, std::int64_t size) override { std::copy_n(from, size, to); }
-  void run_fill(float* to, std::int64_t size, float value) override { std::fill_n(to, size, value); }
 
   void run_softmax(ConstView x, View y) override { use_threads(), cpu::softmax(x, y); }
   void run_softmax(ConstView64 x, View64 y) override { use_threads(), cpu::softmax(x, y); }

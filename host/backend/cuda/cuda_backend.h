@@ -21,7 +21,17 @@ std::vector<CudaDevice> cuda_devices();
 // Why make_cuda_backend would throw, in one line; empty: it would not.
 std::string cuda_refusal();
 
-// Throws Error with cuda_refusal() where no device can be used.
-std::unique_ptr<Backend> make_cuda_backend();
+// How linear layers multiply: floats, or floats rounded to 10 (tf32) or 7 (bf16) bits of mantissa by tensor
+// cores. Sums are float in each.
+enum class CudaPrecision { fp32, tf32, bf16 };
+
+struct CudaOptions {
+  CudaPrecision precision = CudaPrecision::fp32;
+  bool fastest_linear = false;  // time each layer's two ways once, and keep the faster
+};
+
+// On the first device that can be used: its memory, and one stream that all work is on. Throws Error with
+// cuda_refusal() where there is none.
+std::unique_ptr<Backend> make_cuda_backend(const CudaOptions& options = {});
 
 }  // namespace softwarp

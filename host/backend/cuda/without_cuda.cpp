@@ -7,6 +7,8 @@ std::vector<CudaDevice> cuda_devices() { return {}; }
 std::string cuda_refusal() {
   return "this build has no CUDA backend (cmake --preset cuda makes one that has)";
 }
-std::unique_ptr<Backend> make_cuda_backend() { throw Error("no CUDA device: " + cuda_refusal()); }
+std::unique_ptr<Backend> make_cuda_backend(const CudaOptions&) {
+  throw Error("no CUDA device: " + cuda_refusal());
+}
 
 }  // namespace softwarp

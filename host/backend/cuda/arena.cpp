@@ -1,0 +1,58 @@
+#include "host/backend/cuda/arena.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "host/backend/error.h"
+
+namespace softwarp::cuda {
+namespace {
+
+constexpr std::size_t kAlignment = 256;
+constexpr std::size_t kFirstPiece = 1 << 20;
+
+DeviceMemory allocate(std::size_t bytes) {
+  void* memory = nullptr;
+  const cudaError_t status = cudaMalloc(&memory, bytes);
+  if (status == cudaErrorMemoryAllocation) {
+    cudaGetLastError();  // it is said below, and must not be said again by whoever asks next
+    std::size_t free = 0, total = 0;
+    check(cudaMemGetInfo(&free, &total));
+    throw Error(fmt::format("out of device memory: {} bytes asked for, {} of {} free", bytes, free, total));
+  }
+  check(status);
+  return DeviceMemory(memory);
+}
+
+}  // namespace
+
+Arena::Piece& Arena::piece_with(std::size_t bytes) {
+  std::size_t all = kFirstPiece;
+  for (Piece& piece : pieces_) {
+    if (piece.room() >= bytes) return piece;
+    all += piece.size;
+  }
+  const std::size_t size = std::max(bytes, all);
+  pieces_.push_back({.memory = allocate(size), .size = size});
+  return pieces_.back();
+}
+
+void* Arena::take(std::size_t bytes) {
+  const std::size_t whole = std::max((bytes + kAlignment - 1) / kAlignment, std::size_t{1}) * kAlignment;
+  Piece& piece = piece_with(whole);
+  void* const memory = piece.begin() + piece.used;
+  check(cudaMemsetAsync(memory, 0, whole, stream_));
+  piece.used += whole;
+  ++piece.parts;
+  return memory;
+}
+
+void Arena::give_back(void* memory) noexcept {
+  const auto owner = std::ranges::find_if(pieces_, [&](const Piece& piece) {
+    return memory >= piece.begin() && memory < piece.begin() + piece.size;
+  });
+  if (owner != pieces_.end() && --owner->parts == 0) owner->used = 0;
+}
+
+}  // namespace softwarp::cuda

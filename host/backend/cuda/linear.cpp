@@ -1,0 +1,185 @@
+#include "host/backend/cuda/linear.h"
+
+#include <functional>
+#include <utility>
+
+#include "host/backend/error.h"
+#include "kernels/training_ops.h"
+
+namespace softwarp::cuda {
+namespace {
+
+std::int64_t round_up(std::int64_t n, std::int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+
+// What the backward of an activation keeps beside its result: ReLU a bit an element, in rows of whole 128 bits,
+// which only cuBLASLt reads; GELU z, in rows of whole 8 elements.
+std::int64_t aux_stride(Activation kind, std::int64_t width) {
+  switch (kind) {
+    case Activation::relu: return round_up(width, 128);
+    case Activation::gelu: return round_up(width, 8);
+    default: return 0;
+  }
+}
+std::int64_t aux_floats(Activation kind, std::int64_t rows, std::int64_t width) {
+  return rows * aux_stride(kind, width) / (kind == Activation::relu ? 32 : 1);
+}
+
+// DEFAULT: cuBLASLt has none that does bias and activation.
+cublasLtEpilogue_t forward_epilogue(Activation kind, bool trains) {
+  switch (kind) {
+    case Activation::identity: return CUBLASLT_EPILOGUE_BIAS;
+    case Activation::relu: return trains ? CUBLASLT_EPILOGUE_RELU_AUX_BIAS : CUBLASLT_EPILOGUE_RELU_BIAS;
+    case Activation::gelu: return trains ? CUBLASLT_EPILOGUE_GELU_AUX_BIAS : CUBLASLT_EPILOGUE_GELU_BIAS;
+    default: return CUBLASLT_EPILOGUE_DEFAULT;
+  }
+}
+cublasLtEpilogue_t backward_epilogue(Activation below) {
+  switch (below) {
+    case Activation::relu: return CUBLASLT_EPILOGUE_DRELU_BGRAD;
+    case Activation::gelu: return CUBLASLT_EPILOGUE_DGELU_BGRAD;
+    default: return CUBLASLT_EPILOGUE_DEFAULT;
+  }
+}
+
+// Milliseconds that the work takes on the stream, once it has been done before.
+float time(cudaStream_t stream, const std::function<void()>& work) {
+  constexpr int kRuns = 20;
+  const auto start = make<Event>(cudaEventCreate), end = make<Event>(cudaEventCreate);
+  work();
+  check(cudaEventRecord(start.get(), stream));
+  for (int i = 0; i < kRuns; ++i) work();
+  check(cudaEventRecord(end.get(), stream));
+  check(cudaEventSynchronize(end.get()));
+  float milliseconds = 0;
+  check(cudaEventElapsedTime(&milliseconds, start.get(), end.get()));
+  return milliseconds / kRuns;
+}
+
+class CudaLinear final : public Linear {
+ public:
+  CudaLinear(Backend& backend, const LinearShape& shape, const ProductSetting& setting)
+      : Linear(shape),
+        setting_(setting),
+        product_(plain(CUBLAS_OP_T, CUBLAS_OP_N, shape.outputs, shape.batch, shape.inputs)) {
+    if (shape.trains)
+      aux_ = backend.make_array<float>(aux_floats(shape.activation, shape.batch, shape.outputs));
+    fused_ = fused(CUBLAS_OP_T, CUBLAS_OP_N, shape.outputs, shape.batch, shape.inputs,
+                   forward_epilogue(shape.activation, shape.trains),
+                   shape.trains ? aux_stride(shape.activation, shape.outputs) : 0);
+    if (!shape.trains) return;
+    weights_ = plain(CUBLAS_OP_N, CUBLAS_OP_T, shape.inputs, shape.outputs, shape.batch);
+    weights_and_bias_ = fused(CUBLAS_OP_N, CUBLAS_OP_T, shape.inputs, shape.outputs, shape.batch,
+                              CUBLASLT_EPILOGUE_BGRADB, 0);
+    input_ = plain(CUBLAS_OP_N, CUBLAS_OP_N, shape.inputs, shape.batch, shape.outputs);
+    through_ = fused(CUBLAS_OP_N, CUBLAS_OP_N, shape.inputs, shape.batch, shape.outputs,
+                     backward_epilogue(shape.below), aux_stride(shape.below, shape.inputs));
+  }
+
+  // Times each epilogue against a plain product and our kernel, on made-up values, and drops the slower ones.
+  void keep_faster(Backend& backend) {
+    const LinearShape& s = shape();
+    const Matrix x = backend.make_matrix(s.batch, s.inputs), w = backend.make_matrix(s.outputs, s.inputs),
+                 y = backend.make_matrix(s.batch, s.outputs), dx = backend.make_matrix(s.batch, s.inputs),
+                 dw = backend.make_matrix(s.outputs, s.inputs);
+    const auto b = backend.make_array<float>(s.outputs), db = backend.make_array<float>(s.inputs),
+               mask = backend.make_array<float>(aux_floats(s.below, s.batch, s.inputs));
+    keep_faster(fused_, [&] { forward(x.view(), w.view(), b.data(), y.view()); });
+    if (!s.trains) return;
+    keep_faster(weights_and_bias_, [&] { backward_weights(x.view(), y.view(), dw.view(), b.data()); });
+    keep_faster(through_, [&] {
+      if (run_through(y.view(), w.view(), mask.data(), dx.view(), db.data())) return;
+      backward_input(y.view(), w.view(), dx.view());
+      bias_activation_backward(s.below, z_of(mask.data(), s.below, s.inputs), x.view(), dx.view(), dx.view(),
+                               db.data(), setting_.stream);
+    });
+  }
+
+ private:
+  std::optional<Product> fused(cublasOperation_t a, cublasOperation_t b, std::int64_t m, std::int64_t n,
+                               std::int64_t k, cublasLtEpilogue_t epilogue, std::int64_t stride) const {
+    if (epilogue == CUBLASLT_EPILOGUE_DEFAULT) return std::nullopt;
+    return Product::plan(setting_, {a, b, m, n, k, epilogue, stride});
+  }
+  Product plain(cublasOperation_t a, cublasOperation_t b, std::int64_t m, std::int64_t n, std::int64_t k) const {
+    auto product = Product::plan(setting_, {.a = a, .b = b, .m = m, .n = n, .k = k});
+    if (!product) throw Error("cuBLASLt has no algorithm for a plain product of floats");
+    return std::move(*product);
+  }
+  static void run_plain(Product& product, const ProductOperands& operands) {
+    if (!product.run(operands)) throw Error("cuBLASLt has no algorithm for a plain product of floats");
+  }
+
+  void keep_faster(std::optional<Product>& fused, const std::function<void()>& work) const {
+    if (!fused) return;
+    const float with = time(setting_.stream, work);
+    auto dropped = std::exchange(fused, std::nullopt);
+    if (with < time(setting_.stream, work)) fused = std::move(dropped);
+  }
+
+  // z where gelu kept it.
+  ConstView z_of(const float* aux, Activation kind, std::int64_t width) const {
+    if (kind != Activation::gelu) return {};
+    return {aux, shape().batch, width, aux_stride(kind, width)};
+  }
+
+  void run_forward(ConstView x, ConstView w, const float* b, View y) override {
+    const ProductOperands operands{w.data, x.data, y.data, const_cast<float*>(b), aux_.data()};
+    has_mask_ = fused_ && fused_->run(operands);
+    if (has_mask_) return;
+    run_plain(product_, {w.data, x.data, y.data});
+    const bool keeps = shape().trains && shape().activation == Activation::gelu;
+    const View z{aux_.data(), y.rows, y.cols, aux_stride(Activation::gelu, y.cols)};
+    bias_activation(shape().activation, y, b, keeps ? z : View{}, y, setting_.stream);
+  }
+
+  void run_backward_weights(ConstView x, ConstView dz, View dw, float* db) override {
+    if (db != nullptr && weights_and_bias_ && weights_and_bias_->run({x.data, dz.data, dw.data, db})) return;
+    run_plain(*weights_, {x.data, dz.data, dw.data});
+    if (db != nullptr)
+      bias_activation_backward(Activation::identity, {}, dz, dz, {}, db, setting_.stream);
+  }
+
+  void run_backward_input(ConstView dz, ConstView w, View dx) override {
+    run_plain(*input_, {w.data, dz.data, dx.data});
+  }
+
+  void run_activation_backward(ConstView y, View dz, float* db) override {
+    bias_activation_backward(shape().activation, z_of(aux_.data(), shape().activation, shape().outputs), y, dz, dz,
+                             db, setting_.stream);
+  }
+
+  bool run_through(ConstView dz, ConstView w, float* aux, View dz_below, float* db_below) {
+    return through_ && db_below != nullptr &&
+           through_->run({w.data, dz.data, dz_below.data, db_below, aux});
+  }
+
+  void run_backward_through(ConstView dz, ConstView w, Linear& below, ConstView y_below, View dz_below,
+                            float* db_below) override {
+    const auto& layer = dynamic_cast<CudaLinear&>(below);
+    const bool has_aux = layer.has_mask_ || layer.shape().activation == Activation::gelu;
+    if (has_aux && run_through(dz, w, layer.aux_.data(), dz_below, db_below)) return;
+    backward_input(dz, w, dz_below);
+    below.activation_backward(y_below, dz_below, db_below);
+  }
+
+  ProductSetting setting_;
+  Array<float> aux_;
+  bool has_mask_ = false;  // the last forward left ReLU's
+  Product product_;
+  std::optional<Product> fused_;
+  std::optional<Product> weights_;
+  std::optional<Product> weights_and_bias_;
+  std::optional<Product> input_;
+  std::optional<Product> through_;
+};
+
+}  // namespace
+
+std::unique_ptr<Linear> make_linear(Backend& backend, const LinearShape& shape, const ProductSetting& setting,
+                                    bool fastest) {
+  auto layer = std::make_unique<CudaLinear>(backend, shape, setting);
+  if (fastest) layer->keep_faster(backend);
+  return layer;
+}
+
+}  // namespace softwarp::cuda

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "host/backend/cuda/handles.h"
+
+namespace softwarp::cuda {
+
+// What products share: the library, how it multiplies, and where it may write.
+struct ProductSetting {
+  cublasLtHandle_t library = nullptr;
+  cublasComputeType_t compute = CUBLAS_COMPUTE_32F;
+  void* workspace = nullptr;  // used by one product at a time
+  std::size_t workspace_bytes = 0;
+  cudaStream_t stream = nullptr;
+};
+
+// D [m, n] = op(A) op(B), op(A) [m, k], all of them packed float matrices as cuBLASLt sees them: column-major, so
+// that a row-major matrix is its transpose.
+struct ProductShape {
+  cublasOperation_t a = CUBLAS_OP_N;
+  cublasOperation_t b = CUBLAS_OP_N;
+  std::int64_t m = 0;
+  std::int64_t n = 0;
+  std::int64_t k = 0;
+  cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_DEFAULT;
+  std::int64_t aux_stride = 0;  // of the epilogue's auxiliary matrix: ReLU's in bits, GELU's in elements
+};
+
+struct ProductOperands {
+  const float* a = nullptr;
+  const float* b = nullptr;
+  float* d = nullptr;
+  float* vector = nullptr;  // the epilogue's bias, or the gradient of one
+  void* aux = nullptr;
+};
+
+// One product and its epilogue, planned once. cuBLASLt does not have every epilogue for every shape, and its
+// choice of an algorithm depends on how the operands are aligned.
+class Product {
+ public:
+  // Empty where cuBLASLt has no algorithm, even for operands aligned to 256 bytes.
+  static std::optional<Product> plan(const ProductSetting& setting, const ProductShape& shape);
+
+  // False, and nothing done, where there is no algorithm for operands aligned like these.
+  bool run(const ProductOperands& operands);
+
+ private:
+  struct Choice {
+    std::array<std::uint32_t, 5> alignment;  // of A, B, D, vector, aux
+    bool found;
+    cublasLtMatmulHeuristicResult_t result;
+  };
+
+  Product(const ProductSetting& setting, const ProductShape& shape);
+  void point_to(const ProductOperands& operands);
+  const Choice& choice_for(const ProductOperands& operands);
+
+  ProductSetting setting_;
+  MatmulDesc desc_;
+  MatrixLayout a_, b_, d_;
+  std::vector<Choice> choices_;
+};
+
+}  // namespace softwarp::cuda
