@@ -70,11 +70,18 @@ void Trainer::run_epoch(const std::function<bool()>& more) {
     if (!more()) break;
   }
   ++epochs_;
-  if (const double loss = running_score().loss; !std::isfinite(loss))
-    throw Error(
-        fmt::format("training diverged: expected a finite loss, found {} in epoch {} (steps up to {}); try a "
-                    "lower learning rate",
-                    loss, epochs_, steps_));
+  expect_finite();
+}
+
+// A GPU's fused ReLU turns NaN into 0, so that the loss alone would not show it.
+void Trainer::expect_finite() const {
+  const double loss = running_score().loss;
+  const std::int64_t lost = backend_->count_nonfinite(mlp_.data(), mlp_.layout().size);
+  if (std::isfinite(loss) && lost == 0) return;
+  throw Error(fmt::format(
+      "training diverged: expected a finite loss and finite parameters, found {} and {} that are not in "
+      "epoch {} (steps up to {}); try a lower learning rate",
+      loss, lost, epochs_, steps_));
 }
 
 Score Trainer::running_score() const { return score_of(backend_->download(sums_.data())); }

@@ -26,7 +26,7 @@ class Trainer {
           const ResidentDataset& data);
 
   // Runs every batch of the next epoch, the last and smaller one too. After each step `more` decides whether
-  // to go on. Throws Error if the loss is no longer finite.
+  // to go on. Throws Error if the loss or a parameter is no longer finite.
   void run_epoch(const std::function<bool()>& more);
 
   // The loss and hits of this epoch's steps so far, as they were before each step. Waits for the device.
@@ -41,6 +41,7 @@ class Trainer {
 
  private:
   void start_epoch();
+  void expect_finite() const;
   std::function<void()> record_step(Pass& pass);
 
   Backend* backend_;

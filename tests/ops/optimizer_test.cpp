@@ -152,6 +152,20 @@ INSTANTIATE_TEST_SUITE_P(Sizes, Optimizer,
                                          Problem{1000, 1000}, Problem{20'011, 17'003}));  // beyond 16384
 
 // The same bits on any number of threads, after many steps.
+TEST(CountNonfinite, FindsEachAndNothingElse) {
+  for (const auto& backend : make_backends()) {
+    SCOPED_TRACE(backend->name());
+    Floats values = random_values(5003, 3);
+    const auto finite = upload(*backend, values);
+    EXPECT_EQ(backend->count_nonfinite(finite.data(), finite.size()), 0);
+    EXPECT_EQ(backend->count_nonfinite(finite.data(), 0), 0);
+    values[0] = NAN, values[17] = INFINITY, values[5002] = -INFINITY;
+    const auto array = upload(*backend, values);
+    EXPECT_EQ(backend->count_nonfinite(array.data(), array.size()), 3);
+    EXPECT_EQ(backend->count_nonfinite(array.data() + 1, array.size() - 2), 1);
+  }
+}
+
 TEST(OptimizerThreads, DoNotMatter) {
   const Problem problem{40'003, 39'001};
   Floats first;

@@ -3,6 +3,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <new>
 #include <utility>
@@ -115,6 +116,9 @@ class CpuBackend final : public Backend {
     cpu::adamw_step(parameters, options, learning_rate(schedule, state->step), state->step + 1);
     ++state->step;
     state->position += rows;
+  }
+  std::int64_t run_count_nonfinite(const float* values, std::int64_t size) override {
+    return std::count_if(values, values + size, [](float v) { return !std::isfinite(v); });
   }
 
   // OpenMP's setting belongs to the process, and another backend may have changed it.

@@ -132,8 +132,7 @@ class CudaBackend final : public Backend {
     const std::size_t bytes = cross_entropy_scratch_bytes(logits.rows, logits.cols, sizeof(float));
     char* const scratch = zeroed_scratch(kWeightBytes + bytes);
     float* const weight = options.all_count ? nullptr : reinterpret_cast<float*>(scratch);
-    if (weight != nullptr)
-      cross_entropy_weight(targets, logits.rows, logits.cols, options, weight, stream());
+    if (weight != nullptr) cross_entropy_weight(targets, logits.rows, logits.cols, options, weight, stream());
     softwarp::softmax_cross_entropy<float>(logits, targets, options, weight, losses, dlogits, sums,
                                            {scratch + kWeightBytes, bytes}, stream());
   }
@@ -180,6 +179,12 @@ class CudaBackend final : public Backend {
   void run_adamw_step(const ParameterBuffers& parameters, const AdamwOptions& options,
                       const Schedule& schedule, TrainingState* state, std::int64_t rows) override {
     softwarp::adamw_step(parameters, options, schedule, state, rows, stream());
+  }
+
+  std::int64_t run_count_nonfinite(const float* values, std::int64_t size) override {
+    const auto count = make_array<unsigned long long>(1);
+    softwarp::count_nonfinite(values, size, count.data(), stream());
+    return static_cast<std::int64_t>(download(count.data()));
   }
 
   // For cross-entropy, which leaves it zeroed where it must be.

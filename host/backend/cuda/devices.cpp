@@ -42,9 +42,10 @@ CudaDevice describe(int index) {
   check(cudaDriverGetVersion(&driver));
   CudaDevice device;
   device.name = fmt::format("{} {}", index, properties.name);
-  device.details = fmt::format("compute capability {}.{}, {} multiprocessors, {:.1f} GiB, driver for CUDA {}",
-                               properties.major, properties.minor, properties.multiProcessorCount,
-                               static_cast<double>(properties.totalGlobalMem) / (1 << 30), version_text(driver));
+  device.details =
+      fmt::format("compute capability {}.{}, {} multiprocessors, {:.1f} GiB, driver for CUDA {}",
+                  properties.major, properties.minor, properties.multiProcessorCount,
+                  static_cast<double>(properties.totalGlobalMem) / (1 << 30), version_text(driver));
   check(cudaSetDevice(index));
   if (!built_for_device()) device.refusal = "this build has no kernels for its compute capability";
   return device;

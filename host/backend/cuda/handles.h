@@ -1,7 +1,7 @@
 #pragma once
 
-// What CUDA and cuBLASLt hand out, owned. A handle is given back when its owner goes; an error there cannot be
-// helped any more and is left alone.
+// What CUDA and cuBLASLt hand out, owned. A handle is given back when its owner goes; an error there cannot
+// be helped any more and is left alone.
 
 #include <cublasLt.h>
 #include <cuda_runtime.h>

@@ -9,10 +9,12 @@
 namespace softwarp::cuda {
 namespace {
 
-std::int64_t round_up(std::int64_t n, std::int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+std::int64_t round_up(std::int64_t n, std::int64_t multiple) {
+  return (n + multiple - 1) / multiple * multiple;
+}
 
-// What the backward of an activation keeps beside its result: ReLU a bit an element, in rows of whole 128 bits,
-// which only cuBLASLt reads; GELU z, in rows of whole 8 elements.
+// What the backward of an activation keeps beside its result: ReLU a bit an element, in rows of whole 128
+// bits, which only cuBLASLt reads; GELU z, in rows of whole 8 elements.
 std::int64_t aux_stride(Activation kind, std::int64_t width) {
   switch (kind) {
     case Activation::relu: return round_up(width, 128);
@@ -100,7 +102,8 @@ class CudaLinear final : public Linear {
     if (epilogue == CUBLASLT_EPILOGUE_DEFAULT) return std::nullopt;
     return Product::plan(setting_, {a, b, m, n, k, epilogue, stride});
   }
-  Product plain(cublasOperation_t a, cublasOperation_t b, std::int64_t m, std::int64_t n, std::int64_t k) const {
+  Product plain(cublasOperation_t a, cublasOperation_t b, std::int64_t m, std::int64_t n,
+                std::int64_t k) const {
     auto product = Product::plan(setting_, {.a = a, .b = b, .m = m, .n = n, .k = k});
     if (!product) throw Error("cuBLASLt has no algorithm for a plain product of floats");
     return std::move(*product);
@@ -135,8 +138,7 @@ class CudaLinear final : public Linear {
   void run_backward_weights(ConstView x, ConstView dz, View dw, float* db) override {
     if (db != nullptr && weights_and_bias_ && weights_and_bias_->run({x.data, dz.data, dw.data, db})) return;
     run_plain(*weights_, {x.data, dz.data, dw.data});
-    if (db != nullptr)
-      bias_activation_backward(Activation::identity, {}, dz, dz, {}, db, setting_.stream);
+    if (db != nullptr) bias_activation_backward(Activation::identity, {}, dz, dz, {}, db, setting_.stream);
   }
 
   void run_backward_input(ConstView dz, ConstView w, View dx) override {
@@ -144,13 +146,12 @@ class CudaLinear final : public Linear {
   }
 
   void run_activation_backward(ConstView y, View dz, float* db) override {
-    bias_activation_backward(shape().activation, z_of(aux_.data(), shape().activation, shape().outputs), y, dz, dz,
-                             db, setting_.stream);
+    bias_activation_backward(shape().activation, z_of(aux_.data(), shape().activation, shape().outputs), y,
+                             dz, dz, db, setting_.stream);
   }
 
   bool run_through(ConstView dz, ConstView w, float* aux, View dz_below, float* db_below) {
-    return through_ && db_below != nullptr &&
-           through_->run({w.data, dz.data, dz_below.data, db_below, aux});
+    return through_ && db_below != nullptr && through_->run({w.data, dz.data, dz_below.data, db_below, aux});
   }
 
   void run_backward_through(ConstView dz, ConstView w, Linear& below, ConstView y_below, View dz_below,

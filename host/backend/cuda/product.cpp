@@ -29,14 +29,17 @@ void set(const MatmulPreference& preference, cublasLtMatmulPreferenceAttributes_
   check(cublasLtMatmulPreferenceSetAttribute(preference.get(), attribute, &value, sizeof value));
 }
 
-// The largest power of two that divides the address, up to what matters. Nothing is aligned as well as can be.
+// The largest power of two that divides the address, up to what matters. Nothing is aligned as well as can
+// be.
 std::uint32_t alignment_of(const void* pointer) {
   const auto address = reinterpret_cast<std::uintptr_t>(pointer);
-  return address == 0 ? kBestAlignment : std::min(kBestAlignment, 1u << std::min(std::countr_zero(address), 8));
+  return address == 0 ? kBestAlignment
+                      : std::min(kBestAlignment, 1u << std::min(std::countr_zero(address), 8));
 }
 
 std::array<std::uint32_t, 5> alignment_of(const ProductOperands& o) {
-  return {alignment_of(o.a), alignment_of(o.b), alignment_of(o.d), alignment_of(o.vector), alignment_of(o.aux)};
+  return {alignment_of(o.a), alignment_of(o.b), alignment_of(o.d), alignment_of(o.vector),
+          alignment_of(o.aux)};
 }
 
 }  // namespace

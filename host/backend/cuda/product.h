@@ -18,8 +18,8 @@ struct ProductSetting {
   cudaStream_t stream = nullptr;
 };
 
-// D [m, n] = op(A) op(B), op(A) [m, k], all of them packed float matrices as cuBLASLt sees them: column-major, so
-// that a row-major matrix is its transpose.
+// D [m, n] = op(A) op(B), op(A) [m, k], all of them packed float matrices as cuBLASLt sees them:
+// column-major, so that a row-major matrix is its transpose.
 struct ProductShape {
   cublasOperation_t a = CUBLAS_OP_N;
   cublasOperation_t b = CUBLAS_OP_N;
