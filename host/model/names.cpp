@@ -27,5 +27,6 @@ Names<Activation> names_of(Activation) { return kActivations; }
 Names<Initialization> names_of(Initialization) { return kInitializations; }
 Names<OptimizerKind> names_of(OptimizerKind) { return kOptimizers; }
 Names<ScheduleKind> names_of(ScheduleKind) { return kSchedules; }
+Names<CudaPrecision> names_of(CudaPrecision) { return kCudaPrecisions; }
 
 }  // namespace softwarp

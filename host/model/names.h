@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include "host/backend/cuda/cuda_backend.h"
 #include "host/model/mlp.h"
 #include "host/model/optimizer.h"
 #include "kernels/activation.h"
@@ -19,6 +20,7 @@ Names<Activation> names_of(Activation);
 Names<Initialization> names_of(Initialization);
 Names<OptimizerKind> names_of(OptimizerKind);
 Names<ScheduleKind> names_of(ScheduleKind);
+Names<CudaPrecision> names_of(CudaPrecision);
 
 template <class E>
 std::string_view name_of(E value) {

@@ -4,8 +4,6 @@
 
 #include <cstdio>
 
-#include "host/backend/cuda/cuda_backend.h"
-
 namespace softwarp::program {
 
 namespace {
@@ -40,20 +38,20 @@ void tidy_help(CLI::App& command) {
 }
 
 void DeviceOptions::add_to(CLI::App& command) {
-  command.add_option("--device", device, "Where to compute; auto takes a GPU if there is one")
-      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
-      ->capture_default_str()
-      ->group("Device");
-  command.add_option("--threads", threads, "CPU threads; 0: one for each core")
-      ->check(count_in(0, 1024))
-      ->capture_default_str()
-      ->group("Device");
+  const auto in = [](CLI::Option* option) { return option->capture_default_str()->group("Device"); };
+  in(command.add_option("--device", device, "Where to compute; auto takes a GPU if there is one"))
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
+  in(command.add_option("--threads", threads, "CPU threads; 0: one for each core"))->check(count_in(0, 1024));
+  in(add_choice(command, "--precision", cuda.precision, "How a GPU multiplies; sums are float in each"))
+      ->default_str("fp32");
+  in(command.add_flag("--tune", cuda.tune,
+                      "On a GPU, time each layer's fused and unfused ways, and keep the faster"));
 }
 
 std::unique_ptr<Backend> DeviceOptions::make_backend() const {
   if (device == "cpu") return make_cpu_backend(threads);
   const std::string refusal = cuda_refusal();
-  if (device == "cuda" || refusal.empty()) return make_cuda_backend();
+  if (device == "cuda" || refusal.empty()) return make_cuda_backend(cuda);
   fmt::print(stderr, "using the CPU: {}\n", refusal);
   return make_cpu_backend(threads);
 }

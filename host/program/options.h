@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "host/backend/backend.h"
+#include "host/backend/cuda/cuda_backend.h"
 #include "host/model/names.h"
 
 namespace softwarp::program {
@@ -37,6 +38,7 @@ void tidy_help(CLI::App& command);
 struct DeviceOptions {
   std::string device = "auto";
   int threads = 0;
+  CudaOptions cuda;
 
   void add_to(CLI::App& command);
   // auto: CUDA where it can be used, otherwise the CPU, with one line on standard error that says why.

@@ -34,46 +34,54 @@ bool drain(int from, std::string& to) {
   return n > 0;
 }
 
-[[noreturn]] void become_program(const std::vector<std::string>& arguments,
-                                 const std::filesystem::path& directory) {
-  std::vector<char*> argv{const_cast<char*>(SOFTWARP_PROGRAM)};
+[[noreturn]] void become(const char* program, const std::vector<std::string>& arguments,
+                         const std::filesystem::path& directory) {
+  std::vector<char*> argv{const_cast<char*>(program)};
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
   if (chdir(directory.c_str()) == 0) execv(argv[0], argv.data());
   _exit(127);
 }
 
-}  // namespace
-
-ProgramRun run_program(const std::vector<std::string>& arguments, const std::filesystem::path& directory,
-                       const std::string& interrupt_after) {
+ProgramRun run(const char* program, const std::vector<std::string>& arguments,
+               const std::filesystem::path& directory, const std::string& interrupt_after) {
   Pipe out, err;
   const pid_t child = fork();
   if (child < 0) throw std::runtime_error("no process");
   if (child == 0) {
     dup2(out.ends[1], STDOUT_FILENO);
     dup2(err.ends[1], STDERR_FILENO);
-    become_program(arguments, directory);
+    become(program, arguments, directory);
   }
   out.close_end(1);
   err.close_end(1);
 
-  ProgramRun run;
+  ProgramRun result;
   std::array<pollfd, 2> polled{{{out.ends[0], POLLIN, 0}, {err.ends[0], POLLIN, 0}}};
   bool interrupted = interrupt_after.empty();
   while (polled[0].fd >= 0 || polled[1].fd >= 0) {
     poll(polled.data(), polled.size(), -1);
     for (std::size_t i = 0; i < 2; ++i)
-      if (polled[i].revents != 0 && !drain(polled[i].fd, i == 0 ? run.out : run.err)) polled[i].fd = -1;
-    if (!interrupted && run.out.find(interrupt_after) != std::string::npos) {
+      if (polled[i].revents != 0 && !drain(polled[i].fd, i == 0 ? result.out : result.err)) polled[i].fd = -1;
+    if (!interrupted && result.out.find(interrupt_after) != std::string::npos) {
       kill(child, SIGINT);
       interrupted = true;
     }
   }
   int status = 0;
   waitpid(child, &status, 0);
-  run.exit_code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-  return run;
+  result.exit_code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+  return result;
+}
+
+}  // namespace
+
+ProgramRun run_program(const std::vector<std::string>& arguments, const std::filesystem::path& directory,
+                       const std::string& interrupt_after) {
+  return run(SOFTWARP_PROGRAM, arguments, directory, interrupt_after);
+}
+ProgramRun run_simulated(const std::vector<std::string>& arguments, const std::filesystem::path& directory) {
+  return run(SOFTWARP_SIMULATED_PROGRAM, arguments, directory, "");
 }
 
 }  // namespace softwarp

@@ -12,9 +12,10 @@ struct ProgramRun {
   std::string err;
 };
 
-// Runs the softwarp program of this build in `directory` and waits for its end. After `interrupt_after` has
-// appeared on its standard output it is sent SIGINT once.
+// Runs this build's program, or the one on the simulated device, in `directory` and waits for its end. After
+// `interrupt_after` has appeared on its standard output it is sent SIGINT once.
 ProgramRun run_program(const std::vector<std::string>& arguments, const std::filesystem::path& directory,
                        const std::string& interrupt_after = "");
+ProgramRun run_simulated(const std::vector<std::string>& arguments, const std::filesystem::path& directory);
 
 }  // namespace softwarp

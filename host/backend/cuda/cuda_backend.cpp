@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <utility>
 
@@ -21,17 +20,13 @@
 namespace softwarp {
 namespace {
 
-struct PrecisionName {
-  CudaPrecision precision;
-  const char* name;
-  cublasComputeType_t compute;
-};
-constexpr std::array kPrecisions = {PrecisionName{CudaPrecision::fp32, "fp32", CUBLAS_COMPUTE_32F},
-                                    PrecisionName{CudaPrecision::tf32, "tf32", CUBLAS_COMPUTE_32F_FAST_TF32},
-                                    PrecisionName{CudaPrecision::bf16, "bf16", CUBLAS_COMPUTE_32F_FAST_16BF}};
-
-const PrecisionName& named(CudaPrecision precision) {
-  return *std::ranges::find(kPrecisions, precision, &PrecisionName::precision);
+cublasComputeType_t compute_type(CudaPrecision precision) {
+  switch (precision) {
+    case CudaPrecision::fp32: return CUBLAS_COMPUTE_32F;
+    case CudaPrecision::tf32: return CUBLAS_COMPUTE_32F_FAST_TF32;
+    case CudaPrecision::bf16: return CUBLAS_COMPUTE_32F_FAST_16BF;
+  }
+  return CUBLAS_COMPUTE_32F;
 }
 
 // What NVIDIA recommends for cublasLtMatmul: 32 MiB from Hopper on, 4 MiB before.
@@ -52,7 +47,9 @@ class CudaBackend final : public Backend {
   ~CudaBackend() override { cudaStreamSynchronize(stream_.get()); }
 
   std::string name() const override {
-    return fmt::format("cuda {}, {}", device_, named(options_.precision).name);
+    const auto* named = std::ranges::find(kCudaPrecisions, options_.precision,
+                                          &std::pair<std::string_view, CudaPrecision>::second);
+    return fmt::format("cuda {}, {}", device_, named->first);
   }
 
   void wait() override { check(cudaStreamSynchronize(stream())); }
@@ -143,11 +140,11 @@ class CudaBackend final : public Backend {
   std::unique_ptr<Linear> run_make_linear(const LinearShape& shape) override {
     return cuda::make_linear(*this, shape,
                              {.library = library_.get(),
-                              .compute = named(options_.precision).compute,
+                              .compute = compute_type(options_.precision),
                               .workspace = workspace_,
                               .workspace_bytes = workspace_bytes(),
                               .stream = stream()},
-                             options_.fastest_linear);
+                             options_.tune);
   }
   void run_activation(Activation kind, ConstView z, View y) override {
     bias_activation(kind, z, nullptr, {}, y, stream());

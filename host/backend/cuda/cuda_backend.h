@@ -1,7 +1,10 @@
 #pragma once
 
+#include <array>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "host/backend/backend.h"
@@ -24,10 +27,12 @@ std::string cuda_refusal();
 // How linear layers multiply: floats, or floats rounded to 10 (tf32) or 7 (bf16) bits of mantissa by tensor
 // cores. Sums are float in each.
 enum class CudaPrecision { fp32, tf32, bf16 };
+inline constexpr std::array<std::pair<std::string_view, CudaPrecision>, 3> kCudaPrecisions{
+    {{"fp32", CudaPrecision::fp32}, {"tf32", CudaPrecision::tf32}, {"bf16", CudaPrecision::bf16}}};
 
 struct CudaOptions {
   CudaPrecision precision = CudaPrecision::fp32;
-  bool fastest_linear = false;  // time each layer's two ways once, and keep the faster
+  bool tune = false;  // time each linear layer's fused and unfused ways once, and keep the faster
 };
 
 // On the first device that can be used: its memory, and one stream that all work is on. Throws Error with

@@ -177,9 +177,9 @@ class CudaLinear final : public Linear {
 }  // namespace
 
 std::unique_ptr<Linear> make_linear(Backend& backend, const LinearShape& shape, const ProductSetting& setting,
-                                    bool fastest) {
+                                    bool tune) {
   auto layer = std::make_unique<CudaLinear>(backend, shape, setting);
-  if (fastest) layer->keep_faster(backend);
+  if (tune) layer->keep_faster(backend);
   return layer;
 }
 
