@@ -46,7 +46,8 @@ cublasLtEpilogue_t backward_epilogue(Activation below) {
 // Milliseconds that the work takes on the stream, once it has been done before.
 float time(cudaStream_t stream, const std::function<void()>& work) {
   constexpr int kRuns = 20;
-  const auto start = make<Event>(cudaEventCreate), end = make<Event>(cudaEventCreate);
+  const auto start = make<Event>(cudaEventCreateWithFlags, unsigned{cudaEventDefault}),
+             end = make<Event>(cudaEventCreateWithFlags, unsigned{cudaEventDefault});
   work();
   check(cudaEventRecord(start.get(), stream));
   for (int i = 0; i < kRuns; ++i) work();

@@ -39,7 +39,9 @@ GraphExec record(cudaStream_t stream, const std::function<void()>& work) {
   Capture capture(stream);
   work();
   const Graph graph = capture.end();
-  auto exec = make<GraphExec>(cudaGraphInstantiate, graph.get(), 0ull);
+  cudaGraphExec_t made = nullptr;
+  check(cudaGraphInstantiate(&made, graph.get(), 0));
+  GraphExec exec(made);
   check(cudaGraphUpload(exec.get(), stream));
   return exec;
 }
