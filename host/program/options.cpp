@@ -50,8 +50,9 @@ void DeviceOptions::add_to(CLI::App& command) {
 
 std::unique_ptr<Backend> DeviceOptions::make_backend() const {
   if (device == "cpu") return make_cpu_backend(threads);
+  if (device == "cuda") return make_cuda_backend(cuda);
   const std::string refusal = cuda_refusal();
-  if (device == "cuda" || refusal.empty()) return make_cuda_backend(cuda);
+  if (refusal.empty()) return make_cuda_backend(cuda);
   fmt::print(stderr, "using the CPU: {}\n", refusal);
   return make_cpu_backend(threads);
 }

@@ -48,13 +48,19 @@ std::string summary_json(const TrainingResult& result, const TrainingSettings& s
 
 RunDirectory::RunDirectory(const std::filesystem::path& path) : path_(path) {
   std::error_code error;
-  std::filesystem::create_directories(path, error);
+  made_ = std::filesystem::create_directories(path, error);
   if (error || !std::filesystem::is_directory(path))
     throw Error(fmt::format("{}: expected a directory to write to, found {}", path.string(),
                             error ? error.message() : "a file"));
   if (access(path.c_str(), W_OK) != 0)
     throw Error(fmt::format("{}: expected a directory to write to, found {}", path.string(),
                             std::generic_category().message(errno)));
+}
+
+// A directory with files in it is not removed.
+RunDirectory::~RunDirectory() {
+  std::error_code ignored;
+  if (made_) std::filesystem::remove(path_, ignored);
 }
 
 void RunDirectory::write(const TrainingResult& result, const TrainingSettings& settings,

@@ -11,8 +11,11 @@ namespace softwarp {
 class RunDirectory {
  public:
   // Makes the directory if need be. Throws Error if that cannot be done, or if a file could not be written
-  // there.
+  // there. If nothing has been written in the end, a directory that was made is taken away again.
   explicit RunDirectory(const std::filesystem::path& path);
+  ~RunDirectory();
+  RunDirectory(const RunDirectory&) = delete;
+  RunDirectory& operator=(const RunDirectory&) = delete;
 
   // Each file is replaced as a whole or not at all.
   void write(const TrainingResult& result, const TrainingSettings& settings, const std::string& device) const;
@@ -23,6 +26,7 @@ class RunDirectory {
 
  private:
   std::filesystem::path path_;
+  bool made_ = false;
 };
 
 }  // namespace softwarp

@@ -1,23 +1,31 @@
-// A program on the simulated device that broke a rule, or left something behind, ends with exit code 70.
+// What the program on the simulated device has around its main. It ends with exit code 70 if a rule was
+// broken or something left behind. In its environment, SOFTWARP_DEVICE=86 makes it a device of compute
+// capability 8.6, and with SOFTWARP_FAULT_CALL=n the n-th call of CUDA or cuBLASLt fails, and the last line
+// on standard error names it.
 
 #include <cstdio>
 #include <cstdlib>
 
 #include "tests/simulator/simulator.h"
 
-namespace softwarp::simulator {
-namespace {
+// The linker's --wrap=main.
+extern "C" int __real_main(int argc, char** argv);
+extern "C" int __wrap_main(int argc, char** argv);
 
-void judge() {
+int __wrap_main(int argc, char** argv) {
+  using namespace softwarp::simulator;
+  if (const char* capability = std::getenv("SOFTWARP_DEVICE")) {
+    const int number = std::atoi(capability);
+    reset(1, device_of(number / 10, number % 10));
+  }
+  const char* const fault = std::getenv("SOFTWARP_FAULT_CALL");
+  if (fault != nullptr) inject({.call = std::atoll(fault)});
+
+  int status = __real_main(argc, argv);
   auto complaints = take_errors();
   for (const std::string& object : live_objects()) complaints.push_back("not released: " + object);
-  if (complaints.empty()) return;
   for (const std::string& complaint : complaints) std::fprintf(stderr, "simulator: %s\n", complaint.c_str());
-  std::fflush(nullptr);
-  std::_Exit(70);
+  if (!complaints.empty()) status = 70;
+  if (fault != nullptr) std::fprintf(stderr, "fault: %s\n", fault_hit().c_str());
+  return status;
 }
-
-const int registered = std::atexit(judge);
-
-}  // namespace
-}  // namespace softwarp::simulator

@@ -85,7 +85,8 @@ struct Fault {
   cublasStatus_t cublas = CUBLAS_STATUS_ALLOC_FAILED;
 };
 void inject(const Fault& fault);
-bool fault_hit();
+// The function that failed; empty: none has yet.
+std::string fault_hit();
 
 // From now on cuBLASLt finds no algorithm for this epilogue, as happens for some shapes and versions.
 void refuse_epilogue(cublasLtEpilogue_t epilogue);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "host/backend/error.h"
 
@@ -10,18 +11,17 @@ namespace softwarp::cuda {
 namespace {
 
 constexpr std::size_t kAlignment = 256;
-constexpr std::size_t kFirstPiece = 1 << 20;
+constexpr std::size_t kFirstPiece = std::size_t{1} << 20;
+constexpr std::size_t kLargestSpare = std::size_t{256} << 20;
 
-DeviceMemory allocate(std::size_t bytes) {
+// Null where there is not so much.
+DeviceMemory try_allocate(std::size_t bytes) {
   void* memory = nullptr;
   const cudaError_t status = cudaMalloc(&memory, bytes);
-  if (status == cudaErrorMemoryAllocation) {
-    cudaGetLastError();  // it is said below, and must not be said again by whoever asks next
-    std::size_t free = 0, total = 0;
-    check(cudaMemGetInfo(&free, &total));
-    throw Error(fmt::format("out of device memory: {} bytes asked for, {} of {} free", bytes, free, total));
-  }
-  check(status);
+  if (status == cudaErrorMemoryAllocation)
+    cudaGetLastError();  // an answer: it must not be said again to whoever asks next
+  else
+    check(status);
   return DeviceMemory(memory);
 }
 
@@ -33,9 +33,14 @@ Arena::Piece& Arena::piece_with(std::size_t bytes) {
     if (piece.room() >= bytes) return piece;
     all += piece.size;
   }
-  const std::size_t size = std::max(bytes, all);
-  pieces_.push_back({.memory = allocate(size), .size = size});
-  return pieces_.back();
+  for (const std::size_t size : {std::max(bytes, std::min(all, kLargestSpare)), bytes})
+    if (DeviceMemory memory = try_allocate(size)) {
+      pieces_.push_back({.memory = std::move(memory), .size = size});
+      return pieces_.back();
+    }
+  std::size_t free = 0, total = 0;
+  check(cudaMemGetInfo(&free, &total));
+  throw Error(fmt::format("out of device memory: {} bytes asked for, {} of {} free", bytes, free, total));
 }
 
 void* Arena::take(std::size_t bytes) {

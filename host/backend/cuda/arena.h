@@ -7,9 +7,10 @@
 
 namespace softwarp::cuda {
 
-// A run's memory on the device, in a few large pieces: each new one is as large as all before it together, so
-// that asking CUDA for memory ends with the set-up. What is handed out is aligned to 256 bytes and zeroed in
-// the order of the stream; a piece is used again once all of it has come back.
+// A run's memory on the device, in a few large pieces: each new one is as large as all before it together, up
+// to 256 MiB, if there is so much, so that asking CUDA for memory ends with the set-up. What is handed out is
+// aligned to 256 bytes and zeroed in the order of the stream; a piece is used again once all of it has come
+// back.
 class Arena {
  public:
   explicit Arena(cudaStream_t stream) : stream_(stream) {}

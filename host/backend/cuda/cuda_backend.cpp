@@ -84,11 +84,13 @@ class CudaBackend final : public Backend {
   void copy_out(const void* from, void* to, std::size_t bytes) override {
     copy_and_wait(from, to, bytes, cudaMemcpyDeviceToHost);
   }
-  // Waits: the host's memory is the caller's.
+  // Waits: the host's memory is the caller's, and nothing may be under way to it, not even after an error.
   void copy_and_wait(const void* from, void* to, std::size_t bytes, cudaMemcpyKind kind) {
     if (bytes == 0) return;
     check(cudaMemcpyAsync(to, from, bytes, kind, stream()));
-    wait();
+    const cudaError_t status = cudaStreamSynchronize(stream());
+    if (status != cudaSuccess) cudaStreamSynchronize(stream());
+    check(status);
   }
 
   void run_copy(const float* from, float* to, std::int64_t size) override {

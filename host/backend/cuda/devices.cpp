@@ -14,25 +14,6 @@
 namespace softwarp {
 namespace {
 
-struct Found {
-  int count = 0;
-  std::string refusal;  // of the driver
-};
-
-Found find_devices() {
-  Found found;
-  const cudaError_t status = cudaGetDeviceCount(&found.count);
-  cudaGetLastError();  // an answer, not a failure of whoever comes next
-  if (status == cudaErrorInsufficientDriver)
-    found.refusal = "there is no NVIDIA driver, or one older than this build's CUDA";
-  else if (status == cudaErrorNoDevice || (status == cudaSuccess && found.count == 0))
-    found.refusal = "the NVIDIA driver finds no device";
-  else if (status != cudaSuccess)
-    found.refusal = fmt::format("CUDA says {}, {}", cudaGetErrorName(status), cudaGetErrorString(status));
-  if (status != cudaSuccess) found.count = 0;
-  return found;
-}
-
 std::string version_text(int version) { return fmt::format("{}.{}", version / 1000, version % 1000 / 10); }
 
 CudaDevice describe(int index) {
@@ -51,30 +32,42 @@ CudaDevice describe(int index) {
   return device;
 }
 
+struct Listing {
+  std::vector<CudaDevice> devices;
+  std::string refusal;  // why none of them can be used; empty: one can
+};
+
+Listing list_devices() {
+  int count = 0;
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  cudaGetLastError();  // an answer: it must not be said again to whoever asks next
+  if (status == cudaErrorInsufficientDriver)
+    return {{}, "there is no NVIDIA driver, or one older than this build's CUDA"};
+  if (status == cudaErrorNoDevice || (status == cudaSuccess && count == 0))
+    return {{}, "the NVIDIA driver finds no device"};
+  if (status != cudaSuccess)
+    return {{}, fmt::format("CUDA says {}, {}", cudaGetErrorName(status), cudaGetErrorString(status))};
+  Listing listing;
+  for (int i = 0; i < count; ++i) listing.devices.push_back(describe(i));
+  const auto usable = [](const CudaDevice& device) { return device.refusal.empty(); };
+  if (std::ranges::none_of(listing.devices, usable))
+    listing.refusal = fmt::format("{}: {}", listing.devices.front().name, listing.devices.front().refusal);
+  return listing;
+}
+
 }  // namespace
 
-std::vector<CudaDevice> cuda_devices() {
-  std::vector<CudaDevice> devices;
-  const int count = find_devices().count;
-  for (int i = 0; i < count; ++i) devices.push_back(describe(i));
-  return devices;
-}
-
-std::string cuda_refusal() {
-  if (const Found found = find_devices(); !found.refusal.empty()) return found.refusal;
-  const auto devices = cuda_devices();
-  if (std::ranges::any_of(devices, [](const CudaDevice& d) { return d.refusal.empty(); })) return "";
-  return fmt::format("{}: {}", devices.front().name, devices.front().refusal);
-}
+std::vector<CudaDevice> cuda_devices() { return list_devices().devices; }
+std::string cuda_refusal() { return list_devices().refusal; }
 
 namespace cuda {
 
 std::string use_first_device() {
-  if (const std::string refusal = cuda_refusal(); !refusal.empty()) throw Error("no CUDA device: " + refusal);
-  const auto devices = cuda_devices();
-  const auto usable = std::ranges::find_if(devices, [](const CudaDevice& d) { return d.refusal.empty(); });
-  if (usable == devices.end()) throw Error("no CUDA device: none can be used any more");
-  check(cudaSetDevice(static_cast<int>(usable - devices.begin())));
+  const Listing listing = list_devices();
+  if (!listing.refusal.empty()) throw Error("no CUDA device: " + listing.refusal);
+  const auto usable =
+      std::ranges::find_if(listing.devices, [](const CudaDevice& d) { return d.refusal.empty(); });
+  check(cudaSetDevice(static_cast<int>(usable - listing.devices.begin())));
   return usable->name;
 }
 

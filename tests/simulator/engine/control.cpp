@@ -93,10 +93,10 @@ void reset_counters() {
 
 void inject(const Fault& fault) {
   state().fault = fault;
-  state().fault_hit = false;
+  state().fault_hit.clear();
 }
 
-bool fault_hit() { return state().fault_hit; }
+std::string fault_hit() { return state().fault_hit; }
 
 void refuse_epilogue(cublasLtEpilogue_t epilogue) { state().refused_epilogues.insert(epilogue); }
 

@@ -30,7 +30,7 @@ bool is_faulty(const char* name) {
   const auto found = state().calls.find(name);
   ++(found != state().calls.end() ? found->second : state().calls[name]);
   if (!state().fault || state().fault->call-- > 0) return false;
-  state().fault_hit = true;
+  state().fault_hit = name;
   return true;
 }
 

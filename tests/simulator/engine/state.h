@@ -30,7 +30,7 @@ struct State {
   std::map<std::string, std::int64_t, std::less<>> calls;
   HostCounters host;
   std::optional<Fault> fault;
-  bool fault_hit = false;
+  std::string fault_hit;
   std::set<cublasLtEpilogue_t> refused_epilogues;
   std::size_t memory_version = 0;  // changes with every allocation and release
 };

@@ -12,6 +12,8 @@ namespace {
 
 constexpr int kBlocksPerMultiprocessor = 32;
 constexpr std::size_t kReservedPerBlock = 1024;
+constexpr int kOldestBuiltFor =
+    75;  // compute capability, as if nvcc had compiled for that and all later ones
 
 cudaError_t check_device(int device) {
   return device >= 0 && device < state().device.count ? cudaSuccess : cudaErrorInvalidDevice;
@@ -133,6 +135,8 @@ cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute
 cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* kernel) {
   return call("cudaFuncGetAttributes", CallKind::plain, [&] {
     *attributes = {};
+    if (10 * state().device.major + state().device.minor < kOldestBuiltFor)
+      return cudaErrorNoKernelImageForDevice;
     attributes->maxThreadsPerBlock = 1024;
     attributes->numRegs = 32;
     attributes->ptxVersion = attributes->binaryVersion = 10 * state().device.major + state().device.minor;

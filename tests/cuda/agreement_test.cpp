@@ -1,0 +1,92 @@
+// A run on the CPU and one on a GPU are the same run: their losses agree step by step.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "host/backend/cuda/cuda_backend.h"
+#include "tests/cuda/training_run.h"
+#include "tests/simulator/testing.h"
+
+namespace softwarp {
+namespace {
+
+// Sums of floats in another order, and 200 steps that build on one another: the worst seen is 1e-4.
+constexpr double kLossBound = 5e-4;
+constexpr std::int64_t kSteps = 200;
+
+struct Case {
+  std::string name;
+  std::vector<std::int64_t> hidden;
+  Activation activation;
+  OptimizerKind optimizer;
+  DropoutRates dropout;
+};
+
+class CudaAgreement : public simulator::SimulatorTest, public testing::WithParamInterface<Case> {
+ protected:
+  static TrainingSettings settings() {
+    TrainingSettings settings;
+    settings.hidden = GetParam().hidden;
+    settings.activation = GetParam().activation;
+    settings.optimizer = GetParam().optimizer;
+    settings.dropout = GetParam().dropout;
+    settings.rate = GetParam().optimizer == OptimizerKind::sgd ? 0.1 : 1e-3;
+    settings.momentum = GetParam().optimizer == OptimizerKind::sgd ? 0.9 : 0;
+    settings.batch_size = 32;
+    settings.epochs = 2;
+    return settings;
+  }
+};
+
+double worst_difference(const std::vector<double>& a, const std::vector<double>& b) {
+  double worst = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) worst = std::max(worst, std::abs(a[i] - b[i]));
+  return worst;
+}
+
+// 3210 images are 100 batches of 32 and one of 10.
+TEST_P(CudaAgreement, WithTheCpuStepByStep) {
+  const TrainingRun on_cpu = run_steps(*make_cpu_backend(1), settings(), 3210, kSteps);
+  TrainingRun on_cuda;
+  {
+    const auto backend = make_cuda_backend();
+    on_cuda = run_steps(*backend, settings(), 3210, kSteps);
+  }
+  ASSERT_EQ(on_cpu.losses.size(), static_cast<std::size_t>(kSteps));
+  ASSERT_EQ(on_cuda.losses.size(), static_cast<std::size_t>(kSteps));
+  EXPECT_GT(on_cpu.losses.front(), 2 * on_cpu.losses.back()) << "nothing was learnt";
+  const double worst = worst_difference(on_cpu.losses, on_cuda.losses);
+  EXPECT_LE(worst, kLossBound);
+  std::printf("losses differ by at most %.1e\n", worst);
+}
+
+TEST_P(CudaAgreement, WithItself) {
+  const auto backend = make_cuda_backend();
+  const TrainingRun first = run_steps(*backend, settings(), 300, 10);
+  const TrainingRun second = run_steps(*backend, settings(), 300, 10);
+  EXPECT_EQ(first.losses, second.losses);
+  EXPECT_EQ(first.parameters, second.parameters);
+}
+
+std::vector<Case> cases() {
+  std::vector<Case> all;
+  for (const bool three : {false, true})
+    for (const Activation activation : {Activation::relu, Activation::gelu})
+      for (const OptimizerKind optimizer : {OptimizerKind::sgd, OptimizerKind::adamw})
+        for (const bool drops : {false, true})
+          all.push_back({std::string(three ? "ThreeLayers" : "TwoLayers") +
+                             (activation == Activation::relu ? "Relu" : "Gelu") +
+                             (optimizer == OptimizerKind::sgd ? "Sgd" : "Adamw") + (drops ? "Dropout" : ""),
+                         three ? std::vector<std::int64_t>{64, 32} : std::vector<std::int64_t>{128}, activation,
+                         optimizer, drops ? DropoutRates{.input = 0.1f, .hidden = 0.2f} : DropoutRates{}});
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(Networks, CudaAgreement, testing::ValuesIn(cases()),
+                         [](const auto& each) { return each.param.name; });
+
+}  // namespace
+}  // namespace softwarp

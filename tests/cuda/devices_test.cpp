@@ -1,0 +1,58 @@
+// Which devices are listed, and why one is refused.
+
+#include <gtest/gtest.h>
+
+#include "host/backend/cuda/cuda_backend.h"
+#include "host/backend/error.h"
+#include "tests/simulator/testing.h"
+
+namespace softwarp {
+namespace {
+
+class CudaDevices : public simulator::SimulatorTest {
+ protected:
+  // Nothing is listed as usable, and both ways to ask say why.
+  static void expect_refusal(const simulator::Device& device, const std::string& words) {
+    simulator::reset(1, device);
+    EXPECT_NE(cuda_refusal().find(words), std::string::npos) << cuda_refusal();
+    try {
+      make_cuda_backend();
+      ADD_FAILURE() << "no error";
+    } catch (const Error& error) {
+      EXPECT_EQ(std::string(error.what()).find("no CUDA device: "), 0u) << error.what();
+      EXPECT_NE(std::string(error.what()).find(words), std::string::npos) << error.what();
+    }
+    EXPECT_EQ(cudaGetLastError(), cudaSuccess) << "an answer is not left behind as an error";
+  }
+};
+
+TEST_F(CudaDevices, AreListedWithWhatMatters) {
+  simulator::reset(1, simulator::device_of(8, 6));
+  const auto devices = cuda_devices();
+  ASSERT_EQ(devices.size(), 1u);
+  EXPECT_EQ(devices[0].name, "0 Simulated sm_86");
+  EXPECT_EQ(devices[0].details.find("compute capability 8.6, "), 0u) << devices[0].details;
+  EXPECT_EQ(devices[0].refusal, "");
+  EXPECT_EQ(cuda_refusal(), "");
+}
+
+TEST_F(CudaDevices, AreRefusedWithAReason) {
+  simulator::Device none;
+  none.count = 0;
+  expect_refusal(none, "the NVIDIA driver finds no device");
+  EXPECT_TRUE(cuda_devices().empty());
+  simulator::Device no_driver;
+  no_driver.driver = cudaErrorInsufficientDriver;
+  expect_refusal(no_driver, "there is no NVIDIA driver, or one older than this build's CUDA");
+  EXPECT_TRUE(cuda_devices().empty());
+  simulator::Device broken;
+  broken.driver = cudaErrorInitializationError;
+  expect_refusal(broken, "CUDA says cudaErrorInitializationError");
+  simulator::Device old;
+  old.major = 6, old.minor = 1;
+  expect_refusal(old, "0 Simulated sm_61: this build has no kernels for its compute capability");
+  EXPECT_EQ(cuda_devices().size(), 1u);
+}
+
+}  // namespace
+}  // namespace softwarp

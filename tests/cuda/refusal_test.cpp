@@ -1,0 +1,116 @@
+// What the CUDA backend does when it is refused something.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "host/backend/cuda/cuda_backend.h"
+#include "host/backend/error.h"
+#include "tests/cuda/training_run.h"
+#include "tests/simulator/testing.h"
+
+namespace softwarp {
+namespace {
+
+class CudaRefusal : public simulator::SimulatorTest {
+ protected:
+  static TrainingRun run(Activation activation, const CudaOptions& options = {}) {
+    TrainingSettings settings;
+    settings.hidden = {48, 24};
+    settings.activation = activation;
+    settings.batch_size = 32;
+    settings.dropout = {};
+    settings.epochs = 1;
+    const auto backend = make_cuda_backend(options);
+    return run_steps(*backend, settings, 300, 10);
+  }
+  static void expect_near(const TrainingRun& found, const TrainingRun& expected) {
+    ASSERT_EQ(found.losses.size(), expected.losses.size());
+    for (std::size_t i = 0; i < found.losses.size(); ++i)
+      EXPECT_NEAR(found.losses[i], expected.losses[i], 1e-5) << "step " << i;
+  }
+};
+
+TEST_F(CudaRefusal, OfAnEpilogueChangesNoLoss) {
+  for (const Activation activation : {Activation::relu, Activation::gelu}) {
+    simulator::reset();
+    const TrainingRun fused = run(activation);
+    const auto products = simulator::counters().launches;
+    for (const cublasLtEpilogue_t epilogue :
+         {CUBLASLT_EPILOGUE_BIAS, CUBLASLT_EPILOGUE_BGRADB,
+          activation == Activation::relu ? CUBLASLT_EPILOGUE_RELU_AUX_BIAS : CUBLASLT_EPILOGUE_GELU_AUX_BIAS,
+          activation == Activation::relu ? CUBLASLT_EPILOGUE_DRELU_BGRAD : CUBLASLT_EPILOGUE_DGELU_BGRAD}) {
+      SCOPED_TRACE(testing::Message() << "epilogue " << epilogue);
+      simulator::reset();
+      simulator::refuse_epilogue(epilogue);
+      expect_near(run(activation), fused);
+      EXPECT_GT(simulator::counters().launches, products) << "our kernels did the work";
+    }
+  }
+}
+
+TEST_F(CudaRefusal, OfAllEpiloguesChangesNoLoss) {
+  for (const Activation activation : {Activation::relu, Activation::gelu, Activation::tanh, Activation::sigmoid}) {
+    simulator::reset();
+    const TrainingRun fused = run(activation);
+    for (const auto epilogue :
+         {CUBLASLT_EPILOGUE_BIAS, CUBLASLT_EPILOGUE_BGRADB, CUBLASLT_EPILOGUE_RELU_AUX_BIAS, CUBLASLT_EPILOGUE_RELU_BIAS,
+          CUBLASLT_EPILOGUE_GELU_AUX_BIAS, CUBLASLT_EPILOGUE_GELU_BIAS, CUBLASLT_EPILOGUE_DRELU_BGRAD,
+          CUBLASLT_EPILOGUE_DGELU_BGRAD})
+      simulator::refuse_epilogue(epilogue);
+    expect_near(run(activation), fused);
+  }
+}
+
+TEST_F(CudaRefusal, OfAPlainProductIsAnError) {
+  simulator::refuse_epilogue(CUBLASLT_EPILOGUE_DEFAULT);
+  EXPECT_THROW(run(Activation::relu), Error);
+}
+
+TEST_F(CudaRefusal, OfTheSlowerWayChangesNoLoss) {
+  const TrainingRun fused = run(Activation::relu);
+  expect_near(run(Activation::relu, {.tune = true}), fused);
+}
+
+TEST_F(CudaRefusal, OfDigitsIsWhatThePrecisionSays) {
+  const TrainingRun exact = run(Activation::relu);
+  for (const auto& [name, precision] : kCudaPrecisions) {
+    SCOPED_TRACE(name);
+    const TrainingRun rounded = run(Activation::relu, {.precision = precision});
+    double worst = 0;
+    for (std::size_t i = 0; i < exact.losses.size(); ++i)
+      worst = std::max(worst, std::abs(rounded.losses[i] - exact.losses[i]));
+    EXPECT_LE(worst, 0.05);
+    EXPECT_EQ(worst > 0, precision != CudaPrecision::fp32);
+  }
+}
+
+TEST_F(CudaRefusal, OfMemorySaysHowMuchWasAskedForAndHowMuchIsFree) {
+  simulator::Device small;
+  small.memory = std::size_t{64} << 20;
+  simulator::reset(1, small);
+  const auto backend = make_cuda_backend();
+  try {
+    backend->make_array<float>(std::int64_t{1} << 30);
+    ADD_FAILURE() << "no error";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("out of device memory: 4294967296 bytes asked for, "), std::string::npos)
+        << error.what();
+  }
+  EXPECT_EQ(backend->make_array<float>(10).size(), 10) << "and the backend goes on";
+}
+
+// Pieces of the arena are used again once all that lay in them has come back.
+TEST_F(CudaRefusal, IsNotWhatRepeatedUseLeadsTo) {
+  const auto backend = make_cuda_backend();
+  backend->make_array<float>(1 << 18);
+  const auto before = simulator::host_counters().allocations;
+  for (int i = 0; i < 100; ++i) {
+    const auto a = backend->make_array<float>(1 << 18), b = backend->make_array<float>(1 << 10);
+    EXPECT_NE(a.data(), b.data());
+  }
+  EXPECT_LE(simulator::host_counters().allocations, before + 1);
+}
+
+}  // namespace
+}  // namespace softwarp
