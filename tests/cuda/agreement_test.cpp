@@ -80,8 +80,9 @@ std::vector<Case> cases() {
           all.push_back({std::string(three ? "ThreeLayers" : "TwoLayers") +
                              (activation == Activation::relu ? "Relu" : "Gelu") +
                              (optimizer == OptimizerKind::sgd ? "Sgd" : "Adamw") + (drops ? "Dropout" : ""),
-                         three ? std::vector<std::int64_t>{64, 32} : std::vector<std::int64_t>{128}, activation,
-                         optimizer, drops ? DropoutRates{.input = 0.1f, .hidden = 0.2f} : DropoutRates{}});
+                         three ? std::vector<std::int64_t>{64, 32} : std::vector<std::int64_t>{128},
+                         activation, optimizer,
+                         drops ? DropoutRates{.input = 0.1f, .hidden = 0.2f} : DropoutRates{}});
   return all;
 }
 

@@ -50,13 +50,14 @@ TEST_F(CudaRefusal, OfAnEpilogueChangesNoLoss) {
 }
 
 TEST_F(CudaRefusal, OfAllEpiloguesChangesNoLoss) {
-  for (const Activation activation : {Activation::relu, Activation::gelu, Activation::tanh, Activation::sigmoid}) {
+  for (const Activation activation :
+       {Activation::relu, Activation::gelu, Activation::tanh, Activation::sigmoid}) {
     simulator::reset();
     const TrainingRun fused = run(activation);
     for (const auto epilogue :
-         {CUBLASLT_EPILOGUE_BIAS, CUBLASLT_EPILOGUE_BGRADB, CUBLASLT_EPILOGUE_RELU_AUX_BIAS, CUBLASLT_EPILOGUE_RELU_BIAS,
-          CUBLASLT_EPILOGUE_GELU_AUX_BIAS, CUBLASLT_EPILOGUE_GELU_BIAS, CUBLASLT_EPILOGUE_DRELU_BGRAD,
-          CUBLASLT_EPILOGUE_DGELU_BGRAD})
+         {CUBLASLT_EPILOGUE_BIAS, CUBLASLT_EPILOGUE_BGRADB, CUBLASLT_EPILOGUE_RELU_AUX_BIAS,
+          CUBLASLT_EPILOGUE_RELU_BIAS, CUBLASLT_EPILOGUE_GELU_AUX_BIAS, CUBLASLT_EPILOGUE_GELU_BIAS,
+          CUBLASLT_EPILOGUE_DRELU_BGRAD, CUBLASLT_EPILOGUE_DGELU_BGRAD})
       simulator::refuse_epilogue(epilogue);
     expect_near(run(activation), fused);
   }
@@ -94,7 +95,8 @@ TEST_F(CudaRefusal, OfMemorySaysHowMuchWasAskedForAndHowMuchIsFree) {
     backend->make_array<float>(std::int64_t{1} << 30);
     ADD_FAILURE() << "no error";
   } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find("out of device memory: 4294967296 bytes asked for, "), std::string::npos)
+    EXPECT_NE(std::string(error.what()).find("out of device memory: 4294967296 bytes asked for, "),
+              std::string::npos)
         << error.what();
   }
   EXPECT_EQ(backend->make_array<float>(10).size(), 10) << "and the backend goes on";

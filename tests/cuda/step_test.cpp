@@ -89,8 +89,9 @@ TEST_F(CudaStep, IsOneCallOfTheHost) {
   EXPECT_EQ(cost.synchronizations, 0);
 }
 
-// A pixel is a byte in and a float out, with 9 bytes of index, label and target an image; a logit is read and its
-// gradient written, with the target and its logit a row; an optimizer moves its buffers' floats in and out.
+// A pixel is a byte in and a float out, with 9 bytes of index, label and target an image; a logit is read and
+// its gradient written, with the target and its logit a row; an optimizer moves its buffers' floats in and
+// out.
 TEST_F(CudaStep, MovesNoMoreBytesThanItMust) {
   for (const std::int64_t batch : {32, 128, 256})
     for (const bool adamw : {false, true}) {

@@ -24,14 +24,15 @@ struct TrainingRun {
   std::vector<float> parameters;
 };
 
-// `count` images in batches as the settings have them, for `steps` steps. before_step(i) and the wait that reading
-// losses takes surround each step, if wanted.
+// `count` images in batches as the settings have them, for `steps` steps. before_step(i) and the wait that
+// reading losses takes surround each step, if wanted.
 class StepByStep {
  public:
   StepByStep(Backend& backend, const TrainingSettings& settings, std::int64_t count)
       : data_(backend, take(training_images(), count)),
         trainer_(backend, settings,
-                 {.inputs = 784, .hidden = settings.hidden, .classes = 10, .activation = settings.activation}, data_) {}
+                 {.inputs = 784, .hidden = settings.hidden, .classes = 10, .activation = settings.activation},
+                 data_) {}
 
   Trainer& trainer() { return trainer_; }
 
