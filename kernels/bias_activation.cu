@@ -4,6 +4,7 @@
 
 #include <cuda_runtime.h>
 
+#include "kernels/dependency.cuh"
 #include "kernels/launch.h"
 #include "kernels/training_ops.h"
 #include "kernels/vector.cuh"
@@ -23,6 +24,7 @@ __global__ void __launch_bounds__(kThreads)
     bias_activation_kernel(Activation kind, const ConstMatrixView<float> z, const float* b,
                            const MatrixView<float> sums, const MatrixView<float> y, unsigned column_blocks) {
   __shared__ Vector<float, kWidth> biases[kWarpLanes];
+  wait_for_earlier_kernels();
   const int lane = static_cast<int>(threadIdx.x) % kWarpLanes,
             warp = static_cast<int>(threadIdx.x) / kWarpLanes;
   const std::int64_t j = (static_cast<std::int64_t>(blockIdx.x % column_blocks) * kWarpLanes + lane) * kWidth;
@@ -62,6 +64,7 @@ __global__ void __launch_bounds__(kThreads)
                                     const ConstMatrixView<float> y, const ConstMatrixView<float> dy,
                                     const MatrixView<float> dz, float* db) {
   __shared__ float sums[kSharers][kLanes * kWidth];
+  wait_for_earlier_kernels();
   const int lane = static_cast<int>(threadIdx.x) % kLanes, sharer = static_cast<int>(threadIdx.x) / kLanes;
   const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * kLanes * kWidth,
                      j = first + lane * kWidth;

@@ -3,6 +3,7 @@
 
 #include <cuda_runtime.h>
 
+#include "kernels/dependency.cuh"
 #include "kernels/launch.h"
 #include "kernels/training_ops.h"
 #include "kernels/vector.cuh"
@@ -18,6 +19,7 @@ __global__ void __launch_bounds__(kThreads)
     count_nonfinite_kernel(const float* values, std::int64_t size, unsigned long long* count) {
   const int head = elements_past_border<kWidth>(values);
   const auto first = static_cast<std::int64_t>(blockIdx.x) * kThreads * kVectors * kWidth - head;
+  wait_for_earlier_kernels();
   float v[kVectors][kWidth] = {};
 #pragma unroll
   for (int i = 0; i < kVectors; ++i)

@@ -19,7 +19,7 @@ DeviceLimits ask() {
   check(cudaDeviceGetAttribute(&shared_bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
   check(cudaDeviceGetAttribute(&limits.multiprocessors, cudaDevAttrMultiProcessorCount, device));
   limits.shared_bytes = static_cast<std::size_t>(shared_bytes);
-  limits.clusters = major >= 9;
+  limits.clusters = limits.early_launch = major >= 9;
   return limits;
 }
 

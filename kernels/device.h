@@ -9,6 +9,7 @@ struct DeviceLimits {
   int multiprocessors = 0;
   std::size_t shared_bytes = 0;  // that a block may have once its kernel has opted in
   bool clusters = false;         // blocks that read each other's shared memory: compute capability 9.0 on
+  bool early_launch = false;     // of a kernel that waits by itself for those before it: the same
 
   bool operator==(const DeviceLimits&) const = default;
 };

@@ -1,6 +1,7 @@
 // Inverted dropout. Bound by memory: 8 bytes an element. A thread takes four neighbours, one access, and two
 // threads draw the same Philox call for the eight that share it: arithmetic is there in plenty.
 
+#include "kernels/dependency.cuh"
 #include "kernels/dropout.h"
 
 #include <cuda_runtime.h>
@@ -20,6 +21,7 @@ __global__ void __launch_bounds__(kThreads)
                    const TrainingState* state, float* y, bool aligned) {
   __shared__ std::uint64_t seed;
   __shared__ std::int64_t step;
+  wait_for_earlier_kernels();
   const std::int64_t access =
       static_cast<std::int64_t>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
   const std::int64_t first = access * kWidth;

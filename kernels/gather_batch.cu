@@ -4,6 +4,7 @@
 
 #include <cuda_runtime.h>
 
+#include "kernels/dependency.cuh"
 #include "kernels/launch.h"
 #include "kernels/training_ops.h"
 #include "kernels/vector.cuh"
@@ -19,6 +20,7 @@ __global__ void __launch_bounds__(kThreads)
     gather_kernel(const DatasetView data, const std::int32_t* order, const TrainingState* state,
                   const MatrixView<float> batch, std::int32_t* targets, int accesses) {
   __shared__ std::int64_t sample;
+  wait_for_earlier_kernels();
   const std::int64_t r = blockIdx.x;
   if (threadIdx.x == 0) {
     const std::int64_t at = load_one(&state->position) + r;

@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "kernels/device.h"
 #include "kernels/error.h"
 #include "kernels/sizes.h"
 
@@ -44,18 +45,27 @@ template <class... Params, class... Args>
 void launch(const LaunchHere& on, void (*kernel)(Params...), Args&&... args) {
   if (on.grid == 0) return;
   expects(on.grid > 0 && on.grid <= std::numeric_limits<std::int32_t>::max(), "a grid of 31 bits", on.where);
-  cudaLaunchAttribute cluster{};
-  cluster.id = cudaLaunchAttributeClusterDimension;
-  cluster.val.clusterDim.x = static_cast<unsigned>(on.cluster);
-  cluster.val.clusterDim.y = 1;
-  cluster.val.clusterDim.z = 1;
+  cudaLaunchAttribute attributes[2]{};
+  unsigned count = 0;
+  if (device_limits().early_launch) {  // the kernel waits by itself for what is before it: dependency.cuh
+    cudaLaunchAttribute& early = attributes[count++];
+    early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    early.val.programmaticStreamSerializationAllowed = 1;
+  }
+  if (on.cluster > 1) {
+    cudaLaunchAttribute& cluster = attributes[count++];
+    cluster.id = cudaLaunchAttributeClusterDimension;
+    cluster.val.clusterDim.x = static_cast<unsigned>(on.cluster);
+    cluster.val.clusterDim.y = 1;
+    cluster.val.clusterDim.z = 1;
+  }
   cudaLaunchConfig_t config{};
   config.gridDim = dim3(static_cast<unsigned>(on.grid));
   config.blockDim = dim3(static_cast<unsigned>(on.block));
   config.dynamicSmemBytes = on.shared_bytes;
   config.stream = on.stream;
-  config.attrs = &cluster;
-  config.numAttrs = on.cluster > 1 ? 1 : 0;
+  config.attrs = attributes;
+  config.numAttrs = count;
   check(cudaLaunchKernelEx(&config, kernel, std::forward<Args>(args)...), on.where);
 }
 

@@ -102,6 +102,7 @@ template <class Op, int kWidth>
 __global__ void __launch_bounds__(512, 1) held_middle_kernel(const Op op, const MiddleGeometry geometry) {
   constexpr int kVectors = middle_held(kWidth, Op::kInputs);
   const MiddleShare<kWidth> share(geometry);
+  wait_for_earlier_kernels();
   const auto place = op.place(0);
   Vector<InputOf<Op>, kWidth> in[Op::kInputs][kVectors];
   Vector<InputOf<Op>, 1> column[Op::kInputs][kVectors];
@@ -134,6 +135,7 @@ template <class Op, int kWidth>
 __global__ void __launch_bounds__(512, 1) streamed_middle_kernel(const Op op, const MiddleGeometry geometry) {
   constexpr int kVectors = 4 / Op::kInputs;
   const MiddleShare<kWidth> share(geometry);
+  wait_for_earlier_kernels();
   const auto place = op.place(0);
   Vector<InputOf<Op>, kWidth> in[Op::kInputs][kVectors];
   Vector<InputOf<Op>, 1> column[Op::kInputs][kVectors];

@@ -5,6 +5,7 @@
 
 #include <cuda_runtime.h>
 
+#include "kernels/dependency.cuh"
 #include "kernels/launch.h"
 #include "kernels/ticket.cuh"
 #include "kernels/training_ops.h"
@@ -50,6 +51,7 @@ __global__ void __launch_bounds__(kThreads)
     sgd_kernel(const ParameterBuffers p, const SgdOptions options, const Schedule schedule,
                TrainingState* state, std::int64_t rows, bool aligned) {
   __shared__ float rate;
+  wait_for_earlier_kernels();
   const std::int64_t first = first_of_thread();
   const bool remembers = options.momentum != 0;
   Floats values = load_floats(p.values, first, p.size, aligned);
@@ -71,6 +73,7 @@ __global__ void __launch_bounds__(kThreads)
     adamw_kernel(const ParameterBuffers p, const AdamwOptions options, const Schedule schedule,
                  TrainingState* state, std::int64_t rows, bool aligned) {
   __shared__ AdamwStep step;
+  wait_for_earlier_kernels();
   const std::int64_t first = first_of_thread();
   Floats values = load_floats(p.values, first, p.size, aligned);
   const Floats gradients = load_floats(p.gradients, first, p.size, aligned);
@@ -92,6 +95,7 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 __global__ void advance_kernel(TrainingState* state, std::int64_t rows) {
+  wait_for_earlier_kernels();
   store_one(load_one(&state->position) + rows, &state->position);
 }
 

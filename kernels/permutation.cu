@@ -5,6 +5,7 @@
 
 #include <cub/device/device_radix_sort.cuh>
 
+#include "kernels/dependency.cuh"
 #include "kernels/launch.h"
 #include "kernels/random.h"
 #include "kernels/training_ops.h"
@@ -19,6 +20,7 @@ constexpr int kKeyBits = 32;
 __global__ void __launch_bounds__(kThreads)
     permutation_keys_kernel(std::uint64_t seed, std::int64_t epoch, std::int64_t count, std::uint32_t* keys,
                             std::int32_t* indices) {
+  wait_for_earlier_kernels();
   const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
   if (i >= count) return;
   store_one(permutation_key(seed, epoch, i), keys + i);

@@ -1,5 +1,6 @@
 // The launches of cross_entropy_op.cuh, and the sum of the targets' weights.
 
+#include "kernels/dependency.cuh"
 #include "kernels/softmax_cross_entropy.h"
 
 #include <cuda_bf16.h>
@@ -18,6 +19,7 @@ constexpr std::size_t kTicketBytes = 256;
 __global__ void __launch_bounds__(kMostThreads)
     weight_kernel(const std::int32_t* targets, std::int64_t rows, std::int64_t cols,
                   const CrossEntropyOptions options, float* weight) {
+  wait_for_earlier_kernels();
   double sum = 0;
   for (std::int64_t r = static_cast<std::int64_t>(threadIdx.x); r < rows; r += blockDim.x) {
     const std::int32_t target = load_one(targets + r);

@@ -7,6 +7,7 @@
 #include <cuda_fp16.h>
 
 #include "kernels/arithmetic.cuh"
+#include "kernels/dependency.cuh"
 #include "kernels/launch.h"
 #include "kernels/softmax.h"
 #include "kernels/vector.cuh"
@@ -26,6 +27,7 @@ template <int kWidth, class T>
 __global__ void __launch_bounds__(kThreads)
     jacobian_kernel(const ConstMatrixView<T> y, const MatrixView<T> jacobian, int rows_of_y, int parts,
                     bool staged) {
+  wait_for_earlier_kernels();
   using A = Accumulate<T>;
   const auto block = static_cast<std::int64_t>(blockIdx.x);
   // Either some whole rows of y, or one of `parts` parts of a single row's block.

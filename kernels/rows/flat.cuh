@@ -46,6 +46,7 @@ __global__ void __launch_bounds__(kSmallBlock, 7) flat_rows_kernel(const Op op, 
   using U = typename Op::Output;
   constexpr int kElements = flat_elements(Op::kElementBytes);
   const RowTeam team(geometry);
+  wait_for_earlier_kernels();
   const int cols = static_cast<int>(op.cols());
   const int most = static_cast<int>(blockDim.x) / geometry.team;
   const auto first_row = static_cast<std::int64_t>(blockIdx.x) * most;

@@ -15,6 +15,7 @@ template <class Op, int kVectors>
 __global__ void __launch_bounds__(kMostThreads, kHeldBlocks<Op, kVectors>)
     held_rows_kernel(const Op op, const RowGeometry geometry) {
   RowTeam team(geometry);
+  wait_for_earlier_kernels();
   const auto row = op.open(team.row, team.lanes);
   const auto share = share_of(op, row, team, geometry.wide);
   const auto window = share.template window<int>(0);

@@ -19,6 +19,7 @@
 //   from_input(finish, in, i, window)      -> the same, of vectors that were read again
 //   close(row, finish, of_row, share)      what is left to do when a block has written its rows
 
+#include "kernels/dependency.cuh"
 #include "kernels/rows/access.cuh"
 
 namespace softwarp {

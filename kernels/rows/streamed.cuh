@@ -91,6 +91,7 @@ __global__ void __launch_bounds__(kMostThreads, 1)
     streamed_rows_kernel(const Op op, const RowGeometry geometry, const StreamPart part,
                          typename Op::Summary* slices) {
   RowTeam team(geometry);
+  wait_for_earlier_kernels();
   const auto row = op.open(team.row, team.lanes);
   const auto share = share_of(op, row, team, geometry.wide);
   auto of_row = Op::Summary::neutral();

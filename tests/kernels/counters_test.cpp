@@ -116,7 +116,10 @@ std::int64_t cols_of(double kilobytes) {
 // Of a device so small that no row is worth splitting.
 DeviceLimits limits_of(int major, int minor) {
   const simulator::Device device = simulator::device_of(major, minor);
-  return {.multiprocessors = 1, .shared_bytes = device.shared_per_block_optin, .clusters = major >= 9};
+  return {.multiprocessors = 1,
+          .shared_bytes = device.shared_per_block_optin,
+          .clusters = major >= 9,
+          .early_launch = major >= 9};
 }
 
 TYPED_TEST(RowCost, IsOneReadAndOneWriteUpToWhatAClusterHolds) {
