@@ -9,7 +9,7 @@ help:
 	@echo
 	@echo '  make train         build, then train on MNIST: on the GPU if there is one, otherwise on the CPU'
 	@echo '  make test          build and run the tests'
-	@echo '  make bench         build and run the benchmarks'
+	@echo '  make bench         build and run a short selection of the benchmarks; the results are in bench-results/'
 	@echo '  make format        lay out the sources with clang-format'
 	@echo '  make check-format  say where they are not so laid out'
 	@echo '  make clean         remove what was built'
@@ -34,11 +34,9 @@ test: build/cpu/build.ninja
 	cmake --build --preset cpu
 	ctest --preset cpu --parallel $$(nproc) $(ARGS)
 
-bench: build/cpu/build.ninja
-	cmake --build --preset cpu
-	@found=$$(find build/cpu/bench -type f -name '*_bench' | sort); \
-	test -n "$$found" || { echo 'no benchmarks in build/cpu/bench' >&2; exit 1; }; \
-	for program in $$found; do echo "== $$program"; $$program $(ARGS) || exit 1; done
+bench: build/bench/build.ninja
+	cmake --build --preset bench
+	bench/run.sh build/bench/bench bench-results
 
 format: packages
 	@cmake/check_format.sh --fix

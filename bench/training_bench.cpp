@@ -1,25 +1,28 @@
-// What a training step costs beside its matrix products: an epoch of SGD on MNIST-sized random data, and the
-// same number of bare oneDNN products of the same shapes, one after the other in one process. `ratio` is the
-// median of their quotients; 1 would mean that gathering, activations, loss, update and shuffling were free.
+// What a training step costs, and of it the parts: an epoch of SGD on MNIST-sized random data, then each part
+// over and over by itself; on the CPU also the bare oneDNN products of the same shapes, which a step cannot
+// do without. `ratio` is the step divided by them: 1 would mean that everything else is free. And how long it
+// takes until 98 % of MNIST's test images are told right.
 
 #include <benchmark/benchmark.h>
+#include <fmt/format.h>
 #include <omp.h>
 
 #include <algorithm>
-#include <chrono>
 #include <dnnl.hpp>
 #include <random>
-#include <unordered_map>
 
+#include "bench/bare_product.h"
+#include "bench/contest.h"
+#include "bench/devices.h"
 #include "host/data/resident.h"
+#include "host/training/evaluation.h"
 #include "host/training/trainer.h"
 
 namespace softwarp {
 namespace {
 
-using dnnl::memory;
-
 constexpr std::int64_t kImages = 60000;
+const std::vector<std::vector<std::int64_t>> kNetworks = {{128}, {512, 512}, {1024, 1024}};
 
 const Dataset& random_images() {
   static const Dataset data = [] {
@@ -39,35 +42,18 @@ const Dataset& random_images() {
   return data;
 }
 
-// c [m, n] = a [m, k] b [k, n]; a transposed operand is stored the other way round.
-class BareProduct {
- public:
-  BareProduct(std::int64_t m, std::int64_t n, std::int64_t k, bool a_transposed, bool b_transposed)
-      : stream_(engine()) {
-    const auto random_memory = [](std::int64_t rows, std::int64_t cols, bool transposed) {
-      const memory::dims strides = transposed ? memory::dims{1, rows} : memory::dims{cols, 1};
-      memory made({{rows, cols}, memory::data_type::f32, strides}, engine());
-      std::mt19937 random(1);
-      auto* values = static_cast<float*>(made.get_data_handle());
-      for (std::int64_t i = 0; i < rows * cols; ++i) values[i] = static_cast<float>(random()) * 0x1p-32f;
-      return made;
-    };
-    const memory a = random_memory(m, k, a_transposed), b = random_memory(k, n, b_transposed);
-    const memory c = random_memory(m, n, false);
-    product_ = dnnl::matmul({{a.get_desc(), b.get_desc(), c.get_desc()}, engine()});
-    arguments_ = {{DNNL_ARG_SRC, a}, {DNNL_ARG_WEIGHTS, b}, {DNNL_ARG_DST, c}};
-  }
-  void run() { product_.execute(stream_, arguments_); }
+TrainingSettings sgd_settings(const std::vector<std::int64_t>& hidden, std::int64_t batch) {
+  TrainingSettings settings;
+  settings.hidden = hidden;
+  settings.dropout = {0, 0};
+  settings.optimizer = OptimizerKind::sgd;
+  settings.schedule = ScheduleKind::constant;
+  settings.rate = 0.01;
+  settings.batch_size = batch;
+  return settings;
+}
 
- private:
-  static const dnnl::engine& engine() {
-    static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
-    return engine;
-  }
-  dnnl::stream stream_;
-  dnnl::matmul product_;
-  std::unordered_map<int, memory> arguments_;
-};
+MlpShape mnist_shape(const std::vector<std::int64_t>& hidden) { return {784, hidden, 10, Activation::relu}; }
 
 std::vector<BareProduct> bare_step(const MlpShape& shape, std::int64_t batch) {
   std::vector<BareProduct> products;
@@ -80,64 +66,151 @@ std::vector<BareProduct> bare_step(const MlpShape& shape, std::int64_t batch) {
   return products;
 }
 
-template <class F>
-double seconds_of(F f) {
-  const auto start = std::chrono::steady_clock::now();
-  f();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2),
-                   values.end());
-  return values[values.size() / 2];
-}
-
-void step_against_its_products(benchmark::State& state, const std::vector<std::int64_t>& hidden) {
-  const auto threads = static_cast<int>(state.range(0));
-  const auto batch = state.range(1);
-  const auto backend = make_cpu_backend(threads);
-  TrainingSettings settings;
-  settings.hidden = hidden;
-  settings.dropout = {0, 0};
-  settings.optimizer = OptimizerKind::sgd;
-  settings.schedule = ScheduleKind::constant;
-  settings.rate = 0.01;
-  settings.batch_size = batch;
-  const ResidentDataset data(*backend, random_images());
-  const MlpShape shape{784, hidden, 10, Activation::relu};
-  Trainer trainer(*backend, settings, shape, data);
-  omp_set_num_threads(threads);
-  std::vector<BareProduct> products = bare_step(shape, batch);
-
-  std::vector<double> steps, bare, ratios;
-  const auto count = trainer.steps_per_epoch();
-  for (auto _ : state) {
-    steps.push_back(seconds_of([&] { trainer.run_epoch([] { return true; }); }) / static_cast<double>(count));
-    bare.push_back(seconds_of([&] {
-                     for (std::int64_t i = 0; i < count; ++i)
-                       for (BareProduct& product : products) product.run();
-                   }) /
-                   static_cast<double>(count));
-    ratios.push_back(steps.back() / bare.back());
-    state.SetIterationTime(steps.back());
+// The parts of a step, each by itself.
+class Parts {
+ public:
+  Parts(Backend& backend, const TrainingSettings& settings, const MlpShape& shape,
+        const ResidentDataset& data)
+      : backend_(backend),
+        data_(data),
+        mlp_(backend, shape),
+        pass_(mlp_, settings.batch_size, /*trains=*/true),
+        optimizer_(mlp_, optimizer_settings(settings, 1)),
+        order_(backend.make_array<std::int32_t>(data.count())),
+        targets_(backend.make_array<std::int32_t>(settings.batch_size)),
+        state_(backend.make_array<TrainingState>(1)),
+        sums_(backend.make_array<CrossEntropySums>(1)),
+        dlogits_(backend.make_matrix(settings.batch_size, shape.classes)) {
+    mlp_.initialize(Initialization::kaiming, 1);
+    backend.permutation(1, 0, order_.data(), data.count());
+    gather();
+    gather_ = backend.record([this] { gather(); });
+    layers_ = backend.record([this] {
+      pass_.forward();
+      pass_.backward(optimizer_.gradients());
+    });
+    loss_ = backend.record([this] {
+      backend_.softmax_cross_entropy(pass_.logits(), targets_.data(), {.all_count = true}, nullptr,
+                                     dlogits_.view(), sums_.data());
+    });
+    update_ = backend.record([this] { optimizer_.step(state_.data(), 0); });
   }
-  state.counters["step_us"] = 1e6 * median(steps);
-  state.counters["gemm_us"] = 1e6 * median(bare);
-  state.counters["ratio"] = median(ratios);
-  state.counters["samples/s"] = static_cast<double>(kImages) / static_cast<double>(count) / median(steps);
+
+  double gather_seconds() { return timed(gather_); }
+  double layers_seconds() { return timed(layers_); }  // forward and backward
+  double loss_seconds() { return timed(loss_); }
+  double update_seconds() { return timed(update_); }
+
+ private:
+  void gather() {
+    backend_.gather_batch(data_.view(), order_.data(), state_.data(), pass_.input(), targets_.data());
+  }
+  double timed(const std::function<void()>& work) {
+    constexpr int kRuns = 20;
+    return seconds_of(kRuns, work, [this] { backend_.wait(); });
+  }
+
+  Backend& backend_;
+  const ResidentDataset& data_;
+  Mlp mlp_;
+  Pass pass_;
+  Optimizer optimizer_;
+  Array<std::int32_t> order_, targets_;
+  Array<TrainingState> state_;
+  Array<CrossEntropySums> sums_;
+  Matrix dlogits_;
+  std::function<void()> gather_, layers_, loss_, update_;
+};
+
+void step(benchmark::State& state, const BenchDevice& device, const std::vector<std::int64_t>& hidden,
+          std::int64_t batch) {
+  const auto backend = device.make({});
+  const TrainingSettings settings = sgd_settings(hidden, batch);
+  const MlpShape shape = mnist_shape(hidden);
+  const ResidentDataset data(*backend, random_images());
+  Trainer trainer(*backend, settings, shape, data);
+  Parts parts(*backend, settings, shape, data);
+  std::vector<BareProduct> products;
+  if (device.is_cpu) products = bare_step(shape, batch);
+
+  const auto steps = static_cast<int>(trainer.steps_per_epoch());
+  Contest contest;
+  contest.add(
+      {"step", [&] { return seconds_of(1, [&] { trainer.run_epoch([] { return true; }); }) / steps; }});
+  contest.add({"gather", [&] { return parts.gather_seconds(); }});
+  contest.add({"layers", [&] { return parts.layers_seconds(); }});
+  contest.add({"loss", [&] { return parts.loss_seconds(); }});
+  contest.add({"update", [&] { return parts.update_seconds(); }});
+  if (device.is_cpu)
+    contest.add({"products", [&] {
+                   return seconds_of(std::max(steps / 4, 1), [&] {
+                     for (BareProduct& product : products) product.run();
+                   });
+                 }});
+  contest.run(state);
+  auto& counters = state.counters;
+  const double parts_us =
+      counters["gather_us"] + counters["layers_us"] + counters["loss_us"] + counters["update_us"];
+  counters["other_us"] = counters["step_us"] - parts_us;
+  counters["samples/s"] = 1e6 * static_cast<double>(kImages) / steps / counters["step_us"];
+  if (device.is_cpu) counters["ratio"] = counters["vs_products"];
 }
 
-void threads_and_batch(benchmark::internal::Benchmark* b) {
-  b->ArgNames({"threads", "batch"})->UseManualTime()->Iterations(9)->Unit(benchmark::kMicrosecond);
-  b->Args({1, 128});
-  if (omp_get_num_procs() > 1) b->Args({omp_get_num_procs(), 128});
+// The defaults of `softwarp train`, seed by seed, looked at after each epoch.
+void time_to_98(benchmark::State& state, const BenchDevice& device) {
+  constexpr std::int64_t kMostEpochs = 12;
+  static const DataPair mnist = load_data("mnist");
+  const auto backend = device.make({});
+  const ResidentDataset train(*backend, mnist.train), test(*backend, mnist.test);
+  std::vector<double> seconds, epochs;
+  TrainingSettings settings;
+  for (auto _ : state) {
+    Trainer trainer(*backend, settings, mnist_shape(settings.hidden), train);
+    Evaluation evaluation(trainer.mlp(), test);
+    double trained = 0;
+    std::int64_t epoch = 0;
+    do {
+      if (++epoch > kMostEpochs) return state.SkipWithError("98 % were not reached");
+      trained += seconds_of(1, [&] { trainer.run_epoch([] { return true; }); });
+    } while (evaluation.run().accuracy < 0.98);
+    seconds.push_back(trained), epochs.push_back(static_cast<double>(epoch));
+    state.SetIterationTime(trained);
+    ++settings.seed;
+  }
+  state.counters["median_s"] = median(seconds);
+  state.counters["min_s"] = *std::ranges::min_element(seconds);
+  state.counters["max_s"] = *std::ranges::max_element(seconds);
+  state.counters["epochs"] = median(epochs);
 }
 
-BENCHMARK_CAPTURE(step_against_its_products, 784 - 128 - 10, {128})->Apply(threads_and_batch);
-BENCHMARK_CAPTURE(step_against_its_products, 784 - 512 - 512 - 10, {512, 512})->Apply(threads_and_batch);
+void add_all() {
+  static const std::vector<BenchDevice> devices = bench_devices();
+  for (const BenchDevice& device : devices) {
+    for (const auto& hidden : kNetworks)
+      for (const std::int64_t batch : {32, 128, 512, 2048, 8192})
+        benchmark::RegisterBenchmark(
+            fmt::format("{}/step/{}/batch:{}", device.name, mnist_shape(hidden).text(), batch).c_str(),
+            [&device, hidden, batch](benchmark::State& state) { step(state, device, hidden, batch); })
+            ->UseManualTime()
+            ->Iterations(9)
+            ->Unit(benchmark::kMicrosecond);
+    benchmark::RegisterBenchmark(fmt::format("{}/time_to_98", device.name).c_str(),
+                                 [&device](benchmark::State& state) { time_to_98(state, device); })
+        ->UseManualTime()
+        ->Iterations(5)
+        ->Unit(benchmark::kMillisecond);
+  }
+}
 
 }  // namespace
 }  // namespace softwarp
 
-BENCHMARK_MAIN();
+int main(int argc, char** argv) {
+  dnnl::set_primitive_cache_capacity(0);  // a plan made for one thread would otherwise serve two, on one
+  softwarp::add_all();
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+  benchmark::AddCustomContext("cpu", softwarp::make_cpu_backend()->name());
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}

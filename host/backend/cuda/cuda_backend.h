@@ -32,7 +32,9 @@ inline constexpr std::array<std::pair<std::string_view, CudaPrecision>, 3> kCuda
 
 struct CudaOptions {
   CudaPrecision precision = CudaPrecision::fp32;
-  bool tune = false;  // time each linear layer's fused and unfused ways once, and keep the faster
+  // Time each linear layer's fused and unfused ways once, and keep the faster; the two may differ in last
+  // bits.
+  bool tune = false;
 };
 
 // On the first device that can be used: its memory, and one stream that all work is on. Throws Error with

@@ -1,0 +1,205 @@
+// The kernels on rows, on a GPU, beside a copy of the bytes that must move. Every run takes other buffers than the one
+// before it, as many as it takes for none of them to be left in the L2 cache.
+
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+#include <cuda_runtime.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+
+#include "bench/contest.h"
+#include "bench/softmax_bench.h"
+#include "bench/softmax_problem.h"
+#include "host/backend/cuda/cuda_backend.h"
+#include "host/backend/cuda/handles.h"
+#include "kernels/softmax.h"
+#include "kernels/softmax_cross_entropy.h"
+
+namespace softwarp {
+namespace {
+
+using cuda::DeviceMemory;
+using cuda::Event;
+using cuda::Stream;
+
+// Beyond what the largest L2 cache of today holds, twice over.
+constexpr std::size_t kColdBytes = std::size_t{256} << 20;
+
+DeviceMemory device_memory(std::size_t bytes) {
+  void* memory = nullptr;
+  check(cudaMalloc(&memory, bytes));
+  return DeviceMemory(memory);
+}
+
+template <class T>
+std::vector<T> rounded(const std::vector<float>& values) {
+  std::vector<T> result;
+  for (const float v : values) result.push_back(static_cast<T>(v));
+  return result;
+}
+
+template <class T>
+void upload(const std::vector<T>& from, const DeviceMemory& to) {
+  check(cudaMemcpy(to.get(), from.data(), from.size() * sizeof(T), cudaMemcpyHostToDevice));
+}
+
+// What one run reads and writes.
+template <class T>
+struct Set {
+  Set(const SoftmaxShape& s, const SoftmaxInputs& in)
+      : shape(s), x(device_memory(bytes())), g(device_memory(bytes())), out(device_memory(bytes())) {
+    upload(rounded<T>(in.x), x);
+    upload(rounded<T>(in.g), g);
+  }
+  std::size_t bytes() const { return shape.size() * sizeof(T); }
+  MatrixView<T> view(const DeviceMemory& memory) const {
+    return matrix_view(static_cast<T*>(memory.get()), shape.rows, shape.cols);
+  }
+  SoftmaxShape shape;
+  DeviceMemory x, g, out;  // x: the logits, or y
+};
+
+template <class T>
+class Bench {
+ public:
+  Bench(const SoftmaxOpInfo& info, const SoftmaxShape& s)
+      : info_(info),
+        shape_(s),
+        in_(s),
+        stream_(cuda::make<Stream>(cudaStreamCreateWithFlags, unsigned{cudaStreamNonBlocking})),
+        start_(cuda::make<Event>(cudaEventCreateWithFlags, unsigned{cudaEventDefault})),
+        end_(cuda::make<Event>(cudaEventCreateWithFlags, unsigned{cudaEventDefault})),
+        targets_(device_memory(in_.targets.size() * sizeof(std::int32_t))),
+        sums_(device_memory(sizeof(CrossEntropySums))),
+        loss_scratch_bytes_(cross_entropy_scratch_bytes(s.rows, s.cols, sizeof(T))),
+        loss_scratch_(device_memory(loss_scratch_bytes_)),
+        split_(device_memory(kSplitScratchBytes)) {
+    upload(in_.targets, targets_);
+    check(cudaMemset(sums_.get(), 0, sizeof(CrossEntropySums)));
+    check(cudaMemset(loss_scratch_.get(), 0, loss_scratch_bytes_));
+    const std::size_t each = s.size() * sizeof(T) * static_cast<std::size_t>(info.matrices);
+    const std::size_t sets = std::clamp<std::size_t>(kColdBytes / each + 1, 2, 64);
+    for (std::size_t i = 0; i < sets; ++i) sets_.push_back(std::make_unique<Set<T>>(s, in_));
+    // The backwards read y or log y where the forwards read x.
+    if (is_backward(info.op))
+      for (const auto& set : sets_) {
+        if (info.op == SoftmaxOp::softmax_backward)
+          softmax<T>(set->view(set->x), set->view(set->x), stream_.get());
+        else
+          log_softmax<T>(set->view(set->x), set->view(set->x), stream_.get());
+      }
+    check(cudaStreamSynchronize(stream_.get()));
+  }
+
+  double bytes() const { return static_cast<double>(shape_.size() * sizeof(T)) * info_.matrices; }
+
+  bool is_right() {
+    run(*sets_[0]);
+    std::vector<T> out(shape_.size());
+    check(cudaMemcpyAsync(out.data(), sets_[0]->out.get(), out.size() * sizeof(T), cudaMemcpyDeviceToHost,
+                          stream_.get()));
+    check(cudaStreamSynchronize(stream_.get()));
+    std::vector<float> values;
+    for (const T v : out) values.push_back(static_cast<float>(v));
+    return softwarp::is_right(info_.op, shape_, in_, values, sizeof(T) == 4 ? 1e-4 : 2e-2);
+  }
+
+  // Seconds of the device for one run, of several in a row.
+  template <class Run>
+  double device_seconds(Run run) {
+    const auto count = static_cast<int>(std::max<std::size_t>(sets_.size(), 10));
+    check(cudaEventRecord(start_.get(), stream_.get()));
+    for (int i = 0; i < count; ++i) run(next());
+    check(cudaEventRecord(end_.get(), stream_.get()));
+    check(cudaEventSynchronize(end_.get()));
+    float milliseconds = 0;
+    check(cudaEventElapsedTime(&milliseconds, start_.get(), end_.get()));
+    return 1e-3 * static_cast<double>(milliseconds) / count;
+  }
+  double seconds() {
+    return device_seconds([this](Set<T>& set) { run(set); });
+  }
+  // As many bytes read and written, by the copy engine or whatever the driver takes for it.
+  double copy_seconds() {
+    return device_seconds([this](Set<T>& set) {
+      const std::size_t half = set.bytes() / 2;
+      check(cudaMemcpyAsync(set.out.get(), set.x.get(), set.bytes(), cudaMemcpyDeviceToDevice, stream_.get()));
+      if (info_.matrices == 3)
+        check(cudaMemcpyAsync(set.out.get(), set.g.get(), half, cudaMemcpyDeviceToDevice, stream_.get()));
+    });
+  }
+  // Seconds that the host takes for one launch, while the device is busy with others.
+  double host_seconds() {
+    constexpr int kLaunches = 100;
+    check(cudaStreamSynchronize(stream_.get()));
+    const auto start = std::chrono::steady_clock::now();
+    for (int i = 0; i < kLaunches; ++i) run(next());
+    const auto end = std::chrono::steady_clock::now();
+    check(cudaStreamSynchronize(stream_.get()));
+    return std::chrono::duration<double>(end - start).count() / kLaunches;
+  }
+
+ private:
+  Set<T>& next() { return *sets_[turn_++ % sets_.size()]; }
+
+  void run(Set<T>& set) {
+    const SplitScratch split{split_.get(), kSplitScratchBytes};
+    const auto x = set.view(set.x), g = set.view(set.g), out = set.view(set.out);
+    switch (info_.op) {
+      case SoftmaxOp::softmax: return softmax<T>(x, out, split, stream_.get());
+      case SoftmaxOp::log_softmax: return log_softmax<T>(x, out, split, stream_.get());
+      case SoftmaxOp::softmax_backward: return softmax_backward<T>(x, g, out, split, stream_.get());
+      case SoftmaxOp::log_softmax_backward: return log_softmax_backward<T>(x, g, out, split, stream_.get());
+      case SoftmaxOp::cross_entropy:
+        return softmax_cross_entropy<T>(x, static_cast<const std::int32_t*>(targets_.get()), {}, nullptr, nullptr, out,
+                                        static_cast<CrossEntropySums*>(sums_.get()),
+                                        {loss_scratch_.get(), loss_scratch_bytes_}, stream_.get());
+    }
+  }
+
+  SoftmaxOpInfo info_;
+  SoftmaxShape shape_;
+  SoftmaxInputs in_;
+  Stream stream_;
+  Event start_, end_;
+  DeviceMemory targets_, sums_;
+  std::size_t loss_scratch_bytes_;
+  DeviceMemory loss_scratch_, split_;
+  std::vector<std::unique_ptr<Set<T>>> sets_;
+  std::size_t turn_ = 0;
+};
+
+template <class T>
+void compare(benchmark::State& state, const SoftmaxOpInfo& info, const SoftmaxShape& s) {
+  Bench<T> bench(info, s);
+  if (!bench.is_right()) return state.SkipWithError("ours is wrong");
+  Contest contest;
+  contest.add({"ours", [&] { return bench.seconds(); }, bench.bytes()});
+  contest.add({"copy", [&] { return bench.copy_seconds(); }, bench.bytes()});
+  contest.run(state);
+  state.counters["host_us"] = 1e6 * bench.host_seconds();
+}
+
+template <class T>
+void add(const char* type, const std::vector<SoftmaxShape>& shapes) {
+  for (const SoftmaxOpInfo& info : kSoftmaxOps)
+    for (const SoftmaxShape& s : shapes)
+      benchmark::RegisterBenchmark(fmt::format("cuda/{}/{}/{}", type, info.name, s.text()).c_str(),
+                                   [&info, s](benchmark::State& state) { compare<T>(state, info, s); })
+          ->UseManualTime()
+          ->Unit(benchmark::kMicrosecond);
+}
+
+}  // namespace
+
+void add_cuda_benchmarks(const std::vector<SoftmaxShape>& shapes) {
+  if (!cuda_refusal().empty()) return;
+  add<float>("float", shapes);
+  add<__half>("half", shapes);
+  add<__nv_bfloat16>("bfloat16", shapes);
+}
+
+}  // namespace softwarp
