@@ -1,7 +1,7 @@
 #pragma once
 
-// Contenders that take turns within every iteration, so that what disturbs the machine disturbs all of them. Figures
-// are medians; a ratio is the median of quotients of runs that followed one another.
+// Contenders that take turns within every iteration, so that what disturbs the machine disturbs all of them.
+// Figures are medians; a ratio is the median of quotients of runs that followed one another.
 
 #include <benchmark/benchmark.h>
 
@@ -16,7 +16,8 @@ namespace softwarp {
 
 // The value below which a share of the values lies.
 inline double quantile(std::vector<double> values, double share) {
-  const auto at = values.begin() + static_cast<std::ptrdiff_t>(share * static_cast<double>(values.size() - 1) + 0.5);
+  const auto at =
+      values.begin() + static_cast<std::ptrdiff_t>(share * static_cast<double>(values.size() - 1) + 0.5);
   std::nth_element(values.begin(), at, values.end());
   return *at;
 }
@@ -39,8 +40,8 @@ struct Contender {
   double bytes = 0;                 // that one run must move; 0: not what counts
 };
 
-// Runs all of them in each iteration, and reports <name>_us, <name>_GBps, vs_<name> = the first one's time divided by
-// the other's, and the spread of the first one's times.
+// Runs all of them in each iteration, and reports <name>_us, <name>_GBps, vs_<name> = the first one's time
+// divided by the other's, and the spread of the first one's times.
 class Contest {
  public:
   void add(Contender contender) { entries_.push_back({std::move(contender), {}}); }

@@ -24,7 +24,8 @@ struct BenchDevice {
 inline std::vector<BenchDevice> bench_devices() {
   std::vector<BenchDevice> devices;
   const auto add_cpu = [&](int threads) {
-    devices.push_back({"cpu" + std::to_string(threads), [threads](const CudaOptions&) { return make_cpu_backend(threads); }});
+    devices.push_back({"cpu" + std::to_string(threads),
+                       [threads](const CudaOptions&) { return make_cpu_backend(threads); }});
   };
   add_cpu(1);
   if (omp_get_num_procs() > 1) add_cpu(omp_get_num_procs());
@@ -33,7 +34,8 @@ inline std::vector<BenchDevice> bench_devices() {
   return devices;
 }
 
-// Seconds of one run, of `runs` in a row, by the host's clock. `wait` returns once what was asked for is done.
+// Seconds of one run, of `runs` in a row, by the host's clock. `wait` returns once what was asked for is
+// done.
 template <class Work, class Wait>
 double seconds_of(int runs, Work work, Wait wait) {
   wait();

@@ -1,5 +1,6 @@
-// Linear layers with their bias, activation and gradients, forward and backward, beside the bare products of the same
-// shapes; on a GPU also with everything unfused that --tune would drop. GFLOP/s count the products alone.
+// Linear layers with their bias, activation and gradients, forward and backward, beside the bare products of
+// the same shapes; on a GPU also with everything unfused that --tune would drop. GFLOP/s count the products
+// alone.
 
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
@@ -18,7 +19,8 @@ namespace {
 struct LayerShape {
   std::int64_t batch, inputs, outputs;
 };
-constexpr LayerShape kShapes[] = {{128, 784, 128}, {128, 784, 512}, {128, 512, 512}, {128, 512, 10}, {2048, 784, 512}};
+constexpr LayerShape kShapes[] = {
+    {128, 784, 128}, {128, 784, 512}, {128, 512, 512}, {128, 512, 10}, {2048, 784, 512}};
 
 // A layer and everything it touches.
 class Layer {
@@ -38,7 +40,8 @@ class Layer {
 
   double forward_seconds() {
     return seconds_of(
-        kRuns, [this] { layer_->forward(x_.view(), w_.view(), b_.data(), y_.view()); }, [this] { backend_->wait(); });
+        kRuns, [this] { layer_->forward(x_.view(), w_.view(), b_.data(), y_.view()); },
+        [this] { backend_->wait(); });
   }
   double backward_seconds() {
     return seconds_of(
@@ -97,12 +100,11 @@ void add_all() {
   for (const BenchDevice& device : devices)
     for (const LayerShape& s : kShapes)
       for (const bool backward : {false, true})
-        benchmark::RegisterBenchmark(fmt::format("{}/{}/batch:{}/{}-{}", device.name, backward ? "backward" : "forward",
-                                                 s.batch, s.inputs, s.outputs)
-                                         .c_str(),
-                                     [&device, &s, backward](benchmark::State& state) {
-                                       compare(state, device, s, backward);
-                                     })
+        benchmark::RegisterBenchmark(
+            fmt::format("{}/{}/batch:{}/{}-{}", device.name, backward ? "backward" : "forward", s.batch,
+                        s.inputs, s.outputs)
+                .c_str(),
+            [&device, &s, backward](benchmark::State& state) { compare(state, device, s, backward); })
             ->UseManualTime()
             ->Unit(benchmark::kMicrosecond);
 }

@@ -1,4 +1,5 @@
-// The CPU's ops on rows beside oneDNN's, plain loops as one writes them first, and memcpy of the bytes that must move.
+// The CPU's ops on rows beside oneDNN's, plain loops as one writes them first, and memcpy of the bytes that
+// must move.
 
 #include <benchmark/benchmark.h>
 #include <omp.h>
@@ -54,8 +55,8 @@ void run_ours(Backend& backend, SoftmaxOp op, const SoftmaxShape& s, Buffers& b)
 void run_naive(SoftmaxOp op, const SoftmaxShape& s, Buffers& b) {
 #pragma omp parallel for schedule(static)
   for (std::int64_t r = 0; r < s.rows; ++r) {
-    const float *x = b.in.x.data() + r * s.cols, *g = b.in.g.data() + r * s.cols, *y = b.y.data() + r * s.cols,
-                *log_y = b.log_y.data() + r * s.cols;
+    const float *x = b.in.x.data() + r * s.cols, *g = b.in.g.data() + r * s.cols,
+                *y = b.y.data() + r * s.cols, *log_y = b.log_y.data() + r * s.cols;
     float* out = b.out.data() + r * s.cols;
     if (is_backward(op)) {
       float sum = 0;
@@ -115,7 +116,8 @@ void compare(benchmark::State& state, const SoftmaxOpInfo& info, const SoftmaxSh
   const auto backend = make_cpu_backend(threads);
   Buffers b(s);
   backend->softmax(matrix_view(b.in.x.data(), s.rows, s.cols), matrix_view(b.y.data(), s.rows, s.cols));
-  backend->log_softmax(matrix_view(b.in.x.data(), s.rows, s.cols), matrix_view(b.log_y.data(), s.rows, s.cols));
+  backend->log_softmax(matrix_view(b.in.x.data(), s.rows, s.cols),
+                       matrix_view(b.log_y.data(), s.rows, s.cols));
   omp_set_num_threads(threads);
 
   // A copy reads and writes.
@@ -137,7 +139,8 @@ void compare(benchmark::State& state, const SoftmaxOpInfo& info, const SoftmaxSh
   } catch (const std::string& wrong) {
     return state.SkipWithError(wrong.c_str());
   }
-  contest.add({"memcpy", [&] { return timed([&] { copy_in_parts(to.data(), from.data(), copied); }); }, bytes});
+  contest.add(
+      {"memcpy", [&] { return timed([&] { copy_in_parts(to.data(), from.data(), copied); }); }, bytes});
   contest.run(state);
 }
 

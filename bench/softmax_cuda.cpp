@@ -1,5 +1,5 @@
-// The kernels on rows, on a GPU, beside a copy of the bytes that must move. Every run takes other buffers than the one
-// before it, as many as it takes for none of them to be left in the L2 cache.
+// The kernels on rows, on a GPU, beside a copy of the bytes that must move. Every run takes other buffers
+// than the one before it, as many as it takes for none of them to be left in the L2 cache.
 
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
@@ -126,7 +126,8 @@ class Bench {
   double copy_seconds() {
     return device_seconds([this](Set<T>& set) {
       const std::size_t half = set.bytes() / 2;
-      check(cudaMemcpyAsync(set.out.get(), set.x.get(), set.bytes(), cudaMemcpyDeviceToDevice, stream_.get()));
+      check(
+          cudaMemcpyAsync(set.out.get(), set.x.get(), set.bytes(), cudaMemcpyDeviceToDevice, stream_.get()));
       if (info_.matrices == 3)
         check(cudaMemcpyAsync(set.out.get(), set.g.get(), half, cudaMemcpyDeviceToDevice, stream_.get()));
     });
@@ -154,8 +155,8 @@ class Bench {
       case SoftmaxOp::softmax_backward: return softmax_backward<T>(x, g, out, split, stream_.get());
       case SoftmaxOp::log_softmax_backward: return log_softmax_backward<T>(x, g, out, split, stream_.get());
       case SoftmaxOp::cross_entropy:
-        return softmax_cross_entropy<T>(x, static_cast<const std::int32_t*>(targets_.get()), {}, nullptr, nullptr, out,
-                                        static_cast<CrossEntropySums*>(sums_.get()),
+        return softmax_cross_entropy<T>(x, static_cast<const std::int32_t*>(targets_.get()), {}, nullptr,
+                                        nullptr, out, static_cast<CrossEntropySums*>(sums_.get()),
                                         {loss_scratch_.get(), loss_scratch_bytes_}, stream_.get());
     }
   }

@@ -48,8 +48,8 @@ struct SoftmaxInputs {
   std::vector<std::int32_t> targets;
 };
 
-// What the op makes of one row: y or log y from x, dx from x and the gradient g of its result, or the gradient of
-// cross-entropy's mean over `rows`.
+// What the op makes of one row: y or log y from x, dx from x and the gradient g of its result, or the
+// gradient of cross-entropy's mean over `rows`.
 inline std::vector<double> defined(SoftmaxOp op, std::span<const float> x, std::span<const float> g,
                                    std::int32_t target, std::int64_t rows) {
   double max = -INFINITY, sum = 0, dot = 0, total = 0;
@@ -57,25 +57,28 @@ inline std::vector<double> defined(SoftmaxOp op, std::span<const float> x, std::
   for (const float v : x) sum += std::exp(static_cast<double>(v) - max);
   std::vector<double> result;
   const auto y = [&](std::size_t c) { return std::exp(static_cast<double>(x[c]) - max) / sum; };
-  for (std::size_t c = 0; c < x.size(); ++c) dot += y(c) * static_cast<double>(g[c]), total += static_cast<double>(g[c]);
+  for (std::size_t c = 0; c < x.size(); ++c)
+    dot += y(c) * static_cast<double>(g[c]), total += static_cast<double>(g[c]);
   for (std::size_t c = 0; c < x.size(); ++c) switch (op) {
       case SoftmaxOp::softmax: result.push_back(y(c)); break;
       case SoftmaxOp::log_softmax: result.push_back(static_cast<double>(x[c]) - max - std::log(sum)); break;
       case SoftmaxOp::softmax_backward: result.push_back(y(c) * (static_cast<double>(g[c]) - dot)); break;
       case SoftmaxOp::log_softmax_backward: result.push_back(static_cast<double>(g[c]) - y(c) * total); break;
       case SoftmaxOp::cross_entropy:
-        result.push_back((y(c) - (static_cast<std::int32_t>(c) == target ? 1 : 0)) / static_cast<double>(rows));
+        result.push_back((y(c) - (static_cast<std::int32_t>(c) == target ? 1 : 0)) /
+                         static_cast<double>(rows));
         break;
     }
   return result;
 }
 
-// The last row of a result, so that nobody is timed on wrong ones. `tolerance` is relative to the row's largest.
-inline bool is_right(SoftmaxOp op, const SoftmaxShape& shape, const SoftmaxInputs& in, std::span<const float> out,
-                     double tolerance) {
+// The last row of a result, so that nobody is timed on wrong ones. `tolerance` is relative to the row's
+// largest.
+inline bool is_right(SoftmaxOp op, const SoftmaxShape& shape, const SoftmaxInputs& in,
+                     std::span<const float> out, double tolerance) {
   const auto cols = static_cast<std::size_t>(shape.cols), first = shape.size() - cols;
-  const auto expected = defined(op, std::span(in.x).subspan(first, cols), std::span(in.g).subspan(first, cols),
-                                in.targets.back(), shape.rows);
+  const auto expected = defined(op, std::span(in.x).subspan(first, cols),
+                                std::span(in.g).subspan(first, cols), in.targets.back(), shape.rows);
   double worst = 0, largest = 0;
   for (std::size_t c = 0; c < cols; ++c) {
     worst = std::fmax(worst, std::abs(static_cast<double>(out[first + c]) - expected[c]));

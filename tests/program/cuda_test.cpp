@@ -38,7 +38,8 @@ TEST(CudaProgram, LearnsMnistFromEndToEnd) {
 TEST(CudaProgram, IsWhatAutoTakes) {
   const TemporaryDirectory directory;
   const ProgramRun run = run_simulated(
-      {"train", "--data", "digits", "--epochs", "2", "--tune", "--precision", "tf32"}, directory.path());
+      {"train", "--data", "digits", "--epochs", "2", "--hidden", "32", "--tune", "--precision", "tf32"},
+      directory.path());
   ASSERT_EQ(run.exit_code, 0) << run.err;
   EXPECT_EQ(run.out.find("device   cuda 0 Simulated sm_90, tf32"), 0u) << run.out;
 }

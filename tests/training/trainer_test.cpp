@@ -58,8 +58,10 @@ TEST(Trainer, RunsTheLastSmallerBatch) {
 TEST(Trainer, LearnsOneBatchByHeart) {
   const DataPair data{take(mnist().train, 50), take(mnist().test, 10)};
   TrainingSettings settings;
+  settings.hidden = {64};
   settings.dropout = {0, 0};
-  settings.epochs = 200;
+  settings.epochs = 150;
+  settings.rate = 1e-2;
   settings.batch_size = 0;
   for (const Activation activation :
        {Activation::relu, Activation::gelu, Activation::tanh, Activation::sigmoid})
