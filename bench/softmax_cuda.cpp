@@ -125,11 +125,11 @@ class Bench {
   // As many bytes read and written, by the copy engine or whatever the driver takes for it.
   double copy_seconds() {
     return device_seconds([this](Set<T>& set) {
-      const std::size_t half = set.bytes() / 2;
+      const std::size_t rest = set.bytes() / 2;
       check(
           cudaMemcpyAsync(set.out.get(), set.x.get(), set.bytes(), cudaMemcpyDeviceToDevice, stream_.get()));
       if (info_.matrices == 3)
-        check(cudaMemcpyAsync(set.out.get(), set.g.get(), half, cudaMemcpyDeviceToDevice, stream_.get()));
+        check(cudaMemcpyAsync(set.out.get(), set.g.get(), rest, cudaMemcpyDeviceToDevice, stream_.get()));
     });
   }
   // Seconds that the host takes for one launch, while the device is busy with others.
