@@ -2,7 +2,7 @@
 # ARGS is handed to what runs in the end: make train ARGS="--epochs 3".
 
 .DEFAULT_GOAL := help
-.PHONY: help train test bench format check-format clean packages
+.PHONY: help train test bench roofline format check-format clean packages
 
 help:
 	@echo 'softwarp: softmax and multilayer perceptrons on NVIDIA GPUs and CPUs'
@@ -10,6 +10,7 @@ help:
 	@echo '  make train         build, then train on MNIST: on the GPU if there is one, otherwise on the CPU'
 	@echo '  make test          build and run the tests'
 	@echo '  make bench         build and run a short selection of the benchmarks; the results are in bench-results/'
+	@echo '  make roofline      predict what the kernels take on five GPUs (bench-results/roofline.md); needs nvcc, no GPU'
 	@echo '  make format        lay out the sources with clang-format'
 	@echo '  make check-format  say where they are not so laid out'
 	@echo '  make clean         remove what was built'
@@ -37,6 +38,10 @@ test: build/cpu/build.ninja
 bench: build/bench/build.ninja
 	cmake --build --preset bench
 	bench/run.sh build/bench/bench bench-results
+
+roofline: build/roofline/build.ninja
+	cmake --build --preset roofline
+	bench/roofline/run.sh build/roofline bench-results
 
 format: packages
 	@cmake/check_format.sh --fix

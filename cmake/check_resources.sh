@@ -11,5 +11,5 @@ if [ -z "$reports" ]; then
   exit 1
 fi
 # shellcheck disable=SC2086  # one file a word
-cat $reports | c++filt | awk -f "$tools/resources.awk" >"$table" || { cat "$table"; exit 1; }
+cat $reports | c++filt | "$tools/resources.py" >"$table" || { cat "$table"; exit 1; }
 tail -n 1 "$table"

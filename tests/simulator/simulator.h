@@ -62,7 +62,17 @@ struct Counters {
 
 // The sum over all kernels whose name contains `name`, such as "softmax_kernel<float>".
 Counters counters(std::string_view name = "");
-std::vector<std::string> kernels_run();
+
+// A kernel that has run since the counters were last reset, and the shape of its last launch.
+struct KernelRun {
+  std::string name;
+  Counters counters;
+  std::int64_t blocks = 0;
+  int threads = 0;  // of a block
+  int cluster = 1;  // blocks
+  std::size_t shared_bytes = 0;
+};
+std::vector<KernelRun> kernels_run();
 
 // What the host asked for.
 struct HostCounters {

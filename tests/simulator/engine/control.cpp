@@ -67,15 +67,18 @@ std::vector<std::string> live_objects() {
 Counters counters(std::string_view name) {
   Counters sum;
   for (const auto& [address, kernel] : state().kernels)
-    if (symbol_name(address).find(name) != std::string::npos) add(sum, kernel.counters);
+    if (symbol_name(address).find(name) != std::string::npos) add(sum, kernel.run.counters);
   return sum;
 }
 
-std::vector<std::string> kernels_run() {
-  std::vector<std::string> names;
+std::vector<KernelRun> kernels_run() {
+  std::vector<KernelRun> runs;
   for (const auto& [address, kernel] : state().kernels)
-    if (kernel.counters.launches > 0) names.push_back(symbol_name(address));
-  return names;
+    if (kernel.run.counters.launches > 0) {
+      runs.push_back(kernel.run);
+      runs.back().name = symbol_name(address);
+    }
+  return runs;
 }
 
 HostCounters host_counters() { return state().host; }
@@ -88,7 +91,7 @@ std::int64_t calls(std::string_view function) {
 void reset_counters() {
   state().host = {};
   state().calls.clear();
-  for (auto& [address, kernel] : state().kernels) kernel.counters = {};
+  for (auto& [address, kernel] : state().kernels) kernel.run = {};
 }
 
 void inject(const Fault& fault) {

@@ -14,11 +14,11 @@
 
 namespace softwarp::simulator {
 
-// What is asked once per kernel.
+// What is asked once per kernel, and what it did.
 struct KernelEntry {
   std::size_t most_dynamic_shared = 0;  // 0: as much as any kernel may use
   bool large_clusters = false;
-  Counters counters;
+  KernelRun run;  // without its name
 };
 
 struct State {

@@ -17,6 +17,8 @@ bool within(const dim3& d, unsigned x, unsigned y, unsigned z) {
   return d.x > 0 && d.y > 0 && d.z > 0 && d.x <= x && d.y <= y && d.z <= z;
 }
 
+std::int64_t count(const dim3& d) { return std::int64_t{d.x} * d.y * d.z; }
+
 cudaError_t check_shape(const Launch& launch) {
   const dim3& b = launch.block;
   if (!within(launch.grid, 0x7fffffff, 65535, 65535) || !within(b, kMostThreads, kMostThreads, 64) ||
@@ -72,10 +74,14 @@ cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, std::fu
                   .cluster = {1, 1, 1},
                   .shared_bytes = config.dynamicSmemBytes,
                   .body = std::move(body),
-                  .counters = &entry.counters};
+                  .counters = &entry.run.counters};
     for (const cudaError_t refused : {read_attributes(config, launch), check_shape(launch),
                                       check_cluster(launch, entry), check_shared(launch, entry)})
       if (refused != cudaSuccess) return refused;
+    entry.run.blocks = count(launch.grid);
+    entry.run.threads = static_cast<int>(count(launch.block));
+    entry.run.cluster = static_cast<int>(count(launch.cluster));
+    entry.run.shared_bytes = launch.shared_bytes;
     return submit(*stream, [launch]() mutable { return run(launch); });
   });
 }

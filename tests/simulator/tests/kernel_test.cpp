@@ -37,8 +37,11 @@ TEST_F(Simulator, RunsAKernelAndCountsItsBytesAndSectors) {
   const auto y = dy.download();
   for (std::size_t i = 0; i < y.size(); ++i) EXPECT_EQ(y[i], 2 * x[i]);
   const Counters c = counters("scale_kernel");
-  EXPECT_EQ(kernels_run(), std::vector<std::string>{"scale_kernel<float4>"});
+  ASSERT_EQ(kernels_run().size(), 1u);
+  EXPECT_EQ(kernels_run()[0].name, "scale_kernel<float4>");
   EXPECT_EQ(c.launches, 1);
+  EXPECT_EQ(kernels_run()[0].blocks, 1);
+  EXPECT_EQ(kernels_run()[0].threads, 128);
   EXPECT_EQ(c.threads, 128);
   EXPECT_EQ(c.loads, 100);
   EXPECT_EQ(c.load_bytes, 1600);
