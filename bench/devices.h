@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/bare_products.h"
 #include "host/backend/cuda/cuda_backend.h"
 
 namespace softwarp {
@@ -18,19 +19,26 @@ namespace softwarp {
 struct BenchDevice {
   std::string name;  // cpu1, cpu2 (threads), cuda
   std::function<std::unique_ptr<Backend>(const CudaOptions&)> make;
-  bool is_cpu = true;
+  // As the device's library does them by itself, with as many threads.
+  std::function<std::unique_ptr<BareProducts>(const std::vector<BareProduct>&)> make_products;
+  bool is_cuda = false;
 };
 
 inline std::vector<BenchDevice> bench_devices() {
   std::vector<BenchDevice> devices;
   const auto add_cpu = [&](int threads) {
     devices.push_back({"cpu" + std::to_string(threads),
-                       [threads](const CudaOptions&) { return make_cpu_backend(threads); }});
+                       [threads](const CudaOptions&) { return make_cpu_backend(threads); },
+                       [threads](const std::vector<BareProduct>& products) {
+                         omp_set_num_threads(threads);
+                         return make_onednn_products(products);
+                       }});
   };
   add_cpu(1);
   if (omp_get_num_procs() > 1) add_cpu(omp_get_num_procs());
   if (cuda_refusal().empty())
-    devices.push_back({"cuda", [](const CudaOptions& options) { return make_cuda_backend(options); }, false});
+    devices.push_back({"cuda", [](const CudaOptions& options) { return make_cuda_backend(options); },
+                       make_cublaslt_products, /*is_cuda=*/true});
   return devices;
 }
 

@@ -1,17 +1,16 @@
 // Linear layers with their bias, activation and gradients, forward and backward, beside the bare products of
-// the same shapes; on a GPU also with everything unfused that --tune would drop. GFLOP/s count the products
+// the same shapes; on a GPU also with what --tune would choose. GFLOP/s count the products
 // alone.
 
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
-#include <omp.h>
 
-#include <dnnl.hpp>
 #include <random>
 
-#include "bench/bare_product.h"
+#include "bench/bare_products.h"
 #include "bench/contest.h"
 #include "bench/devices.h"
+#include "bench/main.h"
 
 namespace softwarp {
 namespace {
@@ -73,29 +72,27 @@ class Layer {
 
 void compare(benchmark::State& state, const BenchDevice& device, const LayerShape& s, bool backward) {
   Layer layer(device, s, {});
-  std::vector<BareProduct> bare;
+  std::vector<BareProduct> products = {{s.batch, s.outputs, s.inputs, false, true}};
+  if (backward)
+    products = {{s.outputs, s.inputs, s.batch, true, false}, {s.batch, s.inputs, s.outputs, false, false}};
+  const auto bare = device.make_products(products);
+  const auto seconds = [backward](Layer& l) { return backward ? l.backward_seconds() : l.forward_seconds(); };
   Contest contest;
-  contest.add({"ours", [&] { return backward ? layer.backward_seconds() : layer.forward_seconds(); }});
+  contest.add({"ours", [&] { return seconds(layer); }});
+  contest.add({"bare", [&] { return bare->seconds(Layer::kRuns); }});
   std::unique_ptr<Layer> tuned;
-  if (device.is_cpu) {
-    if (!backward) bare.emplace_back(s.batch, s.outputs, s.inputs, false, true);
-    if (backward) bare.emplace_back(s.outputs, s.inputs, s.batch, true, false);
-    if (backward) bare.emplace_back(s.batch, s.inputs, s.outputs, false, false);
-    contest.add({"bare", [&bare] {
-                   return seconds_of(Layer::kRuns, [&] {
-                     for (BareProduct& product : bare) product.run();
-                   });
-                 }});
-  } else {
+  if (device.is_cuda) {
     tuned = std::make_unique<Layer>(device, s, CudaOptions{.tune = true});
-    contest.add({"tuned", [&] { return backward ? tuned->backward_seconds() : tuned->forward_seconds(); }});
+    contest.add({"tuned", [&] { return seconds(*tuned); }});
   }
   contest.run(state);
   const double flop = 2.0 * static_cast<double>(s.batch * s.inputs * s.outputs) * (backward ? 2 : 1);
   state.counters["GFLOPs"] = 1e-3 * flop / state.counters["ours_us"];
 }
 
-void add_all() {
+}  // namespace
+
+void add_benchmarks() {
   static const std::vector<BenchDevice> devices = bench_devices();
   for (const BenchDevice& device : devices)
     for (const LayerShape& s : kShapes)
@@ -109,14 +106,4 @@ void add_all() {
             ->Unit(benchmark::kMicrosecond);
 }
 
-}  // namespace
 }  // namespace softwarp
-
-int main(int argc, char** argv) {
-  dnnl::set_primitive_cache_capacity(0);  // a plan made for one thread would otherwise serve two, on one
-  softwarp::add_all();
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
-  benchmark::RunSpecifiedBenchmarks();
-  return 0;
-}

@@ -89,7 +89,7 @@ def print_tables(directory):
           f"CPU backend: {context['cpu']}; GPU: {context['gpu']}")
     print("\nTimes in us. vs: our time divided by theirs, measured in turns; below 1 ours is faster.")
     table("Softmax", [("us", "ours_us"), ("GB/s", "ours_GBps"), ("vs copy", "vs_copy"), ("vs memcpy", "vs_memcpy"),
-                      ("vs oneDNN", "vs_onednn"), ("vs loops", "vs_naive"), ("host us", "host_us")], softmax)
+                      ("vs oneDNN", "vs_onednn"), ("vs cuDNN", "vs_cudnn"), ("vs loops", "vs_naive"), ("host us", "host_us")], softmax)
     gpu_over_cpu(softmax, "ours_us")
     linear, _ = load(directory / "linear_bench.json")
     table("Linear layers", [("us", "ours_us"), ("GFLOP/s", "GFLOPs"), ("vs bare", "vs_bare"), ("vs tuned", "vs_tuned")],

@@ -1,14 +1,9 @@
 // Softmax, its logarithm, their backwards and cross-entropy with its gradient, on every device there is, each
 // beside a copy of the bytes that must move: the roof.
 
-#include <benchmark/benchmark.h>
-
-#include <dnnl.hpp>
-#include <vector>
-
 #include "bench/softmax_bench.h"
-#include "host/backend/backend.h"
-#include "host/backend/cuda/cuda_backend.h"
+
+#include "bench/main.h"
 
 namespace softwarp {
 namespace {
@@ -31,19 +26,10 @@ std::vector<SoftmaxShape> cuda_shapes() {
 }
 
 }  // namespace
-}  // namespace softwarp
 
-int main(int argc, char** argv) {
-  using namespace softwarp;
-  // A plan that oneDNN made for one thread would otherwise serve two, on one.
-  dnnl::set_primitive_cache_capacity(0);
+void add_benchmarks() {
   add_cpu_benchmarks(kCpuShapes);
   add_cuda_benchmarks(cuda_shapes());
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
-  benchmark::AddCustomContext("cpu", make_cpu_backend()->name());
-  const std::string refusal = cuda_refusal();
-  benchmark::AddCustomContext("gpu", refusal.empty() ? cuda_devices().front().name : refusal);
-  benchmark::RunSpecifiedBenchmarks();
-  return 0;
 }
+
+}  // namespace softwarp

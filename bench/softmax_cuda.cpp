@@ -1,5 +1,5 @@
-// The kernels on rows, on a GPU, beside a copy of the bytes that must move. Every run takes other buffers
-// than the one before it, as many as it takes for none of them to be left in the L2 cache.
+// The kernels on rows, on a GPU, beside cuDNN's and a copy of the bytes that must move. Every run takes other
+// buffers than the one before it, as many as it takes for none of them to be left in the L2 cache.
 
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
@@ -12,6 +12,7 @@
 
 #include "bench/contest.h"
 #include "bench/softmax_bench.h"
+#include "bench/softmax_cudnn.h"
 #include "bench/softmax_problem.h"
 #include "host/backend/cuda/cuda_backend.h"
 #include "host/backend/cuda/handles.h"
@@ -97,10 +98,15 @@ class Bench {
   double bytes() const { return static_cast<double>(shape_.size() * sizeof(T)) * info_.matrices; }
 
   bool is_right() {
-    run(*sets_[0]);
+    return is_right([this](Set<T>& set) { run(set); });
+  }
+  template <class Run>
+  bool is_right(Run run_once) {
+    Set<T>& set = *sets_[0];
+    check(cudaMemsetAsync(set.out.get(), 0, set.bytes(), stream_.get()));
+    run_once(set);
     std::vector<T> out(shape_.size());
-    check(cudaMemcpyAsync(out.data(), sets_[0]->out.get(), out.size() * sizeof(T), cudaMemcpyDeviceToHost,
-                          stream_.get()));
+    check(cudaMemcpyAsync(out.data(), set.out.get(), set.bytes(), cudaMemcpyDeviceToHost, stream_.get()));
     check(cudaStreamSynchronize(stream_.get()));
     std::vector<float> values;
     for (const T v : out) values.push_back(static_cast<float>(v));
@@ -121,6 +127,20 @@ class Bench {
   }
   double seconds() {
     return device_seconds([this](Set<T>& set) { run(set); });
+  }
+  // The faster of cuDNN's ways; none where it has none that is right.
+  std::function<double()> cudnn() {
+    std::vector<std::function<void(Set<T>&)>> ways;
+    for (const SoftmaxRun& way : cudnn_ways<T>(info_.op, shape_, stream_.get())) {
+      ways.push_back([way](Set<T>& set) { way(set.x.get(), set.g.get(), set.out.get()); });
+      if (!is_right(ways.back())) ways.pop_back();
+    }
+    if (ways.empty()) return {};
+    return [this, ways] {
+      double best = INFINITY;
+      for (const auto& way : ways) best = std::min(best, device_seconds(way));
+      return best;
+    };
   }
   // As many bytes read and written, by the copy engine or whatever the driver takes for it.
   double copy_seconds() {
@@ -179,6 +199,7 @@ void compare(benchmark::State& state, const SoftmaxOpInfo& info, const SoftmaxSh
   if (!bench.is_right()) return state.SkipWithError("ours is wrong");
   Contest contest;
   contest.add({"ours", [&] { return bench.seconds(); }, bench.bytes()});
+  if (const auto cudnn = bench.cudnn()) contest.add({"cudnn", cudnn, bench.bytes()});
   contest.add({"copy", [&] { return bench.copy_seconds(); }, bench.bytes()});
   contest.run(state);
   state.counters["host_us"] = 1e6 * bench.host_seconds();

@@ -1,19 +1,18 @@
 // What a training step costs, and of it the parts: an epoch of SGD on MNIST-sized random data, then each part
-// over and over by itself; on the CPU also the bare oneDNN products of the same shapes, which a step cannot
+// over and over by itself, and the bare products of the same shapes, which a step cannot
 // do without. `ratio` is the step divided by them: 1 would mean that everything else is free. And how long it
 // takes until 98 % of MNIST's test images are told right.
 
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
-#include <omp.h>
 
 #include <algorithm>
-#include <dnnl.hpp>
 #include <random>
 
-#include "bench/bare_product.h"
+#include "bench/bare_products.h"
 #include "bench/contest.h"
 #include "bench/devices.h"
+#include "bench/main.h"
 #include "host/data/resident.h"
 #include "host/training/evaluation.h"
 #include "host/training/trainer.h"
@@ -59,9 +58,9 @@ std::vector<BareProduct> bare_step(const MlpShape& shape, std::int64_t batch) {
   std::vector<BareProduct> products;
   for (std::int64_t i = 0; i < shape.layers(); ++i) {
     const std::int64_t inputs = shape.width(i), outputs = shape.width(i + 1);
-    products.emplace_back(batch, outputs, inputs, false, true);              // z = x wᵀ
-    products.emplace_back(outputs, inputs, batch, true, false);              // dw = dzᵀ x
-    if (i > 0) products.emplace_back(batch, inputs, outputs, false, false);  // dx = dz w
+    products.push_back({batch, outputs, inputs, false, true});              // z = x wᵀ
+    products.push_back({outputs, inputs, batch, true, false});              // dw = dzᵀ x
+    if (i > 0) products.push_back({batch, inputs, outputs, false, false});  // dx = dz w
   }
   return products;
 }
@@ -130,8 +129,7 @@ void step(benchmark::State& state, const BenchDevice& device, const std::vector<
   const ResidentDataset data(*backend, random_images());
   Trainer trainer(*backend, settings, shape, data);
   Parts parts(*backend, settings, shape, data);
-  std::vector<BareProduct> products;
-  if (device.is_cpu) products = bare_step(shape, batch);
+  const auto products = device.make_products(bare_step(shape, batch));
 
   const auto steps = static_cast<int>(trainer.steps_per_epoch());
   Contest contest;
@@ -141,19 +139,14 @@ void step(benchmark::State& state, const BenchDevice& device, const std::vector<
   contest.add({"layers", [&] { return parts.layers_seconds(); }});
   contest.add({"loss", [&] { return parts.loss_seconds(); }});
   contest.add({"update", [&] { return parts.update_seconds(); }});
-  if (device.is_cpu)
-    contest.add({"products", [&] {
-                   return seconds_of(std::max(steps / 4, 1), [&] {
-                     for (BareProduct& product : products) product.run();
-                   });
-                 }});
+  contest.add({"products", [&] { return products->seconds(std::max(steps / 4, 1)); }});
   contest.run(state);
   auto& counters = state.counters;
   const double parts_us =
       counters["gather_us"] + counters["layers_us"] + counters["loss_us"] + counters["update_us"];
   counters["other_us"] = counters["step_us"] - parts_us;
   counters["samples/s"] = 1e6 * static_cast<double>(kImages) / steps / counters["step_us"];
-  if (device.is_cpu) counters["ratio"] = counters["vs_products"];
+  counters["ratio"] = counters["vs_products"];
 }
 
 // The defaults of `softwarp train`, seed by seed, looked at after each epoch.
@@ -183,7 +176,9 @@ void time_to_98(benchmark::State& state, const BenchDevice& device) {
   state.counters["epochs"] = median(epochs);
 }
 
-void add_all() {
+}  // namespace
+
+void add_benchmarks() {
   static const std::vector<BenchDevice> devices = bench_devices();
   for (const BenchDevice& device : devices) {
     for (const auto& hidden : kNetworks)
@@ -202,15 +197,4 @@ void add_all() {
   }
 }
 
-}  // namespace
 }  // namespace softwarp
-
-int main(int argc, char** argv) {
-  dnnl::set_primitive_cache_capacity(0);  // a plan made for one thread would otherwise serve two, on one
-  softwarp::add_all();
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
-  benchmark::AddCustomContext("cpu", softwarp::make_cpu_backend()->name());
-  benchmark::RunSpecifiedBenchmarks();
-  return 0;
-}

@@ -1,6 +1,6 @@
-// roofline_counts [COLUMNS]: what our kernels ask of GPUs that are not here, counted on the simulator and written
-// to the standard output as JSON: for each GPU, op, type and shape the kernels launched, their blocks, bytes,
-// exponentials and shuffles. roofline.py makes times of it. COLUMNS: nothing longer.
+// roofline_counts [COLUMNS]: what our kernels ask of GPUs that are not here, counted on the simulator and
+// written to the standard output as JSON: for each GPU, op, type and shape the kernels launched, their
+// blocks, bytes, exponentials and shuffles. roofline.py makes times of it. COLUMNS: nothing longer.
 
 #include <cuda_bf16.h>
 #include <cuda_runtime.h>
@@ -100,7 +100,8 @@ void count_rows(json& entries, const Gpu& gpu, const char* type, const SoftmaxSh
     switch (op) {
       case SoftmaxOp::softmax: return softmax<T>(view(x), view(out), split, nullptr);
       case SoftmaxOp::log_softmax: return log_softmax<T>(view(x), view(out), split, nullptr);
-      case SoftmaxOp::softmax_backward: return softmax_backward<T>(view(x), view(g), view(out), split, nullptr);
+      case SoftmaxOp::softmax_backward:
+        return softmax_backward<T>(view(x), view(g), view(out), split, nullptr);
       case SoftmaxOp::log_softmax_backward:
         return log_softmax_backward<T>(view(x), view(g), view(out), split, nullptr);
       case SoftmaxOp::cross_entropy:
@@ -110,30 +111,27 @@ void count_rows(json& entries, const Gpu& gpu, const char* type, const SoftmaxSh
     }
   };
   for (const SoftmaxOpInfo& info : kSoftmaxOps)
-    entries.push_back(
-        {{"gpu", gpu.name},
-         {"op", info.name},
-         {"type", type},
-         {"shape", shape.text()},
-         {"bytes", static_cast<double>(shape.size() * sizeof(T)) * info.matrices},
-         {"kernels", counted([&] { run(info.op); },
-                             static_cast<double>(shape.rows) / static_cast<double>(rows))}});
+    entries.push_back({{"gpu", gpu.name},
+                       {"op", info.name},
+                       {"type", type},
+                       {"shape", shape.text()},
+                       {"bytes", static_cast<double>(shape.size() * sizeof(T)) * info.matrices},
+                       {"kernels", counted([&] { run(info.op); },
+                                           static_cast<double>(shape.rows) / static_cast<double>(rows))}});
   assume_device_limits(nullptr);
 }
 
 // What a training step does beside its products and its loss.
 void count_step(json& entries, const Gpu& gpu, std::int64_t batch) {
-  constexpr std::int64_t kPixels = 784, kHidden = 512, kParameters = 535818,
-                         kPadded = 535872;
+  constexpr std::int64_t kPixels = 784, kHidden = 512, kParameters = 535818, kPadded = 535872;
   DeviceLimits limits = limits_of(gpu);
   assume_device_limits(&limits);
   const DeviceMemory images = device_array<std::uint8_t>(batch * kPixels, 1),
                      labels = device_array<std::uint8_t>(batch, 1),
                      order = device_array<std::int32_t>(batch, 0),
-                     targets = device_array<std::int32_t>(batch, 0),
-                     x = device_array(batch * kPixels, 0.0f), y = device_array(batch * kPixels, 0.0f),
-                     bias = device_array(kHidden, 0.0f), state = device_array<TrainingState>(1, {}),
-                     moments = device_array(4 * kPadded, 0.1f);
+                     targets = device_array<std::int32_t>(batch, 0), x = device_array(batch * kPixels, 0.0f),
+                     y = device_array(batch * kPixels, 0.0f), bias = device_array(kHidden, 0.0f),
+                     state = device_array<TrainingState>(1, {}), moments = device_array(4 * kPadded, 0.1f);
   auto* const step = static_cast<TrainingState*>(state.get());
   auto* const values = static_cast<float*>(moments.get());
   const auto input = matrix_view(static_cast<float*>(x.get()), batch, kPixels);
@@ -149,8 +147,8 @@ void count_step(json& entries, const Gpu& gpu, std::int64_t batch) {
   };
   const double rows = static_cast<double>(batch);
   add("gather_batch, 784 pixels", rows * (5 * kPixels + 9), [&] {
-    gather_batch({static_cast<const std::uint8_t*>(images.get()), static_cast<const std::uint8_t*>(labels.get()),
-                  batch, kPixels},
+    gather_batch({static_cast<const std::uint8_t*>(images.get()),
+                  static_cast<const std::uint8_t*>(labels.get()), batch, kPixels},
                  static_cast<const std::int32_t*>(order.get()), step, input,
                  static_cast<std::int32_t*>(targets.get()), nullptr);
   });
@@ -161,11 +159,10 @@ void count_step(json& entries, const Gpu& gpu, std::int64_t batch) {
     bias_activation_backward(Activation::relu, {}, hidden, gradient, gradient,
                              static_cast<float*>(bias.get()), nullptr);
   });
-  add("dropout, 512 columns", 8 * rows * kHidden,
-      [&] { dropout(hidden, 0.1f, 0, step, gradient, nullptr); });
+  add("dropout, 512 columns", 8 * rows * kHidden, [&] { dropout(hidden, 0.1f, 0, step, gradient, nullptr); });
   add("adamw_step, 535818 parameters", 28.0 * kParameters, [&] {
-    const ParameterBuffers parameters{values,      values + kPadded, values + 2 * kPadded,
-                                      values + 3 * kPadded, kParameters, kParameters};
+    const ParameterBuffers parameters{
+        values, values + kPadded, values + 2 * kPadded, values + 3 * kPadded, kParameters, kParameters};
     adamw_step(parameters, {}, {}, step, batch, nullptr);
   });
   assume_device_limits(nullptr);

@@ -1,0 +1,21 @@
+#include "bench/main.h"
+
+#include <benchmark/benchmark.h>
+
+#include <dnnl.hpp>
+
+#include "host/backend/cuda/cuda_backend.h"
+
+int main(int argc, char** argv) {
+  using namespace softwarp;
+  // A plan that oneDNN made for one thread would otherwise serve two, on one.
+  dnnl::set_primitive_cache_capacity(0);
+  add_benchmarks();
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+  benchmark::AddCustomContext("cpu", make_cpu_backend()->name());
+  const std::string refusal = cuda_refusal();
+  benchmark::AddCustomContext("gpu", refusal.empty() ? cuda_devices().front().name : refusal);
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}

@@ -1,0 +1,15 @@
+// In place of what needs the CUDA toolkit.
+
+#include "bench/bare_products.h"
+#include "bench/softmax_bench.h"
+#include "kernels/error.h"
+
+namespace softwarp {
+
+void add_cuda_benchmarks(const std::vector<SoftmaxShape>&) {}
+
+std::unique_ptr<BareProducts> make_cublaslt_products(const std::vector<BareProduct>&) {
+  throw Error("this build has no cuBLASLt");
+}
+
+}  // namespace softwarp
