@@ -45,8 +45,9 @@ class CublasltProducts final : public BareProducts {
                                                     .n = p.m,
                                                     .k = p.k});
       if (!product) throw Error("cuBLASLt has no algorithm for a bare product");
-      prepared.push_back({std::move(product),
-                          {.a = random_floats(p.k * p.n), .b = random_floats(p.m * p.k), .d = random_floats(p.m * p.n)}});
+      prepared.push_back(
+          {std::move(product),
+           {.a = random_floats(p.k * p.n), .b = random_floats(p.m * p.k), .d = random_floats(p.m * p.n)}});
     }
     return prepared;
   }

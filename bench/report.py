@@ -69,12 +69,12 @@ def plot(benchmarks, directory):
     # One device at a time: the GPU if there is one, otherwise all threads of the CPU.
     devices = sorted({label.split()[0] for label in series})
     shown = {l: p for l, p in series.items() if l.split()[0] == devices[-1] and not l.endswith("threads 1")}
-    script = ["set terminal svg size 960,600 dynamic background rgb 'white'", "set key outside right",
+    script = ["set terminal svg size 960,600 dynamic background rgb 'white'", "set key below", "set termoption noenhanced",
               "set logscale x 2", "set xlabel 'columns'", "set ylabel 'GB/s'", "set yrange [0:*]", "set grid"]
     curves = []
     for color, (label, points) in enumerate(shown.items(), 1):
         script.append(f"$s{color} << EOD\n" + "\n".join("%d %g %g" % p for p in sorted(points)) + "\nEOD")
-        curves.append(f"$s{color} using 1:2 with linespoints lc {color} title '{label}'".replace("_", r"\\_"))
+        curves.append(f"$s{color} using 1:2 with linespoints lc {color} title '{label}'")
         curves.append(f"$s{color} using 1:3 with lines lc {color} dt 2 notitle")
     script.append("set title 'solid: ours; dashed: a copy of as many bytes'")
     script.append("plot " + ", ".join(curves))

@@ -9,12 +9,13 @@ mkdir -p "$results"
 run() {
   name=$1
   shift
-  echo "== $name"
+  started=$(date +%s)
   "$programs/$name" "$@" --benchmark_out="$results/$name.json" --benchmark_out_format=json >/dev/null
+  echo "== $name took $(($(date +%s) - started)) s"
 }
 
-run softmax_bench --benchmark_min_time=0.1
-run linear_bench --benchmark_min_time=0.1 --benchmark_filter='batch:128'
-run training_bench --benchmark_filter='(784-128-10|784-512-512-10)/batch:128/|time_to_98'
+run softmax_bench --benchmark_min_time=0.05
+run linear_bench --benchmark_min_time=0.05 --benchmark_filter='batch:128'
+run training_bench --benchmark_filter="(784-128-10|784-512-512-10)/batch:128/|(cpu$(nproc)|cuda)/time_to_98"
 python3 "$(dirname "$0")/report.py" table "$results" | tee "$results/results.md"
 echo "== written to $results"

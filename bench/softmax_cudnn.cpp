@@ -1,5 +1,5 @@
-// cudnnSoftmaxForward and cudnnSoftmaxBackward over a tensor of rows x cols x 1 x 1, where softmax per instance
-// and per channel are the same.
+// cudnnSoftmaxForward and cudnnSoftmaxBackward over a tensor of rows x cols x 1 x 1, where softmax per
+// instance and per channel are the same.
 
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
@@ -56,9 +56,10 @@ std::vector<SoftmaxRun> cudnn_ways(SoftmaxOp op, const SoftmaxShape& shape, cuda
       const float one = 1, zero = 0;
       const auto library = plan->library.get();
       const auto tensor = plan->tensor.get();
-      check(is_backward(op) ? cudnnSoftmaxBackward(library, algorithm, mode, &one, tensor, x, tensor, g, &zero,
-                                                   tensor, out)
-                            : cudnnSoftmaxForward(library, algorithm, mode, &one, tensor, x, &zero, tensor, out));
+      check(
+          is_backward(op)
+              ? cudnnSoftmaxBackward(library, algorithm, mode, &one, tensor, x, tensor, g, &zero, tensor, out)
+              : cudnnSoftmaxForward(library, algorithm, mode, &one, tensor, x, &zero, tensor, out));
     });
   return ways;
 }
