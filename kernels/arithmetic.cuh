@@ -25,6 +25,10 @@ __device__ __forceinline__ float reciprocal(float x) {
   return fmaf(guess, fmaf(-x, guess, 1.0f), guess);
 }
 __device__ __forceinline__ double reciprocal(double x) { return 1 / x; }
+template <class A>
+__device__ __forceinline__ bool is_finite(A x) {
+  return x - x == 0;
+}
 __device__ __forceinline__ float logarithm(float x) { return logf(x); }
 __device__ __forceinline__ double logarithm(double x) { return log(x); }
 

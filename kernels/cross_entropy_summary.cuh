@@ -4,6 +4,7 @@
 
 #include <climits>
 
+#include "kernels/arithmetic.cuh"
 #include "kernels/softmax_summary.cuh"
 #include "kernels/training_state.h"
 
@@ -81,10 +82,13 @@ struct LossSums {
             a.rows + b.rows, a.bad_targets + b.bad_targets, 0};
   }
   __device__ void add_to(CrossEntropySums* sums) const {
-    store_one(load_one(&sums->loss) + loss, &sums->loss);
+    const double total = load_one(&sums->loss) + loss;
+    store_one(total, &sums->loss);
     store_one(load_one(&sums->weight) + weight, &sums->weight);
     store_one(load_one(&sums->hits) + hits, &sums->hits);
-    store_one(load_one(&sums->rows) + rows, &sums->rows);
+    const std::int64_t rows_so_far = load_one(&sums->rows) + rows;
+    store_one(rows_so_far, &sums->rows);
+    if (is_finite(total)) store_one(rows_so_far, &sums->finite_rows);
     store_one(load_one(&sums->bad_targets) + bad_targets, &sums->bad_targets);
   }
 };

@@ -5,6 +5,7 @@
 
 #include <cuda_runtime.h>
 
+#include "kernels/arithmetic.cuh"
 #include "kernels/dependency.cuh"
 #include "kernels/launch.h"
 #include "kernels/ticket.cuh"
@@ -40,8 +41,13 @@ __device__ std::int64_t first_of_thread() {
   return (static_cast<std::int64_t>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x)) * kWidth;
 }
 
-// Each block comes here once it has read the state.
-__device__ void move_on(TrainingState* state, std::int64_t rows) {
+// Each block comes here once it has read the state, with what its threads have made.
+__device__ void move_on(TrainingState* state, std::int64_t rows, const Floats& values) {
+  bool finite = true;
+#pragma unroll
+  for (int k = 0; k < kWidth; ++k) finite = finite && is_finite(values.v[k]);
+  // Several threads may write it, all the same.
+  if (!finite && load_one(&state->lost) == 0) store_one(load_one(&state->step) + 1, &state->lost);
   if (!is_last_block(&state->arrived) || threadIdx.x != 0) return;
   store_one(load_one(&state->step) + 1, &state->step);
   store_one(load_one(&state->position) + rows, &state->position);
@@ -66,7 +72,7 @@ __global__ void __launch_bounds__(kThreads)
                first + k < p.decayed ? options.weight_decay : 0.0f);
   store_floats(values, p.values, first, p.size, aligned);
   if (remembers) store_floats(moments, p.first_moment, first, p.size, aligned);
-  move_on(state, rows);
+  move_on(state, rows, values);
 }
 
 __global__ void __launch_bounds__(kThreads)
@@ -91,7 +97,7 @@ __global__ void __launch_bounds__(kThreads)
   store_floats(values, p.values, first, p.size, aligned);
   store_floats(moments, p.first_moment, first, p.size, aligned);
   store_floats(squares, p.second_moment, first, p.size, aligned);
-  move_on(state, rows);
+  move_on(state, rows, values);
 }
 
 __global__ void advance_kernel(TrainingState* state, std::int64_t rows) {

@@ -56,7 +56,4 @@ template <class T>
 void argmax(ConstMatrixView<T> x, std::int32_t* best, const std::int32_t* targets, unsigned long long* hits,
             cudaStream_t stream);
 
-// Adds to *count how many of the values are NaN or infinite.
-void count_nonfinite(const float* values, std::int64_t size, unsigned long long* count, cudaStream_t stream);
-
 }  // namespace softwarp

@@ -145,9 +145,4 @@ void Backend::adamw_step(const ParameterBuffers& parameters, const AdamwOptions&
   run_adamw_step(parameters, options, schedule, state, rows);
 }
 
-std::int64_t Backend::count_nonfinite(const float* values, std::int64_t size) {
-  expects(size >= 0, "a size that is not negative");
-  return run_count_nonfinite(values, size);
-}
-
 }  // namespace softwarp

@@ -115,8 +115,6 @@ class Backend {
                 TrainingState* state, std::int64_t rows);
   void adamw_step(const ParameterBuffers& parameters, const AdamwOptions& options, const Schedule& schedule,
                   TrainingState* state, std::int64_t rows);
-  // How many of the values are NaN or infinite. Waits for everything before it.
-  std::int64_t count_nonfinite(const float* values, std::int64_t size);
   // state->position += rows, for passes without an optimizer.
   virtual void advance(TrainingState* state, std::int64_t rows) = 0;
 
@@ -160,7 +158,6 @@ class Backend {
                             const Schedule& schedule, TrainingState* state, std::int64_t rows) = 0;
   virtual void run_adamw_step(const ParameterBuffers& parameters, const AdamwOptions& options,
                               const Schedule& schedule, TrainingState* state, std::int64_t rows) = 0;
-  virtual std::int64_t run_count_nonfinite(const float* values, std::int64_t size) = 0;
 };
 
 // The CPU, always present. threads 0: one for each core this process may use.

@@ -1,6 +1,7 @@
 #include "host/data/dataset.h"
 
 #include <fmt/format.h>
+#include <zlib.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -105,6 +106,12 @@ DataPair load_data(const std::string& name) {
     throw Error(fmt::format("{}: expected mnist, fashion-mnist, digits or a directory of IDX files, found {}",
                             name, is_there(name) ? "a file" : "no such directory"));
   return read_pair(name, name, 0, 0);
+}
+
+std::uint32_t checksum(const Dataset& data) {
+  uLong sum = crc32_z(0, data.images.data(), data.images.size());
+  sum = crc32_z(sum, data.labels.data(), data.labels.size());
+  return static_cast<std::uint32_t>(sum);
 }
 
 }  // namespace softwarp

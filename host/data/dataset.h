@@ -21,6 +21,9 @@ struct Dataset {
   std::int64_t pixels() const { return height * width; }
 };
 
+// CRC-32 of images and labels.
+std::uint32_t checksum(const Dataset& data);
+
 // Both parts have one shape, one number of classes and one largest pixel.
 struct DataPair {
   Dataset train;

@@ -16,6 +16,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::string_view kTemporary = ".softwarp-";
+
 [[noreturn]] void fail(const fs::path& path, const std::string& found) {
   throw Error(fmt::format("{}: expected a file that can be written, found {}", path.string(), found));
 }
@@ -46,7 +48,7 @@ class TemporaryFile {
     constexpr int kAttempts = 10'000;
     for (int attempt = 0; attempt < kAttempts && descriptor_ < 0; ++attempt) {
       // Short, because the target's name may already be as long as names can be.
-      path_ = directory / fmt::format(".softwarp-{}-{}", getpid(), attempt);
+      path_ = directory / fmt::format("{}{}-{}", kTemporary, getpid(), attempt);
       descriptor_ = open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
       if (descriptor_ < 0 && errno != EEXIST) break;
     }
@@ -108,5 +110,7 @@ void write_file(const fs::path& path, std::string_view text) {
   const auto bytes = std::as_bytes(std::span(text));
   write_file_atomically(path, std::span(&bytes, 1));
 }
+
+bool is_temporary_file(const fs::path& path) { return path.filename().string().starts_with(kTemporary); }
 
 }  // namespace softwarp

@@ -1,5 +1,7 @@
 #include "host/model/optimizer.h"
 
+#include "host/backend/error.h"
+
 namespace softwarp {
 
 Optimizer::Optimizer(const Mlp& mlp, const OptimizerSettings& settings) : mlp_(&mlp), settings_(settings) {
@@ -9,6 +11,19 @@ Optimizer::Optimizer(const Mlp& mlp, const OptimizerSettings& settings) : mlp_(&
   const bool adamw = settings.kind == OptimizerKind::adamw;
   if (adamw || settings.sgd.momentum != 0) first_moment_ = backend.make_array<float>(size);
   if (adamw) second_moment_ = backend.make_array<float>(size);
+}
+
+std::vector<float> Optimizer::moment(const Array<float>& moment) const {
+  std::vector<float> values(static_cast<std::size_t>(moment.size()));
+  mlp_->backend().download<float>(moment.data(), values);
+  return values;
+}
+
+void Optimizer::set_moments(std::span<const float> first, std::span<const float> second) {
+  expects(std::ssize(first) == first_moment_.size() && std::ssize(second) == second_moment_.size(),
+          "the moments of this optimizer");
+  mlp_->backend().upload(first, first_moment_.data());
+  mlp_->backend().upload(second, second_moment_.data());
 }
 
 void Optimizer::step(TrainingState* state, std::int64_t rows) {

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <vector>
 
 #include "host/backend/backend.h"
 #include "host/model/mlp.h"
@@ -25,10 +27,18 @@ class Optimizer {
   float* gradients() const { return gradients_.data(); }  // laid out as the Mlp's values
   const OptimizerSettings& settings() const { return settings_; }
 
+  // What it remembers, on the host, laid out as the Mlp's values; empty: it has no such moment.
+  std::vector<float> first_moment() const { return moment(first_moment_); }
+  std::vector<float> second_moment() const { return moment(second_moment_); }
+  // Expects moments of those sizes.
+  void set_moments(std::span<const float> first, std::span<const float> second);
+
   // Moves the Mlp's values along the gradients of a batch of `rows`, and *state to the next step.
   void step(TrainingState* state, std::int64_t rows);
 
  private:
+  std::vector<float> moment(const Array<float>& moment) const;
+
   const Mlp* mlp_;
   OptimizerSettings settings_;
   Array<float> gradients_;

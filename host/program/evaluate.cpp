@@ -7,7 +7,7 @@
 
 #include "host/backend/error.h"
 #include "host/data/dataset.h"
-#include "host/model/checkpoint.h"
+#include "host/model/model_file.h"
 #include "host/program/commands.h"
 #include "host/program/options.h"
 #include "host/training/classification.h"

@@ -8,6 +8,7 @@
 #include "host/program/commands.h"
 #include "host/program/options.h"
 #include "host/program/progress_line.h"
+#include "host/program/resume.h"
 #include "host/training/run_directory.h"
 #include "host/training/training.h"
 
@@ -18,7 +19,10 @@ struct TrainOptions {
   std::string data = "mnist";
   std::int64_t images = 0;
   std::string output = "softwarp-run";
+  std::string resume;
+  std::int64_t checkpoint_every = 1;
   std::int64_t report_every = 1;
+  bool check_finite = false;
   DeviceOptions device;
   TrainingSettings settings;
 };
@@ -79,6 +83,16 @@ void add_training_flags(CLI::App& command, TrainOptions& o) {
       ->check(count_in(0));
   in(command.add_option("--output", o.output,
                         "Directory for model.safetensors, metrics.csv and summary.json"));
+  in(command.add_option("--checkpoint-every", o.checkpoint_every,
+                        "Write last.safetensors every so many epochs; 0: never"))
+      ->check(count_in(0));
+  command
+      .add_option("--resume", o.resume,
+                  "Go on with the training that left last.safetensors in this directory")
+      ->group("Training");
+  command
+      .add_flag("--check-finite", o.check_finite, "Look for NaN and infinity after each step, not each 100")
+      ->group("Training");
   in(command.add_option("--report-every", o.report_every, "Print a line every so many epochs"))
       ->check(count_in(1));
 }
@@ -107,21 +121,54 @@ void print_start(const TrainOptions& o, const DataPair& data, const Backend& bac
   std::fflush(stdout);
 }
 
-void run(TrainOptions& o) {
-  check_together(o.settings);
+// All that a training's result depends on, as flags.
+std::map<std::string, std::string> flags_of(const TrainOptions& o) {
+  std::map<std::string, std::string> flags = to_flags(o.settings);
+  flags["--data"] = o.data;
+  flags["--images"] = fmt::format("{}", o.images);
+  return flags;
+}
+
+DataPair load(const TrainOptions& o) {
   DataPair data = load_data(o.data);
   if (o.images > data.train.count)
     throw Error(fmt::format("--images: expected at most the {} training images of {}, found {}",
                             data.train.count, o.data, o.images));
   if (o.images > 0) data.train = take(data.train, o.images);
+  return data;
+}
+
+void run(CLI::App& command, TrainOptions& o) {
+  Checkpoint resumed;
+  if (!o.resume.empty()) {
+    resumed = take_over(command, o.resume, flags_of(o));
+    if (command.get_option("--output")->count() == 0) o.output = o.resume;
+  }
+  const auto flags = flags_of(o);  // before "no hidden layer" becomes an empty list
+  check_together(o.settings);
+  const DataPair data = load(o);
+  const std::uint32_t data_checksum = checksum(data.train);
+  if (!o.resume.empty() && data_checksum != resumed.data_checksum)
+    throw Error(
+        fmt::format("{}: expected the training images that {} began with, found others", o.data, o.resume));
   const std::unique_ptr<Backend> backend = o.device.make_backend();
   const RunDirectory directory(o.output);
   print_start(o, data, *backend);
+  if (!o.resume.empty()) fmt::print("resuming after epoch {}\n", resumed.history.size());
 
+  TrainingControl control;
+  control.checkpoint_every = o.checkpoint_every;
+  control.check_every_step = o.check_finite;
+  control.resume = o.resume.empty() ? nullptr : &resumed;
+  control.keep = [&](Checkpoint checkpoint) {
+    checkpoint.settings = flags;
+    checkpoint.data_checksum = data_checksum;
+    directory.keep(checkpoint);
+  };
   TrainingResult result;
   {
     ProgressLine progress(o.settings.epochs, o.report_every);
-    result = train(*backend, o.settings, data, progress);
+    result = train(*backend, o.settings, data, progress, control);
   }
   directory.write(result, o.settings, backend->name());
   if (result.stopped) fmt::print("stopped in epoch {}\n", result.history.size());
@@ -144,7 +191,7 @@ void add_train(CLI::App& app) {
   add_optimizer_flags(*command, options->settings);
   options->device.add_to(*command);
   tidy_help(*command);
-  command->callback([options] { run(*options); });
+  command->callback([command, options] { run(*command, *options); });
 }
 
 }  // namespace softwarp::program

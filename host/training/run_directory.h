@@ -7,26 +7,39 @@
 
 namespace softwarp {
 
-// What a training leaves behind: model.safetensors, metrics.csv (a row an epoch), summary.json.
+// What a training leaves behind: model.safetensors, metrics.csv (a row an epoch, the same bytes for the same
+// training), times.csv and summary.json; on its way last.safetensors, from which it can be resumed, and with
+// a validation part best.safetensors, the model of the best epoch so far. One training at a time writes
+// there.
 class RunDirectory {
  public:
-  // Makes the directory if need be. Throws Error if that cannot be done, or if a file could not be written
-  // there. If nothing has been written in the end, a directory that was made is taken away again.
+  // Makes the directory if need be, and takes away what a killed training left half-written. Throws Error if
+  // that cannot be done, if a file could not be written there, or if another training is at work there. If
+  // nothing has been written in the end, a directory that was made is taken away again.
   explicit RunDirectory(const std::filesystem::path& path);
   ~RunDirectory();
   RunDirectory(const RunDirectory&) = delete;
   RunDirectory& operator=(const RunDirectory&) = delete;
 
-  // Each file is replaced as a whole or not at all.
+  // Each file is replaced as a whole or not at all, last.safetensors after best.safetensors.
+  void keep(const Checkpoint& checkpoint) const;
   void write(const TrainingResult& result, const TrainingSettings& settings, const std::string& device) const;
 
   std::filesystem::path model() const { return path_ / "model.safetensors"; }
+  std::filesystem::path last() const { return path_ / "last.safetensors"; }
+  std::filesystem::path best() const { return path_ / "best.safetensors"; }
   std::filesystem::path metrics() const { return path_ / "metrics.csv"; }
+  std::filesystem::path times() const { return path_ / "times.csv"; }
   std::filesystem::path summary() const { return path_ / "summary.json"; }
 
  private:
+  void lock();
+  void remove_leftovers() const;
+  void write_history(const std::vector<EpochRecord>& history) const;
+
   std::filesystem::path path_;
   bool made_ = false;
+  int descriptor_ = -1;
 };
 
 }  // namespace softwarp

@@ -48,4 +48,23 @@ nlohmann::ordered_json to_json(const TrainingSettings& s) {
           {"patience", s.patience}};
 }
 
+std::map<std::string, std::string> to_flags(const TrainingSettings& settings) {
+  std::map<std::string, std::string> flags;
+  const nlohmann::ordered_json json = to_json(settings);
+  for (const auto& [key, value] : json.items()) {
+    std::string flag = "--" + key;
+    std::replace(flag.begin(), flag.end(), '_', '-');
+    std::string& text = flags[flag];
+    if (value.is_string()) {
+      text = value.get<std::string>();
+    } else if (value.is_array()) {
+      for (const auto& element : value) text += (text.empty() ? "" : ",") + element.dump();
+      if (text.empty()) text = "0";  // no hidden layer
+    } else {
+      text = value.dump();
+    }
+  }
+  return flags;
+}
+
 }  // namespace softwarp

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
@@ -42,5 +43,7 @@ OptimizerSettings optimizer_settings(const TrainingSettings& settings, std::int6
 
 // For summary.json: names as the flags have them.
 nlohmann::ordered_json to_json(const TrainingSettings& settings);
+// The same as command-line flags and their values: "--lr", "0.003".
+std::map<std::string, std::string> to_flags(const TrainingSettings& settings);
 
 }  // namespace softwarp

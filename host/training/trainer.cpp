@@ -67,21 +67,47 @@ void Trainer::run_epoch(const std::function<bool()>& more) {
     (whole ? whole_step_ : rest_step_)();
     samples_ += whole ? whole_.batch() : rest_->batch();
     ++steps_;
+    if (steps_ % look_every_ == 0) expect_sound();
     if (!more()) break;
   }
   ++epochs_;
-  expect_finite();
+  expect_sound();
 }
 
-// A GPU's fused ReLU turns NaN into 0, so that the loss alone would not show it.
-void Trainer::expect_finite() const {
-  const double loss = running_score().loss;
-  const std::int64_t lost = backend_->count_nonfinite(mlp_.data(), mlp_.layout().size);
-  if (std::isfinite(loss) && lost == 0) return;
-  throw Error(fmt::format(
-      "training diverged: expected a finite loss and finite parameters, found {} and {} that are not in "
-      "epoch {} (steps up to {}); try a lower learning rate",
-      loss, lost, epochs_, steps_));
+TrainerState Trainer::state() const {
+  return {.epochs = epochs_,
+          .steps = steps_,
+          .values = mlp_.values(),
+          .first_moment = optimizer_.first_moment(),
+          .second_moment = optimizer_.second_moment()};
+}
+
+void Trainer::restore(const TrainerState& state) {
+  mlp_.set_values(state.values);
+  optimizer_.set_moments(state.first_moment, state.second_moment);
+  epochs_ = state.epochs;
+  steps_ = state.steps;
+}
+
+// Both are looked for, since a GPU's fused ReLU turns NaN into 0, and a loss may be infinite where its
+// gradient is not. A mean of 1000 nats is no network that errs, but one whose weights have flown away.
+void Trainer::expect_sound() const {
+  constexpr double kExploded = 1000;
+  const CrossEntropySums sums = backend_->download(sums_.data());
+  const std::int64_t before = steps_ - (samples_ + whole_.batch() - 1) / whole_.batch();
+  const std::int64_t lost = backend_->download(state_.data()).lost;
+  const auto fail = [](std::int64_t step, const std::string& found) {
+    throw Error(
+        fmt::format("training diverged in step {}: expected a finite loss and finite parameters, found {}; "
+                    "try a lower learning rate",
+                    step, found));
+  };
+  const bool finite = std::isfinite(sums.loss);
+  const std::int64_t of_loss = finite ? INT64_MAX : before + sums.finite_rows / whole_.batch() + 1;
+  if (of_loss <= lost || (lost == 0 && !finite)) fail(of_loss, "a loss that is not");
+  if (lost > 0) fail(lost, "parameters that are not");
+  if (const double loss = score_of(sums).loss; loss > kExploded)
+    fail(steps_, fmt::format("a mean loss of {:.3g}", loss));
 }
 
 Score Trainer::running_score() const { return score_of(backend_->download(sums_.data())); }

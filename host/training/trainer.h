@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "host/data/resident.h"
 #include "host/model/mlp.h"
@@ -12,6 +13,15 @@
 #include "host/training/settings.h"
 
 namespace softwarp {
+
+// What the next epoch depends on beside settings and data, at the end of one.
+struct TrainerState {
+  std::int64_t epochs = 0;
+  std::int64_t steps = 0;
+  std::vector<float> values;  // laid out as the Mlp's
+  std::vector<float> first_moment;
+  std::vector<float> second_moment;
+};
 
 // A new Mlp and the steps that train it on one data set. What a step needs to know of its place (batch,
 // learning rate, random numbers) lies on the device and moves on there, so that a step is recorded once and
@@ -26,13 +36,21 @@ class Trainer {
           const ResidentDataset& data);
 
   // Runs every batch of the next epoch, the last and smaller one too. After each step `more` decides whether
-  // to go on. Throws Error if the loss or a parameter is no longer finite.
+  // to go on. Throws Error, which names the step, if the loss or a parameter is no longer finite, or the loss
+  // has exploded; it looks every 100 steps and at the end, for the device has to be waited for.
   void run_epoch(const std::function<bool()>& more);
+  // Looks after each step from now on.
+  void look_at_every_step() { look_every_ = 1; }
+
+  TrainerState state() const;
+  // As if the epochs had been run here. Expects sizes that fit the network and the optimizer.
+  void restore(const TrainerState& state);
 
   // The loss and hits of this epoch's steps so far, as they were before each step. Waits for the device.
   Score running_score() const;
 
   Mlp& mlp() { return mlp_; }
+  const Mlp& mlp() const { return mlp_; }
   std::int64_t steps_per_epoch() const { return steps_per_epoch_; }
   std::int64_t batch_size() const { return whole_.batch(); }
   std::int64_t steps() const { return steps_; }      // since training began
@@ -41,7 +59,7 @@ class Trainer {
 
  private:
   void start_epoch();
-  void expect_finite() const;
+  void expect_sound() const;
   std::function<void()> record_step(Pass& pass);
 
   Backend* backend_;
@@ -61,6 +79,7 @@ class Trainer {
   std::int64_t epochs_ = 0;
   std::int64_t steps_ = 0;
   std::int64_t samples_ = 0;
+  std::int64_t look_every_ = 100;
 };
 
 }  // namespace softwarp

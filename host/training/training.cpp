@@ -1,10 +1,13 @@
 #include "host/training/training.h"
 
+#include <fmt/format.h>
+
 #include <chrono>
 #include <limits>
 #include <memory>
 #include <utility>
 
+#include "host/backend/error.h"
 #include "host/data/split.h"
 #include "host/training/trainer.h"
 
@@ -36,22 +39,29 @@ struct Parts {
   std::unique_ptr<ResidentDataset> validation;
 };
 
-// The parameters of the epoch with the lowest validation loss, and how long ago that was.
+// The epoch with the lowest validation loss: its parameters, and how long ago it was.
 class Best {
  public:
-  void see(const EpochRecord& record, const Mlp& mlp) {
-    ++epochs_since_;
-    if (!(record.validation.loss < loss_)) return;
-    loss_ = record.validation.loss;
-    values_ = mlp.values();
-    epochs_since_ = 0;
-  }
-  std::int64_t epochs_since() const { return epochs_since_; }
-  void restore(Mlp& mlp) const {
-    if (!values_.empty()) mlp.set_values(values_);
+  Best() = default;
+  explicit Best(const Checkpoint& checkpoint) : values_(checkpoint.best) {
+    for (const EpochRecord& record : checkpoint.history) see(record);
   }
 
+  void see(const EpochRecord& record, const Mlp& mlp) {
+    if (see(record)) values_ = mlp.values();
+  }
+  std::int64_t epochs_since() const { return epochs_since_; }
+  const std::vector<float>& values() const { return values_; }
+
  private:
+  bool see(const EpochRecord& record) {
+    ++epochs_since_;
+    if (record.validation.images == 0 || !(record.validation.loss < loss_)) return false;
+    loss_ = record.validation.loss;
+    epochs_since_ = 0;
+    return true;
+  }
+
   double loss_ = std::numeric_limits<double>::infinity();
   std::vector<float> values_;
   std::int64_t epochs_since_ = 0;
@@ -64,20 +74,77 @@ MlpShape shape_for(const TrainingSettings& settings, const Dataset& data) {
           .activation = settings.activation};
 }
 
+Model model_of(const Mlp& mlp, const Dataset& data) {
+  return {
+      .shape = mlp.shape(),
+      .input = {.data = data.name, .height = data.height, .width = data.width, .max_pixel = data.max_pixel},
+      .values = mlp.values()};
+}
+
+Checkpoint checkpoint_of(const Trainer& trainer, const Dataset& data, const std::vector<float>& best,
+                         const std::vector<EpochRecord>& history) {
+  TrainerState state = trainer.state();
+  Checkpoint checkpoint;
+  checkpoint.model = model_of(trainer.mlp(), data);
+  checkpoint.first_moment = std::move(state.first_moment);
+  checkpoint.second_moment = std::move(state.second_moment);
+  checkpoint.best = best;
+  checkpoint.history = history;
+  return checkpoint;
+}
+
+TrainerState state_of(const Checkpoint& checkpoint) {
+  return {.epochs = std::ssize(checkpoint.history),
+          .steps = checkpoint.history.back().steps,
+          .values = checkpoint.model.values,
+          .first_moment = checkpoint.first_moment,
+          .second_moment = checkpoint.second_moment};
+}
+
+void expect_fit(const Checkpoint& checkpoint, const Trainer& trainer, bool validates) {
+  const TrainerState state = trainer.state();
+  const auto expect_equal = [](bool equal, const char* what) {
+    if (!equal)
+      throw Error(fmt::format("expected a checkpoint with the {} of this training, found others", what));
+  };
+  expect_equal(checkpoint.model.shape.text() == trainer.mlp().shape().text() &&
+                   checkpoint.model.shape.activation == trainer.mlp().shape().activation,
+               "layers");
+  expect_equal(checkpoint.first_moment.size() == state.first_moment.size() &&
+                   checkpoint.second_moment.size() == state.second_moment.size(),
+               "optimizer's moments");
+  expect_equal(checkpoint.best.empty() || validates, "best epoch's parameters");
+  std::int64_t epoch = 0;
+  for (const EpochRecord& record : checkpoint.history)
+    expect_equal(
+        record.steps == ++epoch * trainer.steps_per_epoch() && (record.validation.images > 0) == validates,
+        "history");
+}
+
 }  // namespace
 
 TrainingResult train(Backend& backend, const TrainingSettings& settings, const DataPair& data,
-                     TrainingObserver& observer) {
+                     TrainingObserver& observer, const TrainingControl& control) {
   const Parts parts(backend, settings, data.train);
   Trainer trainer(backend, settings, shape_for(settings, data.train), *parts.train);
+  if (control.check_every_step) trainer.look_at_every_step();
   std::unique_ptr<Evaluation> validation;
   if (parts.validation) validation = std::make_unique<Evaluation>(trainer.mlp(), *parts.validation);
 
   TrainingResult result;
   Best best;
-  double trained = 0, samples = 0;
+  double before = 0, trained = 0, samples = 0;
+  if (control.resume != nullptr) {
+    expect_fit(*control.resume, trainer, settings.validation > 0);
+    trainer.restore(state_of(*control.resume));
+    best = Best(*control.resume);
+    result.history = control.resume->history;
+    before = result.history.back().seconds;
+  }
+  const auto impatient = [&] { return settings.patience > 0 && best.epochs_since() >= settings.patience; };
   const Stopwatch whole;
-  for (std::int64_t epoch = 1; epoch <= settings.epochs && !result.stopped; ++epoch) {
+  for (std::int64_t epoch = std::ssize(result.history) + 1;
+       epoch <= settings.epochs && !impatient() && !result.stopped; ++epoch) {
     const Stopwatch watch;
     double rate = trainer.learning_rate();
     trainer.run_epoch([&] {
@@ -86,7 +153,7 @@ TrainingResult train(Backend& backend, const TrainingSettings& settings, const D
                         .samples = trainer.samples(),
                         .count = parts.train->count(),
                         .epoch_seconds = watch.seconds(),
-                        .seconds = whole.seconds(),
+                        .seconds = before + whole.seconds(),
                         .score = [&] { return trainer.running_score(); }});
       if (observer.wants_stop()) result.stopped = true;
       if (trainer.samples() < parts.train->count()) rate = trainer.learning_rate();
@@ -105,24 +172,22 @@ TrainingResult train(Backend& backend, const TrainingSettings& settings, const D
       record.validation = validation->run();
       best.see(record, trainer.mlp());
     }
-    record.seconds = whole.seconds();
+    record.seconds = before + whole.seconds();
     observer.on_epoch(record);
     result.history.push_back(record);
-    if (settings.patience > 0 && best.epochs_since() >= settings.patience) break;
+    if (trainer.samples() < parts.train->count()) break;
+    if (control.checkpoint_every > 0 &&
+        (epoch % control.checkpoint_every == 0 || epoch == settings.epochs || impatient() || result.stopped))
+      control.keep(checkpoint_of(trainer, data.train, best.values(), result.history));
   }
-  result.seconds = whole.seconds();
-  result.samples_per_second = samples / trained;
+  result.seconds = before + whole.seconds();
+  result.samples_per_second = trained > 0 ? samples / trained : result.history.back().samples_per_second;
 
-  best.restore(trainer.mlp());
+  if (!best.values().empty()) trainer.mlp().set_values(best.values());
   const ResidentDataset test(backend, data.test);
   result.test = Evaluation(trainer.mlp(), test).run();
   result.parameters = trainer.mlp().layout().parameters;
-  result.model = {.shape = trainer.mlp().shape(),
-                  .input = {.data = data.train.name,
-                            .height = data.train.height,
-                            .width = data.train.width,
-                            .max_pixel = data.train.max_pixel},
-                  .values = trainer.mlp().values()};
+  result.model = model_of(trainer.mlp(), data.train);
   return result;
 }
 

@@ -6,22 +6,11 @@
 
 #include "host/backend/backend.h"
 #include "host/data/dataset.h"
-#include "host/model/checkpoint.h"
+#include "host/training/checkpoint.h"
 #include "host/training/evaluation.h"
 #include "host/training/settings.h"
 
 namespace softwarp {
-
-// A row of metrics.csv.
-struct EpochRecord {
-  std::int64_t epoch = 0;         // from 1
-  std::int64_t steps = 0;         // since training began
-  double learning_rate = 0;       // of the epoch's last step
-  Score train;                    // running: each batch before its step, with dropout
-  Score validation;               // after the epoch; no images: none were held out
-  double seconds = 0;             // since training began
-  double samples_per_second = 0;  // of this epoch, validation not counted
-};
 
 // Where a training stands, between two steps.
 struct Progress {
@@ -54,8 +43,18 @@ struct TrainingResult {
   bool stopped = false;  // before the last epoch's end
 };
 
-// Trains a new network. Throws Error if the loss ceases to be finite.
+struct TrainingControl {
+  // Called with a checkpoint after every `checkpoint_every`th epoch and the last; 0: never. An epoch that was
+  // ended early has none.
+  std::int64_t checkpoint_every = 0;
+  std::function<void(const Checkpoint&)> keep;
+  const Checkpoint* resume = nullptr;  // go on from here, to the same bits as if there had been no pause
+  bool check_every_step = false;       // for numbers that go wrong: Trainer
+};
+
+// Trains a network. Throws Error if its numbers go wrong, and if the checkpoint is one of another network or
+// optimizer; what the checkpoint says of settings and data is the caller's to compare.
 TrainingResult train(Backend& backend, const TrainingSettings& settings, const DataPair& data,
-                     TrainingObserver& observer);
+                     TrainingObserver& observer, const TrainingControl& control = {});
 
 }  // namespace softwarp

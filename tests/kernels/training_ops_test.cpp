@@ -278,22 +278,5 @@ TEST_F(TrainingOps, PermutationSortsTheHeadersKeys) {
   }
 }
 
-TEST_F(TrainingOps, NonfiniteValuesAreCounted) {
-  for (const std::int64_t size : {0, 1, 3, 4097, 20000})
-    for (const std::int64_t offset : {0, 1, 3}) {
-      Floats values = random_numbers<float>(size, 1, 1e30);
-      unsigned long long expected = 1;
-      for (std::size_t i = 0; i < values.size(); i += 97) {
-        values[i] = i % 2 == 0 ? std::numeric_limits<float>::quiet_NaN() : -HUGE_VALF;
-        ++expected;
-      }
-      if (size > 1) values.back() = HUGE_VALF, expected += (values.size() - 1) % 97 != 0;
-      const Placed<float> placed({1, 0, offset}, size, values);
-      const DeviceArray<unsigned long long> count(std::vector<unsigned long long>{1});
-      count_nonfinite(placed.view().data, size, count.data(), nullptr);
-      EXPECT_EQ(count.value(), expected) << size << " values, offset " << offset;
-    }
-}
-
 }  // namespace
 }  // namespace softwarp

@@ -151,21 +151,37 @@ INSTANTIATE_TEST_SUITE_P(Sizes, Optimizer,
                          testing::Values(Problem{1, 0}, Problem{1, 1}, Problem{13, 5}, Problem{64, 48},
                                          Problem{1000, 1000}, Problem{20'011, 17'003}));  // beyond 16384
 
-// The same bits on any number of threads, after many steps.
-TEST(CountNonfinite, FindsEachAndNothingElse) {
-  for (const auto& backend : make_backends()) {
-    SCOPED_TRACE(backend->name());
-    Floats values = random_values(5003, 3);
-    const auto finite = upload(*backend, values);
-    EXPECT_EQ(backend->count_nonfinite(finite.data(), finite.size()), 0);
-    EXPECT_EQ(backend->count_nonfinite(finite.data(), 0), 0);
-    values[0] = NAN, values[17] = INFINITY, values[5002] = -INFINITY;
-    const auto array = upload(*backend, values);
-    EXPECT_EQ(backend->count_nonfinite(array.data(), array.size()), 3);
-    EXPECT_EQ(backend->count_nonfinite(array.data() + 1, array.size() - 2), 1);
-  }
+TEST(Optimizers, NameTheFirstStepThatLosesAParameter) {
+  for (const auto& backend : make_backends())
+    for (const std::int64_t size : {1, 5, 5003}) {
+      SCOPED_TRACE(testing::Message() << backend->name() << ", " << size);
+      const Floats start = random_values(size, 1);
+      for (const float bad : {NAN, INFINITY, -INFINITY}) {
+        for (const bool adamw : {false, true}) {
+          const auto values = upload(*backend, start), moments = upload(*backend, Floats(start.size())),
+                     squares = upload(*backend, Floats(start.size()));
+          const auto state = upload(*backend, std::vector{TrainingState{.step = 4}});
+          const auto step = [&](float gradient) {
+            Floats g(start.size(), 0.5f);
+            g.back() = gradient;
+            const auto gradients = upload(*backend, g);
+            const ParameterBuffers buffers{values.data(), gradients.data(), moments.data(), squares.data(),
+                                           size,          size / 2};
+            if (adamw)
+              backend->adamw_step(buffers, {}, {}, state.data(), 1);
+            else
+              backend->sgd_step(buffers, {}, {}, state.data(), 1);
+            return backend->download(state.data()).lost;
+          };
+          EXPECT_EQ(step(1e10f), 0);
+          EXPECT_EQ(step(bad), 6);
+          EXPECT_EQ(step(1.0f), 6);  // it stays the first
+        }
+      }
+    }
 }
 
+// The same bits on any number of threads, after many steps.
 TEST(OptimizerThreads, DoNotMatter) {
   const Problem problem{40'003, 39'001};
   Floats first;

@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "host/model/checkpoint.h"
+#include "host/model/model_file.h"
 #include "tests/data/temporary_files.h"
 #include "tests/program/run_program.h"
 

@@ -106,19 +106,20 @@ class CpuBackend final : public Backend {
   }
   void run_sgd_step(const ParameterBuffers& parameters, const SgdOptions& options, const Schedule& schedule,
                     TrainingState* state, std::int64_t rows) override {
-    use_threads(), cpu::sgd_step(parameters, options, learning_rate(schedule, state->step));
-    ++state->step;
-    state->position += rows;
+    use_threads();
+    move_on(state, rows, cpu::sgd_step(parameters, options, learning_rate(schedule, state->step)));
   }
   void run_adamw_step(const ParameterBuffers& parameters, const AdamwOptions& options,
                       const Schedule& schedule, TrainingState* state, std::int64_t rows) override {
     use_threads();
-    cpu::adamw_step(parameters, options, learning_rate(schedule, state->step), state->step + 1);
+    const float rate = learning_rate(schedule, state->step);
+    move_on(state, rows, cpu::adamw_step(parameters, options, rate, state->step + 1));
+  }
+
+  static void move_on(TrainingState* state, std::int64_t rows, bool finite) {
     ++state->step;
     state->position += rows;
-  }
-  std::int64_t run_count_nonfinite(const float* values, std::int64_t size) override {
-    return std::count_if(values, values + size, [](float v) { return !std::isfinite(v); });
+    if (!finite && state->lost == 0) state->lost = state->step;
   }
 
   // OpenMP's setting belongs to the process, and another backend may have changed it.

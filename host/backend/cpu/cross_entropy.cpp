@@ -174,6 +174,7 @@ void softmax_cross_entropy(ConstMatrixView<float> logits, const std::int32_t* ta
   sums->weight += weight;
   sums->rows += counted;
   sums->bad_targets += bad;
+  if (std::isfinite(sums->loss)) sums->finite_rows = sums->rows;
 }
 
 void argmax(ConstMatrixView<float> x, std::int32_t* best) { HWY_DYNAMIC_DISPATCH(Argmax)(x, best); }

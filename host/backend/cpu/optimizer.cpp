@@ -17,23 +17,33 @@ namespace hn = hwy::HWY_NAMESPACE;
 using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
 
-// Calls update(i, n) for every vector of parameters: `n` of them from `i` on, all decayed or none.
+// Stores what update(i, n) makes of every vector of parameters: `n` of them from `i` on, all decayed or none.
+// Returns whether all of it is finite.
 template <class Update>
-void for_each_vector(std::int64_t size, std::int64_t decayed, Update update) {
-  const std::int64_t lanes = lanes_of(D());
+bool update_vectors(const ParameterBuffers& p, Update update) {
+  const D d;
+  const std::int64_t lanes = lanes_of(d);
+  bool finite = true;
   const auto range = [&](std::int64_t begin, std::int64_t end, bool decays) {
-#pragma omp parallel for schedule(static) if (end - begin > 16384)
-    for (std::int64_t i = begin; i < end; i += lanes) update(i, end - i, decays);
+    bool all_finite = true;
+#pragma omp parallel for schedule(static) reduction(&& : all_finite) if (end - begin > 16384)
+    for (std::int64_t i = begin; i < end; i += lanes) {
+      const V value = update(i, end - i, decays);
+      all_finite = all_finite && hn::AllTrue(d, hn::IsFinite(value));
+      store_some(d, value, p.values + i, end - i);
+    }
+    finite = finite && all_finite;
   };
-  range(0, decayed, true);
-  range(decayed, size, false);
+  range(0, p.decayed, true);
+  range(p.decayed, p.size, false);
+  return finite;
 }
 
-void Sgd(const ParameterBuffers& p, const SgdOptions& o, float rate) {
+bool Sgd(const ParameterBuffers& p, const SgdOptions& o, float rate) {
   const D d;
   const V minus_rate = hn::Set(d, -rate);
   const V momentum = hn::Set(d, o.momentum);
-  for_each_vector(p.size, p.decayed, [&](std::int64_t i, std::int64_t n, bool decays) {
+  return update_vectors(p, [&](std::int64_t i, std::int64_t n, bool decays) {
     const V value = load_some(d, p.values + i, n);
     V step = load_some(d, p.gradients + i, n);
     if (decays) step = hn::MulAdd(hn::Set(d, o.weight_decay), value, step);
@@ -42,18 +52,18 @@ void Sgd(const ParameterBuffers& p, const SgdOptions& o, float rate) {
       store_some(d, moment, p.first_moment + i, n);
       step = o.nesterov ? hn::MulAdd(momentum, moment, step) : moment;
     }
-    store_some(d, hn::MulAdd(minus_rate, step, value), p.values + i, n);
+    return hn::MulAdd(minus_rate, step, value);
   });
 }
 
-void Adamw(const ParameterBuffers& p, const AdamwOptions& o, float rate, std::int64_t step) {
+bool Adamw(const ParameterBuffers& p, const AdamwOptions& o, float rate, std::int64_t step) {
   const D d;
   const AdamwStep shared = AdamwStep::at(rate, o, step);
   const V beta1 = hn::Set(d, o.beta1), rest1 = hn::Set(d, 1 - o.beta1);
   const V beta2 = hn::Set(d, o.beta2), rest2 = hn::Set(d, 1 - o.beta2);
   const V minus_rate = hn::Set(d, -shared.rate), root_scale = hn::Set(d, shared.root_scale);
   const V epsilon = hn::Set(d, o.epsilon);
-  for_each_vector(p.size, p.decayed, [&](std::int64_t i, std::int64_t n, bool decays) {
+  return update_vectors(p, [&](std::int64_t i, std::int64_t n, bool decays) {
     const V g = load_some(d, p.gradients + i, n);
     const V m = hn::MulAdd(beta1, load_some(d, p.first_moment + i, n), hn::Mul(rest1, g));
     const V v = hn::MulAdd(beta2, load_some(d, p.second_moment + i, n), hn::Mul(rest2, hn::Mul(g, g)));
@@ -62,7 +72,7 @@ void Adamw(const ParameterBuffers& p, const AdamwOptions& o, float rate, std::in
     V value = load_some(d, p.values + i, n);
     if (decays) value = hn::Mul(value, hn::Set(d, shared.keep));
     const V root = hn::MulAdd(hn::Sqrt(v), root_scale, epsilon);
-    store_some(d, hn::MulAdd(minus_rate, hn::Div(m, root), value), p.values + i, n);
+    return hn::MulAdd(minus_rate, hn::Div(m, root), value);
   });
 }
 
@@ -75,13 +85,13 @@ namespace softwarp::cpu {
 HWY_EXPORT(Sgd);
 HWY_EXPORT(Adamw);
 
-void sgd_step(const ParameterBuffers& parameters, const SgdOptions& options, float rate) {
-  HWY_DYNAMIC_DISPATCH(Sgd)(parameters, options, rate);
+bool sgd_step(const ParameterBuffers& parameters, const SgdOptions& options, float rate) {
+  return HWY_DYNAMIC_DISPATCH(Sgd)(parameters, options, rate);
 }
 
-void adamw_step(const ParameterBuffers& parameters, const AdamwOptions& options, float rate,
+bool adamw_step(const ParameterBuffers& parameters, const AdamwOptions& options, float rate,
                 std::int64_t step) {
-  HWY_DYNAMIC_DISPATCH(Adamw)(parameters, options, rate, step);
+  return HWY_DYNAMIC_DISPATCH(Adamw)(parameters, options, rate, step);
 }
 
 }  // namespace softwarp::cpu

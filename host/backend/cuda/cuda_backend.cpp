@@ -180,12 +180,6 @@ class CudaBackend final : public Backend {
     softwarp::adamw_step(parameters, options, schedule, state, rows, stream());
   }
 
-  std::int64_t run_count_nonfinite(const float* values, std::int64_t size) override {
-    const auto count = make_array<unsigned long long>(1);
-    softwarp::count_nonfinite(values, size, count.data(), stream());
-    return static_cast<std::int64_t>(download(count.data()));
-  }
-
   // For cross-entropy, which leaves it zeroed where it must be.
   char* zeroed_scratch(std::size_t bytes) {
     if (bytes > scratch_bytes_) {

@@ -1,4 +1,4 @@
-#include "host/model/checkpoint.h"
+#include "host/model/model_file.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -99,7 +99,7 @@ void read_values(const std::filesystem::path& path, const SafetensorsFile& file,
 
 }  // namespace
 
-void write_model(const std::filesystem::path& path, const Model& model) {
+SafetensorsFile to_safetensors(const Model& model) {
   SafetensorsFile file;
   file.metadata = {{"format", "pt"},
                    {"layers", model.shape.text()},
@@ -115,11 +115,10 @@ void write_model(const std::filesystem::path& path, const Model& model) {
                             .shape = shape_of(tensor),
                             .data = {first, first + tensor.size() * std::int64_t{sizeof(float)}}});
   }
-  write_safetensors(path, file);
+  return file;
 }
 
-Model read_model(const std::filesystem::path& path) {
-  const SafetensorsFile file = read_safetensors(path);
+Model from_safetensors(const std::filesystem::path& path, const SafetensorsFile& file) {
   const Metadata metadata(path, file);
   Model model;
   model.shape = read_shape(metadata);
@@ -143,5 +142,11 @@ Model read_model(const std::filesystem::path& path) {
   read_values(path, file, layout, model.values);
   return model;
 }
+
+void write_model(const std::filesystem::path& path, const Model& model) {
+  write_safetensors(path, to_safetensors(model));
+}
+
+Model read_model(const std::filesystem::path& path) { return from_safetensors(path, read_safetensors(path)); }
 
 }  // namespace softwarp

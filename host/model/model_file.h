@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "host/model/mlp.h"
+#include "host/model/safetensors.h"
 
 namespace softwarp {
 
@@ -29,5 +30,9 @@ struct Model {
 // and what was found; nothing half-written stays behind.
 void write_model(const std::filesystem::path& path, const Model& model);
 Model read_model(const std::filesystem::path& path);
+
+// The same without the file; `path` is for errors. Metadata that a model does not have is left alone.
+SafetensorsFile to_safetensors(const Model& model);
+Model from_safetensors(const std::filesystem::path& path, const SafetensorsFile& file);
 
 }  // namespace softwarp
