@@ -15,7 +15,8 @@ Checkpoint take_over(CLI::App& command, const std::filesystem::path& directory,
     CLI::Option* option = command.get_option_no_throw(flag);
     const auto now = given.find(flag);
     if (option == nullptr || now == given.end())
-      throw Error(fmt::format("{}: expected settings of this version of softwarp, found {}", path.string(), flag));
+      throw Error(
+          fmt::format("{}: expected settings of this version of softwarp, found {}", path.string(), flag));
     if (option->count() == 0) {
       try {
         option->add_result(text);
@@ -24,11 +25,13 @@ Checkpoint take_over(CLI::App& command, const std::filesystem::path& directory,
         throw Error(fmt::format("{}: {}", path.string(), error.what()));
       }
     } else if (now->second != text && flag != "--epochs") {
-      differences += fmt::format("{}{} {}, found {}", differences.empty() ? "" : "; ", flag, text, now->second);
+      differences +=
+          fmt::format("{}{} {}, found {}", differences.empty() ? "" : "; ", flag, text, now->second);
     }
   }
   if (!differences.empty())
-    throw Error(fmt::format("{}: cannot be resumed with other settings: expected {}", path.string(), differences));
+    throw Error(
+        fmt::format("{}: cannot be resumed with other settings: expected {}", path.string(), differences));
   return checkpoint;
 }
 

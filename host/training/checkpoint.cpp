@@ -20,7 +20,7 @@ constexpr std::string_view kTimes = ",seconds,samples_per_second";
 // The parts of a checkpoint that are laid out as the model, by the word before their tensors' names.
 struct Part {
   std::string_view prefix;
-  std::vector<float> Checkpoint::* values;
+  std::vector<float> Checkpoint::*values;
 };
 constexpr std::array kParts{Part{"first_moment.", &Checkpoint::first_moment},
                             Part{"second_moment.", &Checkpoint::second_moment},
@@ -80,8 +80,7 @@ std::vector<EpochRecord> parse_history(const std::filesystem::path& path, std::s
     fail(path, fmt::format("a history of {}{}", kHead, kTimes), "another");
   std::vector<EpochRecord> history;
   while (!csv.empty()) {
-    const auto record =
-        parse_row(take_field(csv, '\n'), static_cast<std::int64_t>(history.size()) + 1);
+    const auto record = parse_row(take_field(csv, '\n'), static_cast<std::int64_t>(history.size()) + 1);
     if (!record || (!history.empty() && record->steps < history.back().steps))
       fail(path, fmt::format("the numbers of epoch {} in the history", history.size() + 1), "something else");
     history.push_back(*record);

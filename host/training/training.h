@@ -47,7 +47,7 @@ struct TrainingControl {
   // Called with a checkpoint after every `checkpoint_every`th epoch and the last; 0: never. An epoch that was
   // ended early has none.
   std::int64_t checkpoint_every = 0;
-  std::function<void(const Checkpoint&)> keep;
+  std::function<void(const Checkpoint&)> keep = {};
   const Checkpoint* resume = nullptr;  // go on from here, to the same bits as if there had been no pause
   bool check_every_step = false;       // for numbers that go wrong: Trainer
 };

@@ -1,8 +1,10 @@
 #include "tests/data/temporary_files.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 #include <zlib.h>
 
+#include <cstdlib>
 #include <fstream>
 #include <stdexcept>
 
@@ -23,6 +25,14 @@ std::filesystem::path TemporaryDirectory::write(const std::string& name, const B
   std::ofstream file(path_ / name, std::ios::binary);
   file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
   return path_ / name;
+}
+
+AsNobody::AsNobody() : was_root_(geteuid() == 0) {
+  constexpr uid_t kNobody = 65534;
+  if (was_root_ && seteuid(kNobody) != 0) throw std::runtime_error("cannot become nobody");
+}
+AsNobody::~AsNobody() {
+  if (was_root_ && seteuid(0) != 0) std::abort();
 }
 
 Bytes idx_file(std::initializer_list<std::uint32_t> dimensions, const Bytes& elements) {

@@ -30,6 +30,18 @@ class TemporaryDirectory {
   std::filesystem::path path_;
 };
 
+// Root may read and write everything: while one of these exists, a test that root runs is nobody.
+class AsNobody {
+ public:
+  AsNobody();
+  ~AsNobody();
+  AsNobody(const AsNobody&) = delete;
+  AsNobody& operator=(const AsNobody&) = delete;
+
+ private:
+  bool was_root_;
+};
+
 // An IDX file of unsigned bytes with these dimensions, whether or not the elements fit them.
 Bytes idx_file(std::initializer_list<std::uint32_t> dimensions, const Bytes& elements);
 

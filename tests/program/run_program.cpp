@@ -5,7 +5,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <stdexcept>
 
 namespace softwarp {
@@ -44,7 +46,7 @@ bool drain(int from, std::string& to) {
 }
 
 ProgramRun run(const char* program, const std::vector<std::string>& arguments,
-               const std::filesystem::path& directory, const std::string& interrupt_after) {
+               const std::filesystem::path& directory, const Stop& stop) {
   Pipe out, err;
   const pid_t child = fork();
   if (child < 0) throw std::runtime_error("no process");
@@ -58,12 +60,22 @@ ProgramRun run(const char* program, const std::vector<std::string>& arguments,
 
   ProgramRun result;
   std::array<pollfd, 2> polled{{{out.ends[0], POLLIN, 0}, {err.ends[0], POLLIN, 0}}};
-  bool interrupted = interrupt_after.empty();
+  bool interrupted = stop.interrupt_after.empty();
+  const auto start = std::chrono::steady_clock::now();
+  const auto left_ms = [&] {
+    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
+    return static_cast<int>(std::max(0.0, 1e3 * (stop.kill_after - passed.count())));
+  };
+  bool killed = stop.kill_after == 0;
   while (polled[0].fd >= 0 || polled[1].fd >= 0) {
-    poll(polled.data(), polled.size(), -1);
+    if (!killed && left_ms() == 0) {
+      kill(child, SIGKILL);
+      killed = true;
+    }
+    poll(polled.data(), polled.size(), killed ? -1 : left_ms());
     for (std::size_t i = 0; i < 2; ++i)
       if (polled[i].revents != 0 && !drain(polled[i].fd, i == 0 ? result.out : result.err)) polled[i].fd = -1;
-    if (!interrupted && result.out.find(interrupt_after) != std::string::npos) {
+    if (!interrupted && result.out.find(stop.interrupt_after) != std::string::npos) {
       kill(child, SIGINT);
       interrupted = true;
     }
@@ -77,11 +89,15 @@ ProgramRun run(const char* program, const std::vector<std::string>& arguments,
 }  // namespace
 
 ProgramRun run_program(const std::vector<std::string>& arguments, const std::filesystem::path& directory,
-                       const std::string& interrupt_after) {
-  return run(SOFTWARP_PROGRAM, arguments, directory, interrupt_after);
+                       const Stop& stop) {
+  return run(SOFTWARP_PROGRAM, arguments, directory, stop);
 }
 ProgramRun run_simulated(const std::vector<std::string>& arguments, const std::filesystem::path& directory) {
-  return run(SOFTWARP_SIMULATED_PROGRAM, arguments, directory, "");
+  return run(SOFTWARP_SIMULATED_PROGRAM, arguments, directory, {});
+}
+ProgramRun run_on_failing_files(const std::vector<std::string>& arguments,
+                                const std::filesystem::path& directory) {
+  return run(SOFTWARP_FAILING_FILES_PROGRAM, arguments, directory, {});
 }
 
 }  // namespace softwarp

@@ -12,10 +12,18 @@ struct ProgramRun {
   std::string err;
 };
 
-// Runs this build's program, or the one on the simulated device, in `directory` and waits for its end. After
-// `interrupt_after` has appeared on its standard output it is sent SIGINT once.
+// When a program shall be stopped before its own end.
+struct Stop {
+  std::string interrupt_after = {};  // SIGINT once this has appeared on its standard output
+  double kill_after = 0;             // SIGKILL after so many seconds; 0: never
+};
+
+// Runs this build's program, or the one on the simulated device or the one whose files fail, in `directory`
+// and waits for its end.
 ProgramRun run_program(const std::vector<std::string>& arguments, const std::filesystem::path& directory,
-                       const std::string& interrupt_after = "");
+                       const Stop& stop = {});
 ProgramRun run_simulated(const std::vector<std::string>& arguments, const std::filesystem::path& directory);
+ProgramRun run_on_failing_files(const std::vector<std::string>& arguments,
+                                const std::filesystem::path& directory);
 
 }  // namespace softwarp

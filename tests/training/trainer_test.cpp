@@ -6,6 +6,7 @@
 
 #include "host/backend/error.h"
 #include "host/data/split.h"
+#include "host/model/names.h"
 #include "host/training/training.h"
 #include "tests/backends.h"
 
@@ -111,20 +112,107 @@ TEST(Trainer, EndsBetweenTwoStepsWhenAsked) {
   }
 }
 
-TEST(Trainer, RefusesALossThatIsNotFinite) {
+// The error of a training whose numbers go wrong, and the steps it was seen to take.
+struct Divergence {
+  std::string error;
+  std::int64_t steps = 0;
+};
+Divergence diverge(Backend& backend, const TrainingSettings& settings, const TrainingControl& control = {}) {
+  struct CountSteps : TrainingObserver {
+    void on_step(const Progress&) override { ++steps; }
+    std::int64_t steps = 0;
+  };
+  CountSteps observer;
+  try {
+    const TrainingResult result = train(backend, settings, mnist(), observer, control);
+    ADD_FAILURE() << "no error, but a loss of " << result.history.back().train.loss;
+  } catch (const Error& error) {
+    return {error.what(), observer.steps};
+  }
+  return {};
+}
+
+TEST(Trainer, NamesTheStepThatLosesItsNumbers) {
   TrainingSettings settings = short_settings();
   settings.optimizer = OptimizerKind::sgd;
-  settings.rate = 1e30;
-  settings.activation = Activation::gelu;  // with ReLU, which hides NaN on a GPU, the loss is 1e29
+  settings.schedule = ScheduleKind::constant;
+  settings.dropout = {0, 0};
+  for (const Activation activation : {Activation::relu, Activation::gelu})
+    for (const double rate : {1e9, 1e20, 1e38})
+      for (const auto& backend : make_backends()) {
+        SCOPED_TRACE(testing::Message()
+                     << backend->name() << ", " << name_of(activation) << ", rate " << rate);
+        settings.activation = activation;
+        settings.rate = rate;
+        const Divergence late = diverge(*backend, settings);
+        const Divergence at_once = diverge(*backend, settings, {.check_every_step = true});
+        EXPECT_EQ(at_once.error.find("training diverged in step "), 0u) << at_once.error;
+        EXPECT_NE(at_once.error.find("try a lower learning rate"), std::string::npos);
+        const std::int64_t step = std::stoll(at_once.error.substr(26));
+        EXPECT_LE(step, 6);
+        EXPECT_EQ(at_once.steps, step - 1);
+        EXPECT_EQ(late.steps, 24);  // of an epoch, which is shorter than 100
+        // A mean that has exploded only shows later.
+        if (at_once.error.find("mean") == std::string::npos) {
+          EXPECT_EQ(late.error, at_once.error);
+        }
+      }
+}
+
+// With 1e9, whose loss stays finite for long, no run ends in 10 % accuracy as if nothing had happened.
+TEST(Trainer, RefusesALossThatHasExploded) {
+  for (const auto& backend : make_backends())
+    for (const OptimizerKind optimizer : {OptimizerKind::sgd, OptimizerKind::adamw})
+      for (const Activation activation :
+           {Activation::relu, Activation::gelu, Activation::tanh, Activation::sigmoid}) {
+        SCOPED_TRACE(testing::Message() << backend->name() << ", " << name_of(activation));
+        TrainingSettings settings = short_settings();
+        settings.optimizer = optimizer;
+        settings.activation = activation;
+        settings.rate = 1e9;
+        EXPECT_EQ(diverge(*backend, settings).error.find("training diverged in step "), 0u);
+      }
+}
+
+TEST(Trainer, KeepsNoCheckpointOfAnEpochThatDiverged) {
   for (const auto& backend : make_backends()) {
-    SCOPED_TRACE(backend->name());
-    try {
-      const auto result = run(*backend, settings);
-      ADD_FAILURE() << "no error, but a loss of " << result.history.back().train.loss;
-    } catch (const Error& error) {
-      EXPECT_NE(std::string(error.what()).find("diverged"), std::string::npos) << error.what();
-    }
+    TrainingSettings settings = short_settings();
+    settings.epochs = 1;
+    std::vector<Checkpoint> kept;
+    TrainingControl control{.checkpoint_every = 1, .keep = [&](const Checkpoint& c) { kept.push_back(c); }};
+    TrainingObserver silent;
+    train(*backend, settings, mnist(), silent, control);
+    ASSERT_EQ(kept.size(), 1u);
+    const Checkpoint good = kept[0];
+    settings.epochs = 3;
+    settings.rate = 1e20;
+    control.resume = &good;
+    diverge(*backend, settings, control);
+    EXPECT_EQ(kept.size(), 1u);
   }
+}
+
+TEST(Trainer, ResumesToTheSameBitsOnEveryBackend) {
+  const DataPair few{take(mnist().train, 1000), take(mnist().test, 100)};
+  for (const auto& backend : make_backends())
+    for (const OptimizerKind optimizer : {OptimizerKind::sgd, OptimizerKind::adamw}) {
+      TrainingSettings settings = short_settings();
+      settings.optimizer = optimizer;
+      settings.momentum = optimizer == OptimizerKind::sgd ? 0.9 : 0;
+      settings.epochs = 3;
+      settings.validation = 0.1;
+      std::vector<Checkpoint> kept;
+      TrainingObserver silent;
+      const TrainingResult whole =
+          train(*backend, settings, few, silent,
+                {.checkpoint_every = 1, .keep = [&](const Checkpoint& c) { kept.push_back(c); }});
+      ASSERT_EQ(kept.size(), 3u);
+      for (const Checkpoint& checkpoint : kept) {
+        const TrainingResult rest = train(*backend, settings, few, silent, {.resume = &checkpoint});
+        EXPECT_EQ(rest.model.values, whole.model.values);
+        EXPECT_EQ(history_csv(rest.history, false), history_csv(whole.history, false));
+      }
+    }
 }
 
 // Two optimizers that see the same sums of gradients: one batch of all, or decay off against on.
