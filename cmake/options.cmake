@@ -2,7 +2,9 @@
 
 option(SOFTWARP_TESTS "Build the tests" ON)
 option(SOFTWARP_BENCHES "Build the benchmarks" ON)
-option(SOFTWARP_SANITIZE "Compile with AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
+option(SOFTWARP_FUZZERS "Build the fuzzers, which need Clang" OFF)
+option(SOFTWARP_THREAD_TESTS "Build the tests that are meant for ThreadSanitizer" OFF)
+set(SOFTWARP_SANITIZE "" CACHE STRING "Sanitizers to compile with, such as address,undefined")
 set(SOFTWARP_CUDA AUTO CACHE STRING "Build the CUDA backend: ON, OFF, or AUTO (where nvcc and a GPU are found)")
 set_property(CACHE SOFTWARP_CUDA PROPERTY STRINGS AUTO ON OFF)
 
@@ -35,8 +37,8 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LES
 endif()
 if(SOFTWARP_SANITIZE)
   target_compile_options(softwarp_options INTERFACE
-    $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=address,undefined;-fno-sanitize-recover=all;-fno-omit-frame-pointer>)
-  target_link_options(softwarp_options INTERFACE -fsanitize=address,undefined)
+    $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${SOFTWARP_SANITIZE};-fno-sanitize-recover=all;-fno-omit-frame-pointer>)
+  target_link_options(softwarp_options INTERFACE -fsanitize=${SOFTWARP_SANITIZE})
 endif()
 
 include(${CMAKE_CURRENT_LIST_DIR}/choose_cuda.cmake)

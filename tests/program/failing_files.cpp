@@ -1,6 +1,6 @@
-// What the program has around its calls of the file system. SOFTWARP_FILE_FAULT="N E" in the environment makes
-// call N fail with errno E (a write after half of its bytes), and with E = 0 kills the process there. The last
-// line on standard error says how many calls there were.
+// What the program has around its calls of the file system. SOFTWARP_FILE_FAULT="N E" in the environment
+// makes call N fail with errno E (a write after half of its bytes), and with E = 0 kills the process there.
+// The last line on standard error says how many calls there were.
 
 #include <fcntl.h>
 #include <signal.h>

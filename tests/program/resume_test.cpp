@@ -26,9 +26,23 @@ std::string bytes_of(const fs::path& path) {
 
 // Dropout, moments, a best epoch and a schedule: all that a checkpoint has to hold.
 Arguments training(int epochs) {
-  return {"train",        "--device", "cpu", "--threads",    "1",   "--data",   "digits",
-          "--hidden",     "24",       "--epochs", std::to_string(epochs), "--validation", "0.2",
-          "--batch-size", "64",       "--output", "run"};
+  return {"train",
+          "--device",
+          "cpu",
+          "--threads",
+          "1",
+          "--data",
+          "digits",
+          "--hidden",
+          "24",
+          "--epochs",
+          std::to_string(epochs),
+          "--validation",
+          "0.2",
+          "--batch-size",
+          "64",
+          "--output",
+          "run"};
 }
 Arguments resuming() { return {"train", "--device", "cpu", "--threads", "1", "--resume", "run"}; }
 
@@ -39,7 +53,8 @@ struct Outcome {
 };
 Outcome outcome_in(const fs::path& directory) {
   const fs::path run = directory / "run";
-  return {bytes_of(run / "model.safetensors"), bytes_of(run / "metrics.csv"), bytes_of(run / "best.safetensors")};
+  return {bytes_of(run / "model.safetensors"), bytes_of(run / "metrics.csv"),
+          bytes_of(run / "best.safetensors")};
 }
 Outcome undisturbed(const Arguments& arguments) {
   const TemporaryDirectory directory;
@@ -50,8 +65,8 @@ Outcome undisturbed(const Arguments& arguments) {
   return outcome;
 }
 
-// The run directory after whatever happened: there is no checkpoint, or one that reads; and the training goes on
-// from it, or anew, to the outcome.
+// The run directory after whatever happened: there is no checkpoint, or one that reads; and the training goes
+// on from it, or anew, to the outcome.
 void expect_to_recover(const fs::path& directory, const Arguments& arguments, const Outcome& outcome) {
   const fs::path last = directory / "run" / "last.safetensors";
   const bool has_checkpoint = fs::exists(last);
@@ -164,8 +179,9 @@ TEST_F(ResumeOfThree, TakesMoreEpochsAndAnotherOutput) {
 TEST_F(ResumeOfThree, RefusesOtherSettingsAndNamesThem) {
   const ProgramRun run = resume_with({"--lr", "0.5", "--hidden", "24,12", "--optimizer", "sgd"});
   EXPECT_EQ(run.exit_code, 1);
-  EXPECT_EQ(run.err, "softwarp: run/last.safetensors: cannot be resumed with other settings: expected --hidden 24, "
-                     "found 24,12; --lr 0.003, found 0.5; --optimizer adamw, found sgd\n");
+  EXPECT_EQ(run.err,
+            "softwarp: run/last.safetensors: cannot be resumed with other settings: expected --hidden 24, "
+            "found 24,12; --lr 0.003, found 0.5; --optimizer adamw, found sgd\n");
   EXPECT_NE(resume_with({"--data", "mnist"}).err.find("--data digits, found mnist"), std::string::npos);
 }
 
@@ -175,7 +191,8 @@ TEST_F(ResumeOfThree, RefusesOtherImages) {
   write_checkpoint(directory_.path() / "run" / "last.safetensors", checkpoint);
   const ProgramRun run = resume_with({});
   EXPECT_EQ(run.exit_code, 1);
-  EXPECT_NE(run.err.find("digits: expected the training images that run began with"), std::string::npos) << run.err;
+  EXPECT_NE(run.err.find("digits: expected the training images that run began with"), std::string::npos)
+      << run.err;
 }
 
 // What no softwarp wrote, but is a checkpoint by its form.
@@ -207,7 +224,8 @@ TEST(TwoTrainings, DoNotWriteToOneDirectory) {
     const ProgramRun second = run_program(training(1), directory.path());
     EXPECT_EQ(second.exit_code, 1);
     EXPECT_EQ(second.err,
-              "softwarp: run: expected a directory that no other training writes to, found one that is at work there\n");
+              "softwarp: run: expected a directory that no other training writes to, found one that is at "
+              "work there\n");
   }
   EXPECT_EQ(run_program(training(1), directory.path()).exit_code, 0);
 }

@@ -1,0 +1,62 @@
+// write_seeds DIRECTORY: a few well-formed files of each kind, for the fuzzers to begin with, in folders that bear
+// the fuzzers' names.
+
+#include <cstdio>
+
+#include "host/model/file.h"
+#include "host/training/checkpoint.h"
+#include "tests/data/temporary_files.h"
+
+namespace softwarp {
+namespace {
+
+namespace fs = std::filesystem;
+
+void write_bytes(const fs::path& path, const Bytes& bytes) {
+  write_file(path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+}
+
+Checkpoint small_checkpoint() {
+  Checkpoint checkpoint;
+  checkpoint.model.shape = {4, {3}, 2, Activation::tanh};
+  checkpoint.model.input.data = "digits";
+  checkpoint.model.input.height = checkpoint.model.input.width = 2;
+  checkpoint.model.values.resize(static_cast<std::size_t>(ParameterLayout(checkpoint.model.shape).size), 0.5f);
+  checkpoint.first_moment = checkpoint.second_moment = checkpoint.best = checkpoint.model.values;
+  checkpoint.settings = {{"--lr", "0.003"}, {"--hidden", "3"}};
+  EpochRecord record;
+  record.epoch = 1, record.steps = 10, record.validation.images = 1;
+  checkpoint.history = {record};
+  return checkpoint;
+}
+
+void write_seeds(const fs::path& root) {
+  for (const char* folder : {"idx_fuzz", "model_fuzz", "checkpoint_fuzz", "config_fuzz"})
+    fs::create_directories(root / folder);
+  const Bytes labels = idx_file({3}, {1, 2, 0}), images = idx_file({2, 2, 2}, {0, 1, 2, 3, 4, 5, 6, 255});
+  write_bytes(root / "idx_fuzz/labels", labels);
+  write_bytes(root / "idx_fuzz/images", images);
+  write_bytes(root / "idx_fuzz/labels.gz", gzip(labels));
+  write_bytes(root / "idx_fuzz/images.gz", gzip(images) + gzip(images));
+  const Checkpoint checkpoint = small_checkpoint();
+  write_model(root / "model_fuzz/model", checkpoint.model);
+  write_checkpoint(root / "checkpoint_fuzz/whole", checkpoint);
+  Checkpoint plain = checkpoint;
+  plain.best.clear(), plain.second_moment.clear(), plain.history[0].validation = {};
+  write_checkpoint(root / "checkpoint_fuzz/plain", plain);
+  write_file(root / "config_fuzz/train.toml",
+             "[train]\nlr = 1e-3\nhidden = [512, 256] # two\noptimizer = \"sgd\"\nnesterov = true\n");
+  write_file(root / "config_fuzz/flat.toml", "train.epochs=3\ntrain.data='mnist'\n");
+}
+
+}  // namespace
+}  // namespace softwarp
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::fprintf(stderr, "usage: write_seeds DIRECTORY\n");
+    return 2;
+  }
+  softwarp::write_seeds(argv[1]);
+  return 0;
+}
