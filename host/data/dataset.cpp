@@ -31,7 +31,7 @@ bool is_there(const fs::path& path) {
 }
 
 fs::path plain_or_gzipped(const fs::path& path) {
-  const fs::path gzipped = path.string() + ".gz";
+  fs::path gzipped = path.string() + ".gz";
   if (is_there(path)) return path;
   if (is_there(gzipped)) return gzipped;
   throw Error(fmt::format("{}: expected this file, plain or as .gz, found neither", path.string()));

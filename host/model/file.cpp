@@ -34,7 +34,7 @@ fs::path target_of(const fs::path& path) {
   // Renaming onto a device or a pipe would destroy it.
   if (fs::exists(status) && !fs::is_regular_file(status)) fail(path, "something that is no regular file");
   if (!fs::is_symlink(fs::symlink_status(path, error))) return path;
-  const fs::path target = fs::canonical(path, error);
+  fs::path target = fs::canonical(path, error);
   if (error) fail(path, error.message());
   return target;
 }

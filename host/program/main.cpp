@@ -7,10 +7,11 @@
 #include "host/program/options.h"
 #include "host/program/suggest.h"
 
-// Exit codes: 0 success; 1 what was asked for could not be done; 2 what was asked for could not be
-// understood.
-int main(int argc, char** argv) {
-  using namespace softwarp::program;
+namespace {
+
+using namespace softwarp::program;
+
+int run(int argc, char** argv) {
   CLI::App app("Softmax and multilayer-perceptron training on NVIDIA GPUs and CPUs.", "softwarp");
   app.set_version_flag("--version", "softwarp " SOFTWARP_VERSION);
   app.set_config("--config", "",
@@ -33,10 +34,17 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "softwarp: {}{} (--help lists what there is)\n", error.what(),
                suggestion(app, argc, argv));
     return 2;
-  } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "softwarp: out of memory\n");
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "softwarp: {}\n", error.what());
   }
+}
+
+}  // namespace
+
+// Exit codes: 0 success; 1 what was asked for could not be done; 2 what was asked for could not be
+// understood.
+int main(int argc, char** argv) try { return run(argc, argv); } catch (const std::bad_alloc&) {
+  std::fputs("softwarp: out of memory\n", stderr);
+  return 1;
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "softwarp: %s\n", error.what());
   return 1;
 }

@@ -47,7 +47,7 @@ std::string suggestion(const CLI::App& app, int argc, const char* const* argv) {
   for (const CLI::App* command : app.get_subcommands(nullptr)) commands.push_back(command->get_name());
   for (int i = 1; i < argc; ++i) {
     const std::string word = std::string(argv[i]).substr(0, std::string(argv[i]).find('='));
-    if (i == 1 && word.rfind("-", 0) != 0) {
+    if (i == 1 && !word.starts_with('-')) {
       if (std::find(commands.begin(), commands.end(), word) == commands.end()) {
         const std::string near = nearest(word, commands);
         return near.empty() ? "; there is no subcommand " + word : "; did you mean " + near + "?";

@@ -6,8 +6,8 @@
 
 #include "host/backend/error.h"
 
-// One file a reader. libFuzzer calls LLVMFuzzerTestOneInput with bytes of its own making; whatever they are, a
-// reader takes them or throws Error.
+// One file a reader. libFuzzer calls LLVMFuzzerTestOneInput with bytes of its own making; whatever they are,
+// a reader takes them or throws Error.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 
 namespace softwarp {

@@ -1,5 +1,5 @@
-// write_seeds DIRECTORY: a few well-formed files of each kind, for the fuzzers to begin with, in folders that bear
-// the fuzzers' names.
+// write_seeds DIRECTORY: a few well-formed files of each kind, for the fuzzers to begin with, in folders that
+// bear the fuzzers' names.
 
 #include <cstdio>
 
@@ -21,7 +21,8 @@ Checkpoint small_checkpoint() {
   checkpoint.model.shape = {4, {3}, 2, Activation::tanh};
   checkpoint.model.input.data = "digits";
   checkpoint.model.input.height = checkpoint.model.input.width = 2;
-  checkpoint.model.values.resize(static_cast<std::size_t>(ParameterLayout(checkpoint.model.shape).size), 0.5f);
+  checkpoint.model.values.resize(static_cast<std::size_t>(ParameterLayout(checkpoint.model.shape).size),
+                                 0.5f);
   checkpoint.first_moment = checkpoint.second_moment = checkpoint.best = checkpoint.model.values;
   checkpoint.settings = {{"--lr", "0.003"}, {"--hidden", "3"}};
   EpochRecord record;

@@ -1,5 +1,5 @@
-// All that the CPU backend does with several threads, at sizes at which it uses them. ThreadSanitizer looks for
-// races (the preset threads); beside that, the results are those of one thread.
+// All that the CPU backend does with several threads, at sizes at which it uses them. ThreadSanitizer looks
+// for races (the preset threads); beside that, the results are those of one thread.
 
 #include <gtest/gtest.h>
 
@@ -62,7 +62,8 @@ TrainingResult train_with(int threads, OptimizerKind optimizer, Activation activ
 
 TEST(Threads, TrainAsOftenAsOneLikes) {
   for (const OptimizerKind optimizer : {OptimizerKind::sgd, OptimizerKind::adamw})
-    for (const Activation activation : {Activation::relu, Activation::gelu, Activation::tanh, Activation::sigmoid}) {
+    for (const Activation activation :
+         {Activation::relu, Activation::gelu, Activation::tanh, Activation::sigmoid}) {
       const auto first = train_with(4, optimizer, activation);
       EXPECT_EQ(train_with(4, optimizer, activation).model.values, first.model.values);
       EXPECT_NEAR(train_with(1, optimizer, activation).test.loss, first.test.loss, 1e-3);

@@ -32,7 +32,7 @@ inline constexpr int kShortVectors = 8;
 
 // Long rows, and too few of them to give each thread its own: then threads share a row.
 inline bool few_rows(std::int64_t rows, std::int64_t cols) {
-  return cols > kPart && rows < 2 * omp_get_max_threads();
+  return cols > kPart && rows < std::int64_t{2} * omp_get_max_threads();
 }
 
 // Targets whose masked loads and stores touch no memory beyond the mask; the others go through a buffer.
