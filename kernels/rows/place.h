@@ -17,10 +17,10 @@ struct RowPlace {
   bool packed;
 };
 
+// The stride counts even where there is one row, so that this row's result is the same in any batch.
 template <class T>
 RowPlace place_of(MatrixView<T> m) {
-  return {reinterpret_cast<std::uintptr_t>(m.data), m.rows > 1 ? m.stride : 0, sizeof(T),
-          m.rows <= 1 || m.packed()};
+  return {reinterpret_cast<std::uintptr_t>(m.data), m.stride, sizeof(T), m.packed()};
 }
 
 // See RowAccess; a vector has as many elements as one access can carry of the widest type.

@@ -10,6 +10,7 @@ struct ProgramRun {
   int exit_code = -1;  // 128 + the signal, if one ended it
   std::string out;
   std::string err;
+  double peak_mb = 0;  // of resident memory
 };
 
 // When a program shall be stopped before its own end.
