@@ -1,5 +1,5 @@
-// What holds for softmax and cross-entropy whatever the numbers, on every backend, for thousands of matrices drawn
-// at random: shapes, magnitudes from denormal to huge, masked entries, NaN and infinity.
+// What holds for softmax and cross-entropy whatever the numbers, on every backend, for thousands of matrices
+// drawn at random: shapes, magnitudes from denormal to huge, masked entries, NaN and infinity.
 
 #include <gtest/gtest.h>
 
@@ -92,7 +92,8 @@ class Softmaxes {
     Floats losses, gradient;
     CrossEntropySums sums;
   };
-  Loss cross_entropy(const Drawn& x, const std::vector<std::int32_t>& targets, const CrossEntropyOptions& options = {}) {
+  Loss cross_entropy(const Drawn& x, const std::vector<std::int32_t>& targets,
+                     const CrossEntropyOptions& options = {}) {
     const auto t = upload(backend_, targets);
     const auto losses = backend_.make_array<float>(x.rows);
     const auto sums = backend_.make_array<CrossEntropySums>(1);
@@ -112,15 +113,16 @@ class Softmaxes {
     const auto in = upload(backend_, x.values);
     const auto out = backend_.make_array<float>(std::ssize(x.values));
     const std::int64_t at = x.first * x.cols;
-    op(matrix_view<const float>(in.data() + at, x.rows, x.cols), matrix_view(out.data() + at, x.rows, x.cols));
+    op(matrix_view<const float>(in.data() + at, x.rows, x.cols),
+       matrix_view(out.data() + at, x.rows, x.cols));
     return download(backend_, out.data() + at, x.rows * x.cols);
   }
 
   Backend& backend_;
 };
 
-// Between two results that both hold the bound of float softmax: x - max is rounded, and exp makes a relative error
-// of an absolute one.
+// Between two results that both hold the bound of float softmax: x - max is rounded, and exp makes a relative
+// error of an absolute one.
 float tolerance(float y) {
   const float distance = std::min(-std::log(std::max(y, 1e-45f)), 104.0f);
   return y * 0x1p-22f * (4 + 2 * distance) + 0x1p-126f;
@@ -203,13 +205,15 @@ TEST(Properties, TheBackwardOfAConstantIsZero) {
     const Drawn y{x.rows, x.cols, softmaxes.forward(x), 0};
     const float constant = 100 * draw.normal();
     const Floats dx = softmaxes.backward(y, Floats(x.values.size(), constant));
-    for (std::size_t i = 0; i < dx.size(); ++i) EXPECT_NEAR(dx[i], 0, 1e-6f * std::abs(constant) * y.values[i] + 1e-40f);
+    for (std::size_t i = 0; i < dx.size(); ++i)
+      EXPECT_NEAR(dx[i], 0, 1e-6f * std::abs(constant) * y.values[i] + 1e-40f);
     // And a gradient's image sums to 0.
     Floats g(x.values.size());
     for (float& v : g) v = draw.normal();
     const Floats image = softmaxes.backward(y, g);
     for (std::int64_t r = 0; r < x.rows; ++r)
-      EXPECT_NEAR(std::accumulate(image.begin() + r * x.cols, image.begin() + (r + 1) * x.cols, 0.0), 0, 1e-6);
+      EXPECT_NEAR(std::accumulate(image.begin() + r * x.cols, image.begin() + (r + 1) * x.cols, 0.0), 0,
+                  1e-6);
   });
 }
 
@@ -222,8 +226,8 @@ TEST(Properties, TheBackwardIsLinear) {
       a[i] = draw.normal(), b[i] = draw.normal();
       sum[i] = a[i] + b[i], twice[i] = 2 * a[i];
     }
-    const Floats of_a = softmaxes.backward(y, a), of_b = softmaxes.backward(y, b), of_sum = softmaxes.backward(y, sum),
-                 of_twice = softmaxes.backward(y, twice);
+    const Floats of_a = softmaxes.backward(y, a), of_b = softmaxes.backward(y, b),
+                 of_sum = softmaxes.backward(y, sum), of_twice = softmaxes.backward(y, twice);
     for (std::size_t i = 0; i < a.size(); ++i) {
       EXPECT_NEAR(of_sum[i], of_a[i] + of_b[i], 4e-6f * y.values[i] + 1e-40f);
       if (std::abs(of_a[i]) > std::numeric_limits<float>::min()) {
@@ -237,7 +241,8 @@ TEST(Properties, TheGradientOfCrossEntropyIsProbabilitiesMinusOnehot) {
   for_many(1000, [](Softmaxes& softmaxes, Draw& draw) {
     const Drawn x = draw.logits();
     std::vector<std::int32_t> targets;
-    for (std::int64_t r = 0; r < x.rows; ++r) targets.push_back(static_cast<std::int32_t>(draw.between(0, x.cols - 1)));
+    for (std::int64_t r = 0; r < x.rows; ++r)
+      targets.push_back(static_cast<std::int32_t>(draw.between(0, x.cols - 1)));
     const Floats p = softmaxes.forward(x);
     const auto loss = softmaxes.cross_entropy(x, targets);
     const auto rows = static_cast<float>(x.rows);
@@ -253,10 +258,12 @@ TEST(Properties, TheGradientOfCrossEntropyIsProbabilitiesMinusOnehot) {
 TEST(Properties, RowsByThemselvesGiveTheSameBits) {
   for_many(500, [](Softmaxes& softmaxes, Draw& draw) {
     Drawn x = draw.logits();
-    if (draw.between(0, 3) == 0) x.values[static_cast<std::size_t>(draw.between(0, std::ssize(x.values) - 1))] = kNan;
+    if (draw.between(0, 3) == 0)
+      x.values[static_cast<std::size_t>(draw.between(0, std::ssize(x.values) - 1))] = kNan;
     if (draw.between(0, 3) == 0)
       x.values[static_cast<std::size_t>(draw.between(0, std::ssize(x.values) - 1))] = kInfinity;
-    const std::vector<std::int32_t> targets(static_cast<std::size_t>(x.rows), static_cast<std::int32_t>(x.cols - 1));
+    const std::vector<std::int32_t> targets(static_cast<std::size_t>(x.rows),
+                                            static_cast<std::int32_t>(x.cols - 1));
     const Floats y = softmaxes.forward(x), log_y = softmaxes.log_forward(x);
     const Floats losses = softmaxes.cross_entropy(x, targets).losses;
     for (std::int64_t r = 0; r < x.rows; ++r) {
@@ -266,9 +273,11 @@ TEST(Properties, RowsByThemselvesGiveTheSameBits) {
       const Drawn row{1, x.cols, x.values, r};  // in its place, on which a GPU's plan depends
       EXPECT_TRUE(same_bits(softmaxes.forward(row), row_of(y)));
       EXPECT_TRUE(same_bits(softmaxes.log_forward(row), row_of(log_y)));
-      EXPECT_TRUE(same_bits(softmaxes.cross_entropy(row, {targets[0]}).losses, {losses[static_cast<std::size_t>(r)]}));
+      EXPECT_TRUE(same_bits(softmaxes.cross_entropy(row, {targets[0]}).losses,
+                            {losses[static_cast<std::size_t>(r)]}));
       // NaN and +inf fill their row.
-      const bool bad = std::ranges::any_of(row_of(x.values), [](float v) { return std::isnan(v) || v == kInfinity; });
+      const bool bad =
+          std::ranges::any_of(row_of(x.values), [](float v) { return std::isnan(v) || v == kInfinity; });
       for (const float v : row_of(y)) EXPECT_EQ(std::isnan(v), bad);
     }
   });
@@ -289,8 +298,9 @@ TEST(Properties, BackendsAgree) {
   }
 }
 
-// The cases of PyTorch's own tests of cross_entropy (its ModuleInfo and OpInfo samples): shapes, ignore_index and all
-// rows ignored, class weights, label smoothing, in every combination; expected values from the definition in double.
+// The cases of PyTorch's own tests of cross_entropy (its ModuleInfo and OpInfo samples): shapes, ignore_index
+// and all rows ignored, class weights, label smoothing, in every combination; expected values from the
+// definition in double.
 TEST(PyTorchCases, OfCrossEntropyMatchTheDefinition) {
   struct Case {
     std::int64_t rows, cols;
@@ -301,30 +311,35 @@ TEST(PyTorchCases, OfCrossEntropyMatchTheDefinition) {
         for (const bool weighted : {false, true})
           for (const float smoothing : {0.0f, 0.1f, 0.15f, 0.5f, 1.0f})
             for (const bool all_ignored : {false, true}) {
-              SCOPED_TRACE(testing::Message() << backend->name() << ", " << shape.rows << "x" << shape.cols
-                                              << ", ignore " << ignored << (weighted ? ", weights" : "")
-                                              << ", smoothing " << smoothing << (all_ignored ? ", all ignored" : ""));
-              const Drawn x{shape.rows, shape.cols,
-                            reference::random_floats(static_cast<std::size_t>(shape.rows * shape.cols), 3, 2)};
+              SCOPED_TRACE(testing::Message()
+                           << backend->name() << ", " << shape.rows << "x" << shape.cols << ", ignore "
+                           << ignored << (weighted ? ", weights" : "") << ", smoothing " << smoothing
+                           << (all_ignored ? ", all ignored" : ""));
+              const Drawn x{
+                  shape.rows, shape.cols,
+                  reference::random_floats(static_cast<std::size_t>(shape.rows * shape.cols), 3, 2)};
               std::vector<std::int32_t> targets;
               for (std::int64_t r = 0; r < shape.rows; ++r)
-                targets.push_back(all_ignored ? ignored : static_cast<std::int32_t>((5 * r + 2) % shape.cols));
+                targets.push_back(all_ignored ? ignored
+                                              : static_cast<std::int32_t>((5 * r + 2) % shape.cols));
               Floats weights;
-              for (std::int64_t c = 0; c < shape.cols; ++c) weights.push_back(0.1f + 0.3f * static_cast<float>(c % 4));
+              for (std::int64_t c = 0; c < shape.cols; ++c)
+                weights.push_back(0.1f + 0.3f * static_cast<float>(c % 4));
               const auto on_device = upload(*backend, weights);
               const reference::Row w = weighted ? reference::Row(weights.begin(), weights.end())
                                                 : reference::Row(static_cast<std::size_t>(shape.cols), 1.0);
-              const auto loss = Softmaxes(*backend).cross_entropy(x, targets,
-                                                                  {.class_weights = weighted ? on_device.data() : nullptr,
-                                                                   .label_smoothing = smoothing,
-                                                                   .ignore_index = ignored});
+              const auto loss =
+                  Softmaxes(*backend).cross_entropy(x, targets,
+                                                    {.class_weights = weighted ? on_device.data() : nullptr,
+                                                     .label_smoothing = smoothing,
+                                                     .ignore_index = ignored});
               double sum = 0, weight = 0;
               for (std::int64_t r = 0; r < shape.rows; ++r) {
                 const std::int32_t t = targets[static_cast<std::size_t>(r)];
                 const double expected =
                     t == ignored ? 0
-                                 : reference::cross_entropy(reference::row_of(x.values, r * x.cols, x.cols), t, w,
-                                                            static_cast<double>(smoothing));
+                                 : reference::cross_entropy(reference::row_of(x.values, r * x.cols, x.cols),
+                                                            t, w, static_cast<double>(smoothing));
                 EXPECT_NEAR(loss.losses[static_cast<std::size_t>(r)], expected, 2e-6 * (1 + expected));
                 sum += expected;
                 weight += t == ignored ? 0 : w[static_cast<std::size_t>(t)];
