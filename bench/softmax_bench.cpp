@@ -10,8 +10,8 @@ namespace {
 
 // MNIST's classes, a hidden layer, attention rows, vocabularies: 4 Mi elements, or fewer where rows are
 // short.
-const std::vector<SoftmaxShape> kCpuShapes = {
-    {4096, 10}, {4096, 128}, {4096, 1024}, {1024, 8192}, {128, 131072}};
+const std::vector<SoftmaxShape> kCpuShapes = {{4096, 10},   {4096, 128},   {4096, 1024},
+                                              {1024, 8192}, {128, 131072}, {16, 262144}};
 
 // 64 Mi elements, few rows that are long, and 4096x10, which shows what a launch costs.
 std::vector<SoftmaxShape> cuda_shapes() {

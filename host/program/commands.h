@@ -9,5 +9,6 @@ namespace softwarp::program {
 void add_train(CLI::App& app);
 void add_evaluate(CLI::App& app);
 void add_devices(CLI::App& app);
+void add_softmax(CLI::App& app);
 
 }  // namespace softwarp::program

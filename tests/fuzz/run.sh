@@ -6,7 +6,7 @@ set -eu
 fuzzers=$1/tests/fuzz
 seconds=$2
 "$fuzzers/write_seeds" "$fuzzers/seeds"
-for name in idx_fuzz model_fuzz checkpoint_fuzz config_fuzz; do
+for name in idx_fuzz model_fuzz checkpoint_fuzz config_fuzz table_fuzz; do
   mkdir -p "$fuzzers/corpus/$name"
   if ! "$fuzzers/$name" -max_total_time="$seconds" -max_len=16384 -timeout=10 -malloc_limit_mb=40 -rss_limit_mb=2048 \
     -print_final_stats=1 -artifact_prefix="$fuzzers/$name-" \

@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "host/model/file.h"
+#include "host/program/number_table.h"
 #include "host/training/checkpoint.h"
 #include "tests/data/temporary_files.h"
 
@@ -32,7 +33,7 @@ Checkpoint small_checkpoint() {
 }
 
 void write_seeds(const fs::path& root) {
-  for (const char* folder : {"idx_fuzz", "model_fuzz", "checkpoint_fuzz", "config_fuzz"})
+  for (const char* folder : {"idx_fuzz", "model_fuzz", "checkpoint_fuzz", "config_fuzz", "table_fuzz"})
     fs::create_directories(root / folder);
   const Bytes labels = idx_file({3}, {1, 2, 0}), images = idx_file({2, 2, 2}, {0, 1, 2, 3, 4, 5, 6, 255});
   write_bytes(root / "idx_fuzz/labels", labels);
@@ -47,6 +48,8 @@ void write_seeds(const fs::path& root) {
   write_checkpoint(root / "checkpoint_fuzz/plain", plain);
   write_file(root / "config_fuzz/train.toml",
              "[train]\nlr = 1e-3\nhidden = [512, 256] # two\noptimizer = \"sgd\"\nnesterov = true\n");
+  write_file(root / "table_fuzz/text", "1, -2.5e3; inf # one\n4 5\t6\n");
+  write_file(root / "table_fuzz/npy", program::to_npy({2, 2, {1, 2, 3, 4}}));
   write_file(root / "config_fuzz/flat.toml", "train.epochs=3\ntrain.data='mnist'\n");
 }
 
