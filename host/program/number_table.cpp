@@ -106,7 +106,8 @@ NumberTable parse_npy(std::string_view bytes, const std::string& name) {
   NumberTable table{shape.size() == 1 ? 1 : shape[0], shape.back(), {}};
   const std::uint64_t each = type == "<f4" ? 4 : 8;
   std::uint64_t size = 0;
-  if (__builtin_mul_overflow(static_cast<std::uint64_t>(table.rows), static_cast<std::uint64_t>(table.cols), &size) ||
+  if (__builtin_mul_overflow(static_cast<std::uint64_t>(table.rows), static_cast<std::uint64_t>(table.cols),
+                             &size) ||
       size > bytes.size() / each || size * each != bytes.size())
     fail(name, fmt::format("{} x {} elements of {} bytes", table.rows, table.cols, each),
          fmt::format("{} bytes", bytes.size()));
@@ -145,7 +146,8 @@ std::string read_all(const std::string& path) {
   const auto close = [](std::FILE* file) {
     if (file != stdin) std::fclose(file);
   };
-  const std::unique_ptr<std::FILE, decltype(close)> file(path == "-" ? stdin : std::fopen(path.c_str(), "rb"));
+  const std::unique_ptr<std::FILE, decltype(close)> file(path == "-" ? stdin
+                                                                     : std::fopen(path.c_str(), "rb"));
   if (!file) fail(path, "a readable file", std::generic_category().message(errno));
   std::string bytes;
   char buffer[1 << 16];

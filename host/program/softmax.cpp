@@ -1,5 +1,5 @@
-// softwarp softmax: softmax and what one differentiates it to, for whoever has done so by hand. Everything is computed
-// in double by the backend's ops.
+// softwarp softmax: softmax and what one differentiates it to, for whoever has done so by hand. Everything is
+// computed in double by the backend's ops.
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -81,11 +81,13 @@ class Ops {
 
 // One row's `values`, for each row.
 template <class T>
-std::vector<T> for_each_row(const std::vector<T>& values, std::int64_t rows, std::int64_t each, const char* flag) {
+std::vector<T> for_each_row(const std::vector<T>& values, std::int64_t rows, std::int64_t each,
+                            const char* flag) {
   if (std::ssize(values) == rows * each) return values;
   if (std::ssize(values) != each)
-    throw CLI::ValidationError(flag, fmt::format("expected {} numbers, or as many for each of {} rows, found {}", each,
-                                                 rows, values.size()));
+    throw CLI::ValidationError(
+        flag, fmt::format("expected {} numbers, or as many for each of {} rows, found {}", each, rows,
+                          values.size()));
   std::vector<T> all;
   for (std::int64_t r = 0; r < rows; ++r) all.insert(all.end(), values.begin(), values.end());
   return all;
@@ -111,7 +113,8 @@ Results compute(const SoftmaxOptions& o, Backend& backend, const NumberTable& x)
         ops.unary(results.y, x.rows * x.cols, [&](auto in, auto out) { backend.softmax_jacobian(in, out); });
   if (!o.vjp.empty()) results.vjp = ops.backward(results.y, for_each_row(o.vjp, x.rows, x.cols, "--vjp"));
   if (!o.labels.empty()) {
-    // loss = -log y_t, and softmax's own backward has cancelled against the logarithm's down to y - onehot(t).
+    // loss = -log y_t, and softmax's own backward has cancelled against the logarithm's down to y -
+    // onehot(t).
     const auto labels = labels_of(o, x);
     results.gradient = results.y;
     for (std::int64_t r = 0; r < x.rows; ++r) {
@@ -146,7 +149,8 @@ struct Worst {
   }
 };
 
-// Every derivative that was asked for against central differences of the definition; without any, the Jacobian.
+// Every derivative that was asked for against central differences of the definition; without any, the
+// Jacobian.
 Worst check(const SoftmaxOptions& o, const Results& results) {
   constexpr double kStep = 1e-5;
   const NumberTable& x = results.x;
@@ -162,14 +166,17 @@ Worst check(const SoftmaxOptions& o, const Results& results) {
       double along_g = 0;
       for (std::size_t i = 0; i < n; ++i) {
         const double slope = (y_up[i] - y_down[i]) / width;
-        if (!o.vjp.empty()) along_g += slope * o.vjp[o.vjp.size() == n ? i : static_cast<std::size_t>(r) * n + i];
+        if (!o.vjp.empty())
+          along_g += slope * o.vjp[o.vjp.size() == n ? i : static_cast<std::size_t>(r) * n + i];
         if (results.jacobian)
           worst.see(results.jacobian->values[(static_cast<std::size_t>(r) * n + i) * n + j], slope,
                     fmt::format("dy_{}/dx_{} of row {}", i, j, r));
       }
-      if (results.vjp) worst.see(results.vjp->values[at], along_g, fmt::format("the product's dx_{} of row {}", j, r));
+      if (results.vjp)
+        worst.see(results.vjp->values[at], along_g, fmt::format("the product's dx_{} of row {}", j, r));
       if (results.gradient) {
-        const auto t = static_cast<std::size_t>(o.labels[o.labels.size() == 1 ? 0 : static_cast<std::size_t>(r)]);
+        const auto t =
+            static_cast<std::size_t>(o.labels[o.labels.size() == 1 ? 0 : static_cast<std::size_t>(r)]);
         worst.see(results.gradient->values[at], (std::log(y_down[t]) - std::log(y_up[t])) / width,
                   fmt::format("the loss's dx_{} of row {}", j, r));
       }
@@ -195,9 +202,11 @@ std::string to_text(const Results& results) {
       for (std::int64_t i = 0; i < results.x.cols; ++i)
         text += text_row(fmt::format("  i = {}", i), results.jacobian->row(r * results.x.cols + i));
     }
-    if (results.vjp) text += "vector-Jacobian product, dx = y (g - <g, y>)\n" + text_row("  dx", results.vjp->row(r));
+    if (results.vjp)
+      text += "vector-Jacobian product, dx = y (g - <g, y>)\n" + text_row("  dx", results.vjp->row(r));
     if (results.gradient)
-      text += fmt::format("cross-entropy {:.6g}, dx = y - onehot\n", results.losses[static_cast<std::size_t>(r)]) +
+      text += fmt::format("cross-entropy {:.6g}, dx = y - onehot\n",
+                          results.losses[static_cast<std::size_t>(r)]) +
               text_row("  dx", results.gradient->row(r));
   }
   return text;
@@ -225,7 +234,8 @@ std::string to_json(const Results& results, const std::optional<Worst>& worst) {
     }
   }
   if (results.vjp) json["vjp"] = to_json(*results.vjp);
-  if (results.gradient) json["cross_entropy"] = {{"loss", results.losses}, {"gradient", to_json(*results.gradient)}};
+  if (results.gradient)
+    json["cross_entropy"] = {{"loss", results.losses}, {"gradient", to_json(*results.gradient)}};
   if (worst)
     json["check"] = {{"largest_difference", worst->difference},
                      {"where", worst->where},
@@ -239,7 +249,8 @@ std::string to_json(const Results& results, const std::optional<Worst>& worst) {
 const NumberTable& only_table(const SoftmaxOptions& o, const Results& results) {
   const int asked = int{o.log} + int{o.jacobian} + int{!o.vjp.empty()} + int{!o.labels.empty()};
   if (asked > 1)
-    throw CLI::ValidationError("--format", fmt::format("expected one result to write as {}, found {}", o.format, asked));
+    throw CLI::ValidationError("--format",
+                               fmt::format("expected one result to write as {}, found {}", o.format, asked));
   if (results.jacobian) return *results.jacobian;
   if (results.vjp) return *results.vjp;
   if (results.gradient) return *results.gradient;
@@ -247,7 +258,8 @@ const NumberTable& only_table(const SoftmaxOptions& o, const Results& results) {
 }
 
 NumberTable read_logits(const SoftmaxOptions& o) {
-  if (o.numbers.empty() && o.input.empty()) throw CLI::ValidationError("logits", "expected numbers, or --input FILE");
+  if (o.numbers.empty() && o.input.empty())
+    throw CLI::ValidationError("logits", "expected numbers, or --input FILE");
   if (!o.numbers.empty() && !o.input.empty())
     throw CLI::ValidationError("--input", "expected no other numbers beside a file's");
   if (o.input.empty()) return parse_row(o.numbers, "logits");
@@ -259,8 +271,8 @@ void run(SoftmaxOptions& o) {
   if (o.check && !o.jacobian && o.vjp.empty() && o.labels.empty()) o.jacobian = true;
   constexpr std::int64_t kMostElements = std::int64_t{1} << 27;
   if (o.jacobian && x.rows * x.cols > kMostElements / x.cols)
-    throw Error(fmt::format("--jacobian: expected at most {} elements, found {} rows of {} x {}", kMostElements, x.rows,
-                            x.cols, x.cols));
+    throw Error(fmt::format("--jacobian: expected at most {} elements, found {} rows of {} x {}",
+                            kMostElements, x.rows, x.cols, x.cols));
   const auto backend = o.device.make_backend();
   const Results results = compute(o, *backend, x);
   std::optional<Worst> worst;
@@ -272,9 +284,10 @@ void run(SoftmaxOptions& o) {
   if (o.format == "csv") text = to_csv(only_table(o, results));
   if (o.format == "npy") text = to_npy(only_table(o, results));
   if (worst && o.format == "text")
-    text += fmt::format("check: {} derivatives against central differences; largest difference {:.2g}, in {} ({:.9g}, "
-                        "differences {:.9g})\n",
-                        worst->compared, worst->difference, worst->where, worst->analytic, worst->numeric);
+    text += fmt::format(
+        "check: {} derivatives against central differences; largest difference {:.2g}, in {} ({:.9g}, "
+        "differences {:.9g})\n",
+        worst->compared, worst->difference, worst->where, worst->analytic, worst->numeric);
   if (!o.output.empty()) {
     write_file(o.output, text);
   } else {
@@ -292,7 +305,8 @@ void run(SoftmaxOptions& o) {
 
 void add_softmax(CLI::App& app) {
   const auto options = std::make_shared<SoftmaxOptions>();
-  CLI::App* command = app.add_subcommand("softmax", "Softmax of rows of numbers, its Jacobian and its backward");
+  CLI::App* command =
+      app.add_subcommand("softmax", "Softmax of rows of numbers, its Jacobian and its backward");
   command->fallthrough();
   command->footer(
       "softwarp softmax 1 2 3 --jacobian --check answers: how does one differentiate softmax?\n"
@@ -301,11 +315,13 @@ void add_softmax(CLI::App& app) {
   command->add_option("--input", options->input, "Rows from a file: text, CSV or .npy; - is standard input");
   command->add_flag("--log", options->log, "Log-softmax is what CSV and npy get");
   command->add_flag("--jacobian", options->jacobian, "dy_i/dx_j of each row");
-  command->add_option("--vjp", options->vjp, "g, as in 1,0,0: its product with the Jacobian, softmax's backward")
+  command
+      ->add_option("--vjp", options->vjp, "g, as in 1,0,0: its product with the Jacobian, softmax's backward")
       ->delimiter(',');
   command->add_option("--cross-entropy", options->labels, "A label, or one a row: the loss and its gradient")
       ->delimiter(',');
-  command->add_flag("--check", options->check, "Compare the derivatives with finite differences; exit code 1 if off");
+  command->add_flag("--check", options->check,
+                    "Compare the derivatives with finite differences; exit code 1 if off");
   command->add_option("--format", options->format, "How to write the results; csv and npy have room for one")
       ->check(CLI::IsMember({"text", "csv", "json", "npy"}))
       ->capture_default_str();

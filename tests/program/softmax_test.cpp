@@ -77,7 +77,8 @@ TEST_F(SoftmaxProgram, GivesWhatTheDefinitionGives) {
     Row gradient = y;
     gradient[labels[r]] -= 1;
     expect_near(json["cross_entropy"]["gradient"][r], gradient);
-    EXPECT_NEAR(json["cross_entropy"]["loss"][r].get<double>(), -reference::log_softmax(x[r])[labels[r]], 1e-14);
+    EXPECT_NEAR(json["cross_entropy"]["loss"][r].get<double>(), -reference::log_softmax(x[r])[labels[r]],
+                1e-14);
     for (std::size_t i = 0; i < 3; ++i)
       for (std::size_t j = 0; j < 3; ++j)
         EXPECT_NEAR(json["jacobian"][r][i][j].get<double>(), y[i] * ((i == j ? 1 : 0) - y[j]), 1e-14);
@@ -87,7 +88,8 @@ TEST_F(SoftmaxProgram, GivesWhatTheDefinitionGives) {
 }
 
 TEST_F(SoftmaxProgram, IsTheSameOnASimulatedGpu) {
-  const Arguments arguments{"softmax", "--format", "json", "0.5", "-1", "2", "--jacobian", "--vjp", "3,2,1", "--check"};
+  const Arguments arguments{"softmax", "--format",   "json",  "0.5",   "-1",
+                            "2",       "--jacobian", "--vjp", "3,2,1", "--check"};
   Arguments cuda = arguments;
   cuda.insert(cuda.end(), {"--device", "cuda"});
   const ProgramRun on_gpu = run_simulated(cuda, directory_.path());
@@ -100,8 +102,9 @@ TEST_F(SoftmaxProgram, IsTheSameOnASimulatedGpu) {
 
 TEST_F(SoftmaxProgram, ReadsAndWritesNumPysFiles) {
   output_of({"1", "2", "3", "--format", "npy", "--output", "y.npy"});
-  EXPECT_EQ(output_of({"--input", "y.npy", "--format", "csv"}), output_of({"0.09003057317038045", "0.2447284710547976",
-                                                                            "0.6652409557748218", "--format", "csv"}));
+  EXPECT_EQ(
+      output_of({"--input", "y.npy", "--format", "csv"}),
+      output_of({"0.09003057317038045", "0.2447284710547976", "0.6652409557748218", "--format", "csv"}));
   std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }\n";
   std::string bytes("\x93NUMPY\x01\0", 8);
   bytes += {static_cast<char>(header.size()), 0};
@@ -137,7 +140,8 @@ TEST_F(SoftmaxProgram, SaysWhatItCannotTake) {
   expect_refused({"--input", write("empty", "# nothing\n")}, 1, "empty: expected at least one number");
   const ProgramRun nan = run({"1", "nan", "--check"});
   EXPECT_EQ(nan.exit_code, 1);
-  EXPECT_NE(nan.err.find("--check: expected differences of at most 1e-08, found nan"), std::string::npos) << nan.err;
+  EXPECT_NE(nan.err.find("--check: expected differences of at most 1e-08, found nan"), std::string::npos)
+      << nan.err;
 }
 
 }  // namespace
