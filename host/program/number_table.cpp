@@ -22,6 +22,14 @@ constexpr std::string_view kMagic("\x93NUMPY", 6);
   throw Error(fmt::format("{}: expected {}, found {}", name, expected, found));
 }
 
+// A piece of a file for a message of one line: it may be anything, of any length.
+std::string shown(std::string_view text) {
+  std::string printable(text.substr(0, 40));
+  for (char& c : printable)
+    if (c < ' ' || c > '~') c = '?';
+  return '"' + printable + '"';
+}
+
 std::optional<double> parse_number(std::string_view word) {
   if (word.starts_with('+')) word.remove_prefix(1);
   double value = 0;
@@ -32,7 +40,7 @@ std::optional<double> parse_number(std::string_view word) {
 
 double number(std::string_view word, const std::string& name) {
   const auto value = parse_number(word);
-  if (!value) fail(name, "a number", fmt::format("\"{}\"", word.substr(0, 40)));
+  if (!value) fail(name, "a number", shown(word));
   return *value;
 }
 
@@ -100,7 +108,7 @@ NumberTable parse_npy(std::string_view bytes, const std::string& name) {
   bytes.remove_prefix(begin + length);
 
   const std::string_view type = behind(header, "'descr'", name).substr(0, 3);
-  if (type != "<f4" && type != "<f8") fail(name, "elements of type <f4 or <f8", std::string(type));
+  if (type != "<f4" && type != "<f8") fail(name, "elements of type <f4 or <f8", shown(type));
   if (behind(header, "'fortran_order'", name).starts_with("True")) fail(name, "C order", "Fortran's");
   const auto shape = parse_shape(behind(header, "'shape'", name), name);
   NumberTable table{shape.size() == 1 ? 1 : shape[0], shape.back(), {}};

@@ -120,7 +120,7 @@ TEST_F(SoftmaxProgram, ReadsAndWritesNumPysFiles) {
   expect_refused({"--input", "cut.npy"}, 1, "cut.npy: expected a .npy header");
   bytes.replace(bytes.find("<f4"), 3, ">f4");
   write("big.npy", bytes + elements);
-  expect_refused({"--input", "big.npy"}, 1, "elements of type <f4 or <f8, found >f4");
+  expect_refused({"--input", "big.npy"}, 1, "elements of type <f4 or <f8, found \">f4\"");
 }
 
 TEST_F(SoftmaxProgram, TakesMaskedLogits) {
