@@ -94,7 +94,7 @@ std::vector<T> for_each_row(const std::vector<T>& values, std::int64_t rows, std
 }
 
 std::vector<std::int64_t> labels_of(const SoftmaxOptions& o, const NumberTable& x) {
-  const auto labels = for_each_row(o.labels, x.rows, 1, "--cross-entropy");
+  auto labels = for_each_row(o.labels, x.rows, 1, "--cross-entropy");
   for (const std::int64_t label : labels)
     if (label < 0 || label >= x.cols)
       throw CLI::ValidationError("--cross-entropy",
