@@ -10,5 +10,6 @@ void add_train(CLI::App& app);
 void add_evaluate(CLI::App& app);
 void add_devices(CLI::App& app);
 void add_softmax(CLI::App& app);
+void add_gradcheck(CLI::App& app);
 
 }  // namespace softwarp::program

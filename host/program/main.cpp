@@ -22,6 +22,7 @@ int run(int argc, char** argv) {
   add_train(app);
   add_evaluate(app);
   add_softmax(app);
+  add_gradcheck(app);
   add_devices(app);
   try {
     app.parse(argc, argv);

@@ -1,0 +1,157 @@
+// softwarp gradcheck: is the gradient of a whole network right?
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <limits>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "host/backend/error.h"
+#include "host/data/dataset.h"
+#include "host/program/commands.h"
+#include "host/program/options.h"
+#include "host/training/gradient_check.h"
+
+namespace softwarp::program {
+namespace {
+
+struct GradcheckOptions {
+  std::int64_t inputs = 8;
+  std::vector<std::int64_t> hidden = {7, 6};
+  std::int64_t classes = 5;
+  Activation activation = Activation::tanh;
+  Initialization initialization = Initialization::kaiming;
+  std::string data;
+  std::int64_t batch_size = 4;
+  double label_smoothing = 0;
+  std::uint64_t seed = 1;
+  std::int64_t samples = 100;
+  bool json = false;
+  DeviceOptions device;
+};
+
+// Of a tensor's largest derivative: a hundred times what float's rounding leaves. Tensor cores round the
+// products' operands.
+double tolerance(const DeviceOptions& device, bool on_cpu) {
+  if (on_cpu || device.cuda.precision == CudaPrecision::fp32) return 1e-4;
+  return device.cuda.precision == CudaPrecision::tf32 ? 1e-2 : 1e-1;
+}
+
+GradientProblem make_problem(const GradcheckOptions& o) {
+  MlpShape shape{o.inputs, o.hidden, o.classes, o.activation};
+  if (o.data.empty()) return draw_problem(shape, o.initialization, o.batch_size, o.seed);
+  const Dataset data = load_data(o.data).train;
+  if (o.batch_size > data.count)
+    throw Error(fmt::format("--batch-size: expected at most the {} training images of {}, found {}",
+                            data.count, o.data, o.batch_size));
+  shape.inputs = data.pixels();
+  shape.classes = data.classes;
+  GradientProblem problem = draw_problem(shape, o.initialization, o.batch_size, o.seed);
+  for (std::size_t i = 0; i < problem.inputs.size(); ++i)
+    problem.inputs[i] = static_cast<float>(data.images[i]) / static_cast<float>(data.max_pixel);
+  std::copy_n(data.labels.begin(), o.batch_size, problem.labels.begin());
+  return problem;
+}
+
+std::string shape_text(const ParameterTensor& tensor) {
+  return tensor.is_bias() ? fmt::format("{}", tensor.rows) : fmt::format("{}x{}", tensor.rows, tensor.cols);
+}
+
+void print_head() {
+  fmt::print("\n{:<11} {:>9} {:>9} {:>9} {:>11} {:>11}  {}\n", "tensor", "shape", "compared", "at kinks",
+             "largest", "difference", "at");
+}
+
+void print_row(const TensorCheck& c) {
+  fmt::print("{:<11} {:>9} {:>9} {:>9} {:>11.4g} {:>11.2g}  {}\n", c.tensor.name, shape_text(c.tensor),
+             c.compared, c.at_kinks, c.largest, c.difference(), c.compared > 0 ? c.worst_name() : "none");
+  std::fflush(stdout);
+}
+
+void print_json(const std::string& network, const std::string& device, const std::vector<TensorCheck>& checks,
+                const TensorCheck& worst) {
+  const auto to_json = [](const TensorCheck& c) {
+    return nlohmann::ordered_json{
+        {"tensor", c.tensor.name},         {"compared", c.compared},
+        {"at_kinks", c.at_kinks},          {"largest_derivative", c.largest},
+        {"worst", c.worst_name()},         {"backward", c.backward},
+        {"finite_differences", c.numeric}, {"relative_difference", c.relative_difference()}};
+  };
+  nlohmann::ordered_json json = {{"network", network}, {"device", device}, {"worst", to_json(worst)}};
+  for (const TensorCheck& c : checks) json["tensors"].push_back(to_json(c));
+  fmt::print("{}\n", json.dump(2));
+}
+
+void run(GradcheckOptions& o) {
+  if (o.hidden == std::vector<std::int64_t>{0}) o.hidden.clear();
+  if (std::count(o.hidden.begin(), o.hidden.end(), 0) > 0)
+    throw CLI::ValidationError("--hidden", "expected widths above 0, or 0 alone");
+  GradientProblem problem = make_problem(o);
+  problem.label_smoothing = static_cast<float>(o.label_smoothing);
+  const auto backend = o.device.make_backend();
+  const std::string network = fmt::format("{}, {}", problem.shape.text(), name_of(problem.shape.activation));
+  if (!o.json)
+    fmt::print("network  {}, {} parameters\ndevice   {}\nbatch    {} {}\n", network,
+               ParameterLayout(problem.shape).parameters, backend->name(), problem.batch(),
+               o.data.empty() ? "drawn inputs" : "images of " + o.data);
+  const std::vector<float> gradient = backward_gradient(*backend, problem);
+  if (!o.json) print_head();
+  std::vector<TensorCheck> checks;
+  for (const ParameterTensor& tensor : ParameterLayout(problem.shape).tensors) {
+    checks.push_back(check_gradient(problem, gradient, tensor, o.samples));
+    if (!o.json) print_row(checks.back());
+  }
+  const auto badness = [](const TensorCheck& c) {
+    const double off = c.relative_difference();
+    return std::isnan(off) ? std::numeric_limits<double>::infinity() : off;
+  };
+  const TensorCheck& worst = *std::ranges::max_element(checks, {}, badness);
+  if (o.json) print_json(network, backend->name(), checks, worst);
+
+  const double allowed = tolerance(o.device, backend->name().starts_with("cpu"));
+  const std::string found = fmt::format(
+      "{:.2g} of its tensor's largest derivative at {} (backward {:.9g}, finite differences {:.9g})",
+      worst.relative_difference(), worst.worst_name(), worst.backward, worst.numeric);
+  if (!(worst.relative_difference() <= allowed))
+    throw Error(fmt::format("gradcheck: expected differences of at most {:g}, found {}", allowed, found));
+  if (!o.json) fmt::print("\nthe gradient is right; the worst parameter is off by {}\n", found);
+}
+
+}  // namespace
+
+void add_gradcheck(CLI::App& app) {
+  const auto o = std::make_shared<GradcheckOptions>();
+  CLI::App* command =
+      app.add_subcommand("gradcheck", "Compare a network's backward with finite differences of its loss");
+  command->fallthrough();
+  command->footer(
+      "The loss is computed in double, from its definition. Exit code 1 if the gradient is wrong.");
+  const auto in = [](CLI::Option* option) { return option->capture_default_str(); };
+  in(command->add_option("--inputs", o->inputs, "Width of the input"))->check(count_in(1, 1 << 20));
+  in(command->add_option("--hidden", o->hidden, "Widths of the hidden layers; 0: none"))
+      ->delimiter(',')
+      ->check(count_in(0, 1 << 20))
+      ->default_str("7,6");
+  in(command->add_option("--classes", o->classes, "Width of the output"))->check(count_in(1, 1 << 20));
+  in(add_choice(*command, "--activation", o->activation, "After each hidden layer"))->default_str("tanh");
+  in(add_choice(*command, "--init", o->initialization, "Initial weights"))->default_str("kaiming");
+  command->add_option("--data", o->data,
+                      "The first training images of this, as for train, in place of drawn inputs");
+  in(command->add_option("--batch-size", o->batch_size, "Inputs, whose mean loss is differentiated"))
+      ->check(count_in(1, 1 << 20));
+  in(command->add_option("--label-smoothing", o->label_smoothing,
+                         "Share of the target spread over all classes"))
+      ->check(number_in(0, 1));
+  in(command->add_option("--seed", o->seed, "Of weights, inputs and labels"));
+  in(command->add_option("--samples", o->samples, "Elements of each tensor to compare; 0: all"))
+      ->check(count_in(0));
+  command->add_flag("--json", o->json, "Print JSON");
+  o->device.add_to(*command);
+  tidy_help(*command);
+  command->callback([o] { run(*o); });
+}
+
+}  // namespace softwarp::program
