@@ -8,6 +8,7 @@ namespace softwarp::program {
 
 void add_train(CLI::App& app);
 void add_evaluate(CLI::App& app);
+void add_predict(CLI::App& app);
 void add_devices(CLI::App& app);
 void add_softmax(CLI::App& app);
 void add_gradcheck(CLI::App& app);

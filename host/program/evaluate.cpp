@@ -5,11 +5,10 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "host/backend/error.h"
 #include "host/data/dataset.h"
-#include "host/model/model_file.h"
 #include "host/program/commands.h"
 #include "host/program/options.h"
+#include "host/program/trained_model.h"
 #include "host/training/classification.h"
 #include "host/training/evaluation.h"
 
@@ -23,20 +22,6 @@ struct EvaluateOptions {
   bool json = false;
   DeviceOptions device;
 };
-
-std::filesystem::path model_path(const std::string& model) {
-  const std::filesystem::path path(model);
-  return std::filesystem::is_directory(path) ? path / "model.safetensors" : path;
-}
-
-void check_fit(const std::filesystem::path& path, const Model& model, const Dataset& data) {
-  if (data.height != model.input.height || data.width != model.input.width)
-    throw Error(fmt::format("{}: expected images of {}x{}, found {}x{} in {}", path.string(),
-                            model.input.height, model.input.width, data.height, data.width, data.name));
-  if (data.classes > model.shape.classes)
-    throw Error(fmt::format("{}: expected at most {} classes, found {} in {}", path.string(),
-                            model.shape.classes, data.classes, data.name));
-}
 
 nlohmann::ordered_json to_json(const Score& score, const Classification& result) {
   nlohmann::ordered_json json = {{"accuracy", score.accuracy},
@@ -71,7 +56,8 @@ void print_text(const Score& score, const Classification& result) {
     for (std::size_t c = 0; c < classes; ++c) fmt::print("{:6}", result.confusion[r * classes + c]);
   }
   fmt::print("\n");
-  if (!result.mistakes.empty()) fmt::print("\nmost confident mistakes\n");
+  if (!result.mistakes.empty())
+    fmt::print("\nmost confident mistakes (softwarp predict --index N draws one)\n");
   for (std::size_t i = 0; i < std::min<std::size_t>(5, result.mistakes.size()); ++i) {
     const Mistake& m = result.mistakes[i];
     fmt::print("image {:5}: {} taken for {} with probability {:.4f}\n", m.image, m.label, m.predicted,

@@ -21,6 +21,7 @@ int run(int argc, char** argv) {
   app.get_formatter()->column_width(28);
   add_train(app);
   add_evaluate(app);
+  add_predict(app);
   add_softmax(app);
   add_gradcheck(app);
   add_devices(app);

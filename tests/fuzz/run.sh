@@ -6,9 +6,12 @@ set -eu
 fuzzers=$1/tests/fuzz
 seconds=$2
 "$fuzzers/write_seeds" "$fuzzers/seeds"
-for name in idx_fuzz model_fuzz checkpoint_fuzz config_fuzz table_fuzz; do
+for name in idx_fuzz model_fuzz checkpoint_fuzz config_fuzz table_fuzz picture_fuzz; do
+  # A picture's head may promise 64 million pixels.
+  most_mb=40
+  [ "$name" != picture_fuzz ] || most_mb=600
   mkdir -p "$fuzzers/corpus/$name"
-  if ! "$fuzzers/$name" -max_total_time="$seconds" -max_len=16384 -timeout=10 -malloc_limit_mb=40 -rss_limit_mb=2048 \
+  if ! "$fuzzers/$name" -max_total_time="$seconds" -max_len=16384 -timeout=10 -malloc_limit_mb=$most_mb -rss_limit_mb=2048 \
     -print_final_stats=1 -artifact_prefix="$fuzzers/$name-" \
     "$fuzzers/corpus/$name" "$fuzzers/seeds/$name" >"$fuzzers/$name.log" 2>&1; then
     tail -n 60 "$fuzzers/$name.log"

@@ -6,7 +6,7 @@
 #include "host/model/file.h"
 #include "host/program/number_table.h"
 #include "host/training/checkpoint.h"
-#include "tests/data/temporary_files.h"
+#include "tests/data/drawn_pictures.h"
 
 namespace softwarp {
 namespace {
@@ -33,7 +33,8 @@ Checkpoint small_checkpoint() {
 }
 
 void write_seeds(const fs::path& root) {
-  for (const char* folder : {"idx_fuzz", "model_fuzz", "checkpoint_fuzz", "config_fuzz", "table_fuzz"})
+  for (const char* folder :
+       {"idx_fuzz", "model_fuzz", "checkpoint_fuzz", "config_fuzz", "table_fuzz", "picture_fuzz"})
     fs::create_directories(root / folder);
   const Bytes labels = idx_file({3}, {1, 2, 0}), images = idx_file({2, 2, 2}, {0, 1, 2, 3, 4, 5, 6, 255});
   write_bytes(root / "idx_fuzz/labels", labels);
@@ -50,6 +51,14 @@ void write_seeds(const fs::path& root) {
              "[train]\nlr = 1e-3\nhidden = [512, 256] # two\noptimizer = \"sgd\"\nnesterov = true\n");
   write_file(root / "table_fuzz/text", "1, -2.5e3; inf # one\n4 5\t6\n");
   write_file(root / "table_fuzz/npy", program::to_npy({2, 2, {1, 2, 3, 4}}));
+  const Bytes pixels = {0, 50, 100, 150, 200, 250, 255, 128, 3, 7, 11, 13};
+  for (const auto& [kind, name] : {std::pair{PictureKind::png, "png"},
+                                   {PictureKind::bmp, "bmp"},
+                                   {PictureKind::jpeg, "jpeg"},
+                                   {PictureKind::pgm, "pgm"}})
+    for (const int channels : {1, 2, 3})
+      write_bytes(root / "picture_fuzz" / (name + std::to_string(channels)),
+                  picture_file(kind, 2, 6 / channels, channels, pixels));
   write_file(root / "config_fuzz/flat.toml", "train.epochs=3\ntrain.data='mnist'\n");
 }
 

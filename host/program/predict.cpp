@@ -1,0 +1,176 @@
+// softwarp predict: what a trained network sees in pictures.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "host/backend/error.h"
+#include "host/data/dataset.h"
+#include "host/data/picture.h"
+#include "host/program/block_picture.h"
+#include "host/program/commands.h"
+#include "host/program/options.h"
+#include "host/program/trained_model.h"
+#include "host/training/evaluation.h"
+
+namespace softwarp::program {
+namespace {
+
+struct PredictOptions {
+  std::vector<std::string> pictures;
+  std::string model = "softwarp-run";
+  std::vector<std::int64_t> indices;
+  std::string data;
+  std::string part = "test";
+  std::int64_t top = 3;
+  bool json = false;
+  bool no_picture = false;
+  DeviceOptions device;
+};
+
+// What was put in, in words and for JSON; the images themselves are in a Dataset.
+struct Inputs {
+  Dataset data;
+  std::vector<std::string> titles;
+  std::vector<nlohmann::ordered_json> origins;
+
+  std::span<const std::uint8_t> image(std::size_t i) const {
+    const auto size = static_cast<std::size_t>(data.pixels());
+    return std::span(data.images).subspan(i * size, size);
+  }
+  void add(std::span<const std::uint8_t> image, std::string title, nlohmann::ordered_json origin) {
+    data.images.insert(data.images.end(), image.begin(), image.end());
+    data.labels.push_back(0);  // read by nothing but the loss, which is not asked for
+    ++data.count;
+    titles.push_back(std::move(title));
+    origins.push_back(std::move(origin));
+  }
+};
+
+void add_pictures(const PredictOptions& o, const Model& model, Inputs& inputs) {
+  const Framing framing = framing_of(model.input.data);
+  for (const std::string& path : o.pictures) {
+    const Picture picture = read_picture(path);
+    const FramedPicture framed =
+        frame_picture(picture, framing, model.input.height, model.input.width, model.input.max_pixel, path);
+    inputs.add(framed.pixels, fmt::format("{}: {}", path, describe(picture, framing, framed)),
+               {{"picture", path},
+                {"height", picture.height},
+                {"width", picture.width},
+                {"inverted", framed.inverted},
+                {"scaled", framed.scaled}});
+  }
+}
+
+void add_indices(const PredictOptions& o, const Model& model, const std::filesystem::path& model_path,
+                 Inputs& inputs) {
+  if (o.indices.empty()) return;
+  const DataPair pair = load_data(o.data.empty() ? model.input.data : o.data);
+  const Dataset& data = o.part == "test" ? pair.test : pair.train;
+  check_fit(model_path, model, data);
+  for (const std::int64_t index : o.indices) {
+    if (index >= data.count)
+      throw Error(fmt::format("--index: expected at most {}, the last {} image of {}, found {}",
+                              data.count - 1, o.part, data.name, index));
+    const auto size = static_cast<std::size_t>(data.pixels()), i = static_cast<std::size_t>(index);
+    inputs.add(std::span(data.images).subspan(i * size, size),
+               fmt::format("{} {} image {}, labelled {}", data.name, o.part, index, data.labels[i]),
+               {{"data", data.name}, {"split", o.part}, {"index", index}, {"label", data.labels[i]}});
+  }
+}
+
+struct Likely {
+  std::int64_t label;
+  double probability;
+};
+
+// The `top` likeliest classes, the first of equals first.
+std::vector<Likely> likeliest(std::span<const float> probabilities, std::int64_t top) {
+  std::vector<Likely> all;
+  for (const float p : probabilities) all.push_back({std::ssize(all), double{p}});
+  std::ranges::stable_sort(all, std::greater{}, &Likely::probability);
+  all.resize(std::min(all.size(), static_cast<std::size_t>(top)));
+  return all;
+}
+
+void print_text(const PredictOptions& o, const Inputs& inputs, std::size_t i,
+                const std::vector<Likely>& classes) {
+  if (i > 0) fmt::print("\n");
+  fmt::print("{}\n", inputs.titles[i]);
+  if (!o.no_picture)
+    fmt::print("{}", block_picture(inputs.image(i), inputs.data.width, inputs.data.max_pixel));
+  for (const Likely& c : classes) {
+    const std::string share = bar(c.probability, 40);
+    fmt::print("{:>5}  {:6.2f} %{}{}\n", c.label, 100 * c.probability, share.empty() ? "" : "  ", share);
+  }
+}
+
+void run(const PredictOptions& o) {
+  if (o.pictures.empty() && o.indices.empty())
+    throw CLI::ValidationError("pictures", "expected files, or --index N for images of a data set");
+  const std::filesystem::path path = model_path(o.model);
+  const Model model = read_model(path);
+  Inputs inputs;
+  inputs.data.height = model.input.height;
+  inputs.data.width = model.input.width;
+  inputs.data.classes = static_cast<int>(model.shape.classes);
+  inputs.data.max_pixel = model.input.max_pixel;
+  add_pictures(o, model, inputs);
+  add_indices(o, model, path, inputs);
+
+  const std::unique_ptr<Backend> backend = o.device.make_backend();
+  Mlp mlp(*backend, model.shape);
+  mlp.set_values(model.values);
+  const ResidentDataset resident(*backend, inputs.data);
+  std::vector<float> probabilities;
+  Evaluation(mlp, resident).run(probabilities);
+
+  auto json = nlohmann::ordered_json::array();
+  const auto classes = static_cast<std::size_t>(model.shape.classes);
+  for (std::size_t i = 0; i < inputs.titles.size(); ++i) {
+    const auto top = likeliest(std::span(probabilities).subspan(i * classes, classes), o.top);
+    if (!o.json) {
+      print_text(o, inputs, i, top);
+      continue;
+    }
+    json.push_back(inputs.origins[i]);
+    json.back()["predicted"] = top.front().label;
+    for (const Likely& c : top)
+      json.back()["top"].push_back({{"class", c.label}, {"probability", c.probability}});
+  }
+  if (o.json) fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+}  // namespace
+
+void add_predict(CLI::App& app) {
+  const auto o = std::make_shared<PredictOptions>();
+  CLI::App* command = app.add_subcommand("predict", "Classify pictures, or images of a data set");
+  command->fallthrough();
+  command->footer(
+      "A picture may have any size. For a network trained on MNIST, dark on light is inverted, and what is\n"
+      "drawn is scaled to 20 of 28 pixels and centred by its mass, as MNIST's digits were.");
+  command->add_option("pictures", o->pictures, "PNG, JPEG, BMP or PGM files");
+  command->add_option("--model", o->model, "A training's directory, or a model.safetensors")
+      ->capture_default_str();
+  command->add_option("--index", o->indices, "Images of a data set by number from 0, as in 0,7")
+      ->delimiter(',')
+      ->check(count_in(0));
+  command->add_option("--data", o->data,
+                      "For --index, as for train; by default what the model was trained on");
+  command->add_option("--split", o->part, "For --index, which part of the data")
+      ->check(CLI::IsMember({"test", "train"}))
+      ->capture_default_str();
+  command->add_option("--top", o->top, "How many classes to list")->check(count_in(1))->capture_default_str();
+  command->add_flag("--json", o->json, "Print JSON");
+  command->add_flag("--no-picture", o->no_picture, "Do not draw what the network sees");
+  o->device.add_to(*command);
+  tidy_help(*command);
+  command->callback([o] { run(*o); });
+}
+
+}  // namespace softwarp::program

@@ -1,0 +1,23 @@
+#include "host/program/trained_model.h"
+
+#include <fmt/format.h>
+
+#include "host/backend/error.h"
+
+namespace softwarp::program {
+
+std::filesystem::path model_path(const std::string& model) {
+  const std::filesystem::path path(model);
+  return std::filesystem::is_directory(path) ? path / "model.safetensors" : path;
+}
+
+void check_fit(const std::filesystem::path& path, const Model& model, const Dataset& data) {
+  if (data.height != model.input.height || data.width != model.input.width)
+    throw Error(fmt::format("{}: expected images of {}x{}, found {}x{} in {}", path.string(),
+                            model.input.height, model.input.width, data.height, data.width, data.name));
+  if (data.classes > model.shape.classes)
+    throw Error(fmt::format("{}: expected at most {} classes, found {} in {}", path.string(),
+                            model.shape.classes, data.classes, data.name));
+}
+
+}  // namespace softwarp::program

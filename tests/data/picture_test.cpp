@@ -1,0 +1,172 @@
+// Pictures from files, and what a network gets to see of them.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+
+#include "host/data/picture.h"
+#include "tests/data/drawn_pictures.h"
+
+namespace softwarp {
+namespace {
+
+using Shade = std::function<std::vector<int>(int y, int x)>;
+
+Bytes encode(PictureKind kind, int height, int width, int channels, const Shade& shade) {
+  std::vector<std::uint8_t> pixels;
+  for (int y = 0; y < height; ++y)
+    for (int x = 0; x < width; ++x)
+      for (const int value : shade(y, x)) pixels.push_back(static_cast<std::uint8_t>(value));
+  return picture_file(kind, height, width, channels, pixels);
+}
+
+TEST(PictureFile, ReadsWhatWasDrawnInEachFormat) {
+  const Shade ramp = [](int y, int x) { return std::vector{40 * y + 10 * x}; };
+  for (const PictureKind kind : {PictureKind::png, PictureKind::bmp, PictureKind::jpeg, PictureKind::pgm}) {
+    SCOPED_TRACE(static_cast<int>(kind));
+    const Picture picture = decode_picture(encode(kind, 5, 4, 1, ramp), "ramp");
+    ASSERT_EQ(picture.height, 5);
+    ASSERT_EQ(picture.width, 4);
+    for (int y = 0; y < 5; ++y)
+      for (int x = 0; x < 4; ++x)
+        EXPECT_NEAR(picture.at(y, x), ramp(y, x)[0], kind == PictureKind::jpeg ? 3 : 0);
+  }
+}
+
+TEST(PictureFile, MakesColoursGrey) {
+  const Shade colours = [](int, int x) {
+    return std::vector{x == 0 ? 255 : 0, x == 1 ? 255 : 0, x == 2 ? 255 : 0};
+  };
+  for (const PictureKind kind : {PictureKind::png, PictureKind::bmp}) {
+    const Picture picture = decode_picture(encode(kind, 1, 3, 3, colours), "colours");
+    EXPECT_NEAR(picture.at(0, 0), 255 * 0.299, 1e-3);
+    EXPECT_NEAR(picture.at(0, 1), 255 * 0.587, 1e-3);
+    EXPECT_NEAR(picture.at(0, 2), 255 * 0.114, 1e-3);
+  }
+}
+
+TEST(PictureFile, SeesWhatIsDrawnOnNothing) {
+  for (const int ink : {0, 255}) {
+    const Bytes file = encode(PictureKind::png, 2, 2, 2, [&](int y, int x) {
+      return std::vector{ink, y == x ? 255 : 0};
+    });
+    const Picture picture = decode_picture(file, "transparent");
+    EXPECT_EQ(picture.at(0, 0), ink);
+    EXPECT_EQ(picture.at(0, 1), 255 - ink);
+  }
+}
+
+TEST(PictureFile, RefusesWhatIsNone) {
+  for (const auto& [kind, found] : {std::pair{PictureKind::png, "a damaged PNG ("},
+                                    {PictureKind::jpeg, "a damaged JPEG ("},
+                                    {PictureKind::bmp, "a damaged one"},
+                                    {PictureKind::pgm, "a damaged one"}}) {
+    Bytes half = encode(kind, 40, 40, 1, [](int y, int x) { return std::vector{(y * x) % 251}; });
+    half.resize(half.size() / 2);
+    expect_error(
+        [&] { decode_picture(half, "half"); },
+        {"half: expected a PNG, JPEG, BMP or PGM picture of at most 64 million pixels, found ", found});
+  }
+  const std::string huge = "P5 16000 16000 255\n", text = "no picture";
+  expect_error([&] { decode_picture(Bytes(huge.begin(), huge.end()), "huge"); },
+               {"found one of 16000x16000"});
+  expect_error([&] { decode_picture(Bytes(text.begin(), text.end()), "text"); }, {"something else"});
+  expect_error([&] { decode_picture({}, "empty"); }, {"something else (0 bytes)"});
+  const TemporaryDirectory directory;
+  expect_error([&] { read_picture(directory.path() / "none.png"); }, {"none.png: expected a file"});
+}
+
+// A filled rectangle of `ink` on `paper`.
+Picture rectangle(std::int64_t height, std::int64_t width, float paper, float ink, std::int64_t top,
+                  std::int64_t left, std::int64_t tall, std::int64_t wide) {
+  Picture picture{height, width, std::vector<float>(static_cast<std::size_t>(height * width), paper)};
+  for (std::int64_t y = top; y < top + tall; ++y)
+    for (std::int64_t x = left; x < left + wide; ++x)
+      picture.pixels[static_cast<std::size_t>(y * width + x)] = ink;
+  return picture;
+}
+
+struct Spot {
+  double y = 0, x = 0, mass = 0;
+  std::int64_t rows = 0, cols = 0;  // of its box
+};
+Spot spot_of(const FramedPicture& framed, std::int64_t height, std::int64_t width) {
+  Spot spot;
+  std::vector<bool> row(static_cast<std::size_t>(height)), col(static_cast<std::size_t>(width));
+  for (std::size_t i = 0; i < framed.pixels.size(); ++i) {
+    const auto y = i / static_cast<std::size_t>(width), x = i % static_cast<std::size_t>(width);
+    const double ink = framed.pixels[i];
+    spot.mass += ink, spot.y += ink * (double(y) + 0.5), spot.x += ink * (double(x) + 0.5);
+    if (ink > 0) row[y] = col[x] = true;
+  }
+  spot.y /= spot.mass, spot.x /= spot.mass;
+  spot.rows = std::count(row.begin(), row.end(), true);
+  spot.cols = std::count(col.begin(), col.end(), true);
+  return spot;
+}
+
+TEST(FramedPicture, IsScaledAndCentredAsMnistWas) {
+  for (const bool dark : {true, false}) {
+    // 200 by 60 of ink in a corner of a grey page.
+    const Picture picture =
+        rectangle(300, 400, dark ? 180.0f : 20.0f, dark ? 30.0f : 200.0f, 90, 330, 200, 60);
+    const FramedPicture framed = frame_picture(picture, Framing::mnist, 28, 28, 255, "page");
+    EXPECT_EQ(framed.inverted, dark);
+    EXPECT_TRUE(framed.scaled);
+    const Spot spot = spot_of(framed, 28, 28);
+    EXPECT_NEAR(spot.y, 14, 0.02);
+    EXPECT_NEAR(spot.x, 14, 0.02);
+    EXPECT_NEAR(spot.mass / 255, 20 * 6, 2);
+    EXPECT_NEAR(static_cast<double>(spot.rows), 20, 2);  // a pixel of soft edge on each side
+    EXPECT_NEAR(static_cast<double>(spot.cols), 6, 2);
+    EXPECT_EQ(framed.pixels[14 * 28 + 14], 255);
+  }
+}
+
+TEST(FramedPicture, IsCentredByMassNotByItsBox) {
+  Picture picture = rectangle(100, 100, 0, 255, 20, 20, 10, 60);  // a T
+  for (std::int64_t y = 30; y < 60; ++y) picture.pixels[static_cast<std::size_t>(y * 100 + 50)] = 255;
+  const Spot by_mass = spot_of(frame_picture(picture, Framing::mnist, 28, 28, 255, "T"), 28, 28);
+  EXPECT_NEAR(by_mass.y, 14, 0.1);
+  const Spot by_box = spot_of(frame_picture(picture, Framing::fill, 28, 28, 255, "T"), 28, 28);
+  EXPECT_LT(by_box.y, 9);
+  EXPECT_EQ(by_box.cols, 28);
+}
+
+TEST(FramedPicture, FillsTheFrameOfOtherDataSets) {
+  const Picture picture = rectangle(64, 64, 255, 0, 5, 9, 40, 40);
+  const FramedPicture framed = frame_picture(picture, framing_of("digits"), 8, 8, 16, "square");
+  EXPECT_TRUE(framed.inverted);
+  EXPECT_EQ(spot_of(framed, 8, 8).rows, 8);
+  EXPECT_EQ(framed.pixels[8 * 4 + 4], 16);
+}
+
+TEST(FramedPicture, OfTheFramesSizeIsLeftWhereItLies) {
+  const Picture dark = rectangle(28, 28, 0, 200, 2, 3, 5, 6), light = rectangle(28, 28, 255, 55, 2, 3, 5, 6);
+  const FramedPicture as_is = frame_picture(dark, Framing::mnist, 28, 28, 255, "dark");
+  EXPECT_FALSE(as_is.scaled || as_is.inverted);
+  for (std::size_t i = 0; i < as_is.pixels.size(); ++i) ASSERT_EQ(as_is.pixels[i], dark.pixels[i]);
+  const FramedPicture inverted = frame_picture(light, Framing::mnist, 28, 28, 255, "light");
+  EXPECT_TRUE(inverted.inverted);
+  EXPECT_EQ(inverted.pixels, as_is.pixels);
+}
+
+TEST(FramedPicture, OfUnknownDataIsOnlyScaled) {
+  const Picture picture = rectangle(40, 40, 255, 0, 0, 0, 20, 40);
+  const FramedPicture framed = frame_picture(picture, framing_of("my pictures"), 4, 4, 255, "half");
+  EXPECT_FALSE(framed.inverted);
+  EXPECT_EQ(framed.pixels[1], 0);
+  EXPECT_EQ(framed.pixels[14], 255);
+  const Picture flat = rectangle(10, 10, 9, 9, 0, 0, 1, 1);
+  EXPECT_EQ(frame_picture(flat, Framing::whole, 5, 5, 255, "flat").pixels[0], 9);
+}
+
+TEST(FramedPicture, NeedsInk) {
+  const Picture flat = rectangle(30, 40, 90, 95, 1, 1, 3, 3);
+  expect_error([&] { frame_picture(flat, Framing::mnist, 28, 28, 255, "flat.png"); },
+               {"flat.png: expected something drawn on a background, found 30x40 pixels of one shade"});
+}
+
+}  // namespace
+}  // namespace softwarp

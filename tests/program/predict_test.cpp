@@ -1,0 +1,120 @@
+// softwarp predict, from outside, with networks that it trained.
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "host/data/dataset.h"
+#include "tests/data/temporary_files.h"
+#include "tests/program/run_program.h"
+
+namespace softwarp {
+namespace {
+
+using Arguments = std::vector<std::string>;
+
+class PredictProgram : public testing::Test {
+ protected:
+  ProgramRun run(Arguments more) {
+    more.insert(more.begin() + 1, {"--device", "cpu"});
+    return run_program(more, directory_.path());
+  }
+  void train(const std::string& data) {
+    const ProgramRun ended = run({"train", "--data", data, "--hidden", "64", "--epochs", "3", "--images",
+                                  data == "mnist" ? "20000" : "0", "--dropout", "0", "--input-dropout", "0"});
+    ASSERT_EQ(ended.exit_code, 0) << ended.err;
+  }
+  nlohmann::json predict(Arguments more) {
+    more.insert(more.begin(), {"predict", "--json"});
+    const ProgramRun ended = run(more);
+    EXPECT_EQ(ended.exit_code, 0) << ended.err;
+    return nlohmann::json::parse(ended.out);
+  }
+  // An image, each pixel `times` by `times`, dark on a light page that it lies somewhere on.
+  std::string draw(const Dataset& data, std::int64_t index, std::int64_t times) {
+    const std::int64_t side = 40 * times, top = (index % 7) * times, left = (index % 11) * times;
+    std::string file = "P5 " + std::to_string(side) + " " + std::to_string(side) + " 255\n";
+    const std::size_t head = file.size();
+    file.resize(head + static_cast<std::size_t>(side * side), '\xF0');
+    for (std::int64_t y = 0; y < 28 * times; ++y)
+      for (std::int64_t x = 0; x < 28 * times; ++x) {
+        const auto from = static_cast<std::size_t>(index * 784 + y / times * 28 + x / times);
+        file[head + static_cast<std::size_t>((top + y) * side + left + x)] =
+            static_cast<char>(0xF0 - data.images[from] * 0.9);
+      }
+    const std::string name = "digit" + std::to_string(index) + ".pgm";
+    directory_.write(name, Bytes(file.begin(), file.end()));
+    return name;
+  }
+
+  TemporaryDirectory directory_;
+};
+
+TEST_F(PredictProgram, SeesInAPictureWhatItSeesInTheDataSet) {
+  train("mnist");
+  const Dataset data = load_data("mnist").test;
+  constexpr std::int64_t kCount = 200;
+  Arguments pictures = {"--top", "10"};
+  std::string indices = "0";
+  for (std::int64_t i = 0; i < kCount; ++i) {
+    pictures.push_back(draw(data, i, 4 + i % 5));
+    if (i > 0) indices += "," + std::to_string(i);
+  }
+  const auto drawn = predict(pictures), stored = predict({"--index", indices});
+  ASSERT_EQ(drawn.size(), kCount);
+  ASSERT_EQ(stored.size(), kCount);
+  int right_drawn = 0, right_stored = 0;
+  for (std::size_t i = 0; i < kCount; ++i) {
+    EXPECT_TRUE(drawn[i]["inverted"]);
+    EXPECT_TRUE(drawn[i]["scaled"]);
+    EXPECT_EQ(stored[i]["label"], data.labels[i]);
+    right_drawn += drawn[i]["predicted"] == data.labels[i];
+    right_stored += stored[i]["predicted"] == data.labels[i];
+    double sum = 0, before = 1;
+    for (const auto& c : drawn[i]["top"]) {
+      sum += c["probability"].get<double>();
+      EXPECT_LE(c["probability"], before);
+      before = c["probability"];
+    }
+    EXPECT_NEAR(sum, 1, 1e-5);
+  }
+  EXPECT_GT(right_stored, kCount * 9 / 10);
+  EXPECT_NEAR(right_drawn, right_stored, 6);  // scaled to fill the frame, 36 are right
+}
+
+TEST_F(PredictProgram, DrawsWhatTheNetworkSees) {
+  train("digits");
+  const ProgramRun ended = run({"predict", "--index", "0", "--split", "train", "--top", "1"});
+  ASSERT_EQ(ended.exit_code, 0) << ended.err;
+  EXPECT_EQ(ended.out.substr(0, ended.out.rfind("\n    ") + 6),
+            "digits train image 0, labelled 7\n"
+            "    ▄████\n"
+            "    ▀▀ █▀\n"
+            "     ███▀\n"
+            "     ██\n"
+            "    7");
+}
+
+TEST_F(PredictProgram, RefusesInOneLine) {
+  const auto expect_refused = [&](const Arguments& arguments, int exit_code, const std::string& part) {
+    const ProgramRun ended = run(arguments);
+    EXPECT_EQ(ended.exit_code, exit_code) << ended.out;
+    EXPECT_NE(ended.err.find(part), std::string::npos) << ended.err;
+    EXPECT_EQ(std::count(ended.err.begin(), ended.err.end(), '\n'), 1) << ended.err;
+    EXPECT_EQ(ended.out, "");
+  };
+  expect_refused({"predict"}, 2, "pictures: expected files, or --index N");
+  expect_refused({"predict", "a.png"}, 1, "softwarp-run: expected");
+  train("digits");
+  expect_refused({"predict", "a.png"}, 1, "a.png: expected a file, found no such file");
+  expect_refused({"predict", "softwarp-run/metrics.csv"}, 1,
+                 "expected a PNG, JPEG, BMP or PGM picture");
+  expect_refused({"predict", "--index", "180"}, 1,
+                 "--index: expected at most 179, the last test image of digits");
+  expect_refused({"predict", "--index", "0", "--data", "mnist"}, 1,
+                 "expected images of 8x8, found 28x28 in mnist");
+  expect_refused({"predict", "--index", "-1"}, 2, "--index: expected a whole number from 0");
+}
+
+}  // namespace
+}  // namespace softwarp
