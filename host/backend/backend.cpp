@@ -21,11 +21,16 @@ void expect_jacobian(V y, W jacobian, std::source_location where = std::source_l
 
 }  // namespace
 
-void ReturnMemory::operator()(void* memory) const noexcept { backend->run_free(memory); }
+void ReturnMemory::operator()(void* memory) const noexcept {
+  backend->memory_in_use_ -= bytes;
+  backend->run_free(memory);
+}
 
 Memory Backend::allocate(std::int64_t bytes) {
   expects(bytes >= 0, "a size that is not negative");
-  return Memory(run_allocate(static_cast<std::size_t>(bytes)), ReturnMemory{this});
+  Memory memory(run_allocate(static_cast<std::size_t>(bytes)), ReturnMemory{this, bytes});
+  memory_in_use_ += bytes;
+  return memory;
 }
 
 Matrix Backend::make_matrix(std::int64_t rows, std::int64_t cols) {

@@ -59,6 +59,8 @@ class Backend {
     return value;
   }
   void copy(const float* from, float* to, std::int64_t size);
+  // Bytes of the arrays and matrices that there are now.
+  std::int64_t memory_in_use() const { return memory_in_use_; }
   // Waits until everything that was asked for is done.
   virtual void wait() = 0;
 
@@ -124,6 +126,8 @@ class Backend {
  private:
   friend struct ReturnMemory;
   Memory allocate(std::int64_t bytes);
+
+  std::int64_t memory_in_use_ = 0;
 
   virtual void* run_allocate(std::size_t bytes) = 0;  // 256-byte aligned, zeroed
   virtual void run_free(void* memory) noexcept = 0;

@@ -14,6 +14,7 @@ class Backend;
 // Returns memory to the backend it came from. The backend must outlive it.
 struct ReturnMemory {
   Backend* backend = nullptr;
+  std::int64_t bytes = 0;
   void operator()(void* memory) const noexcept;
 };
 

@@ -35,9 +35,13 @@ struct GradcheckOptions {
 
 // Of a tensor's largest derivative: a hundred times what float's rounding leaves. Tensor cores round the
 // products' operands.
-double tolerance(const DeviceOptions& device, bool on_cpu) {
-  if (on_cpu || device.cuda.precision == CudaPrecision::fp32) return 1e-4;
-  return device.cuda.precision == CudaPrecision::tf32 ? 1e-2 : 1e-1;
+double tolerance(CudaPrecision precision) {
+  switch (precision) {
+    case CudaPrecision::fp32: return 1e-4;
+    case CudaPrecision::tf32: return 1e-2;
+    case CudaPrecision::bf16: return 1e-1;
+  }
+  return 0;
 }
 
 GradientProblem make_problem(const GradcheckOptions& o) {
@@ -111,7 +115,7 @@ void run(GradcheckOptions& o) {
   const TensorCheck& worst = *std::ranges::max_element(checks, {}, badness);
   if (o.json) print_json(network, backend->name(), checks, worst);
 
-  const double allowed = tolerance(o.device, backend->name().starts_with("cpu"));
+  const double allowed = tolerance(o.device.precision_of(*backend));
   const std::string found = fmt::format(
       "{:.2g} of its tensor's largest derivative at {} (backward {:.9g}, finite differences {:.9g})",
       worst.relative_difference(), worst.worst_name(), worst.backward, worst.numeric);

@@ -57,4 +57,8 @@ std::unique_ptr<Backend> DeviceOptions::make_backend() const {
   return make_cpu_backend(threads);
 }
 
+CudaPrecision DeviceOptions::precision_of(const Backend& backend) const {
+  return backend.name().starts_with("cpu") ? CudaPrecision::fp32 : cuda.precision;
+}
+
 }  // namespace softwarp::program

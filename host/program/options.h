@@ -43,6 +43,8 @@ struct DeviceOptions {
   void add_to(CLI::App& command);
   // auto: CUDA where it can be used, otherwise the CPU, with one line on standard error that says why.
   std::unique_ptr<Backend> make_backend() const;
+  // How that backend multiplies: the flag is for GPUs.
+  CudaPrecision precision_of(const Backend& backend) const;
 };
 
 }  // namespace softwarp::program

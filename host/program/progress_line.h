@@ -9,7 +9,7 @@ namespace softwarp::program {
 // Shows a training on standard output: on a terminal one line that is rewritten several times a second, and
 // for every `every`th epoch and the last a line that stays. Ctrl-C ends the training after the current step;
 // a second one ends the program.
-class ProgressLine final : public TrainingObserver {
+class ProgressLine : public TrainingObserver {
  public:
   ProgressLine(std::int64_t epochs, std::int64_t every);
   ~ProgressLine() override;

@@ -108,18 +108,50 @@ void check_together(TrainingSettings& s) {
     throw CLI::ValidationError("--momentum", "expected --optimizer sgd; adamw has its own");
 }
 
-void print_start(const TrainOptions& o, const DataPair& data, const Backend& backend) {
-  const MlpShape shape{data.train.pixels(), o.settings.hidden, data.train.classes, o.settings.activation};
-  fmt::print("device   {}\n", backend.name());
-  fmt::print("data     {}: {} training and {} test images of {}x{}, {} classes\n", data.train.name,
-             data.train.count, data.test.count, data.train.height, data.train.width, data.train.classes);
-  fmt::print("network  {}, {}, {} parameters\n", shape.text(), name_of(shape.activation),
-             ParameterLayout(shape).parameters);
-  fmt::print("training {} epochs, batches of {}, {}, {} learning rate {}\n", o.settings.epochs,
-             o.settings.batch_size == 0 ? data.train.count : o.settings.batch_size,
-             name_of(o.settings.optimizer), name_of(o.settings.schedule), o.settings.rate);
-  std::fflush(stdout);
-}
+// Progress, below a table that says what is trained.
+class Display final : public ProgressLine {
+ public:
+  Display(const TrainOptions& options, const DataPair& data, const Backend& backend)
+      : ProgressLine(options.settings.epochs, options.report_every),
+        options_(options),
+        data_(data),
+        backend_(backend) {}
+
+  void on_start(const TrainingStart& start) override {
+    const TrainingSettings& s = options_.settings;
+    const Dataset& train = data_.train;
+    const auto row = [](const char* name, const std::string& text) { fmt::print("{:<10} {}\n", name, text); };
+    row("device", backend_.name());
+    std::string held_out;
+    if (start.validation_images > 0) held_out = fmt::format(", {} for validation", start.validation_images);
+    row("data", fmt::format("{}: {} images to train on{}, {} to test, {}x{}, {} classes", train.name,
+                            start.train_images, held_out, data_.test.count, train.height, train.width,
+                            train.classes));
+    row("network", fmt::format("{}, {}{}", start.shape.text(), name_of(s.activation), dropout_text(s)));
+    row("parameters", fmt::format("{}", start.parameters));
+    row("batch", fmt::format("{} images, {} steps an epoch; epochs: {}", start.batch_size,
+                             start.steps_per_epoch, s.epochs));
+    row("optimizer",
+        fmt::format("{}, {} learning rate {}", name_of(s.optimizer), name_of(s.schedule), s.rate));
+    const CudaPrecision precision = options_.device.precision_of(backend_);
+    row("precision", fmt::format("{}{}", name_of(precision),
+                                 precision == CudaPrecision::fp32 ? "" : " products; all else fp32"));
+    row("memory", fmt::format("{:.1f} MB on the device", static_cast<double>(start.memory) / 1e6));
+    row("output", options_.output);
+    if (start.epochs_before > 0) fmt::print("resuming after epoch {}\n", start.epochs_before);
+    std::fflush(stdout);
+  }
+
+ private:
+  static std::string dropout_text(const TrainingSettings& s) {
+    if (s.dropout.input == 0 && s.dropout.hidden == 0) return "";
+    return fmt::format(", dropout {} of pixels, {} of hidden values", s.dropout.input, s.dropout.hidden);
+  }
+
+  const TrainOptions& options_;
+  const DataPair& data_;
+  const Backend& backend_;
+};
 
 // All that a training's result depends on, as flags.
 std::map<std::string, std::string> flags_of(const TrainOptions& o) {
@@ -153,8 +185,6 @@ void run(CLI::App& command, TrainOptions& o) {
         fmt::format("{}: expected the training images that {} began with, found others", o.data, o.resume));
   const std::unique_ptr<Backend> backend = o.device.make_backend();
   const RunDirectory directory(o.output);
-  print_start(o, data, *backend);
-  if (!o.resume.empty()) fmt::print("resuming after epoch {}\n", resumed.history.size());
 
   TrainingControl control;
   control.checkpoint_every = o.checkpoint_every;
@@ -167,8 +197,8 @@ void run(CLI::App& command, TrainOptions& o) {
   };
   TrainingResult result;
   {
-    ProgressLine progress(o.settings.epochs, o.report_every);
-    result = train(*backend, o.settings, data, progress, control);
+    Display display(o, data, *backend);
+    result = train(*backend, o.settings, data, display, control);
   }
   directory.write(result, o.settings, backend->name());
   if (result.stopped) fmt::print("stopped in epoch {}\n", result.history.size());

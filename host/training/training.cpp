@@ -142,6 +142,14 @@ TrainingResult train(Backend& backend, const TrainingSettings& settings, const D
     before = result.history.back().seconds;
   }
   const auto impatient = [&] { return settings.patience > 0 && best.epochs_since() >= settings.patience; };
+  observer.on_start({.shape = trainer.mlp().shape(),
+                     .parameters = trainer.mlp().layout().parameters,
+                     .train_images = parts.train->count(),
+                     .validation_images = parts.validation ? parts.validation->count() : 0,
+                     .batch_size = trainer.batch_size(),
+                     .steps_per_epoch = trainer.steps_per_epoch(),
+                     .epochs_before = std::ssize(result.history),
+                     .memory = backend.memory_in_use()});
   const Stopwatch whole;
   for (std::int64_t epoch = std::ssize(result.history) + 1;
        epoch <= settings.epochs && !impatient() && !result.stopped; ++epoch) {

@@ -23,10 +23,23 @@ struct Progress {
   std::function<Score()> score;  // of the epoch so far; waits for the device
 };
 
+// What a training is about to do.
+struct TrainingStart {
+  MlpShape shape;
+  std::int64_t parameters = 0;
+  std::int64_t train_images = 0;
+  std::int64_t validation_images = 0;  // held out of the training images
+  std::int64_t batch_size = 0;
+  std::int64_t steps_per_epoch = 0;
+  std::int64_t epochs_before = 0;  // done by the training that this one resumes
+  std::int64_t memory = 0;         // bytes on the device
+};
+
 // What a training tells while it runs.
 class TrainingObserver {
  public:
   virtual ~TrainingObserver() = default;
+  virtual void on_start(const TrainingStart&) {}
   virtual void on_step(const Progress&) {}
   virtual void on_epoch(const EpochRecord&) {}
   // Asked after each step; the training then ends as if this had been its last.

@@ -28,6 +28,19 @@ TEST(Memory, ComesBackAsItWentIn) {
   }
 }
 
+TEST(Memory, IsCounted) {
+  for (const auto& backend : make_backends()) {
+    SCOPED_TRACE(backend->name());
+    const std::int64_t before = backend->memory_in_use();
+    const auto array = backend->make_array<double>(10);
+    {
+      const Matrix matrix = backend->make_matrix(3, 5);
+      EXPECT_EQ(backend->memory_in_use() - before, 80 + 60);
+    }
+    EXPECT_EQ(backend->memory_in_use() - before, 80);
+  }
+}
+
 TEST(Memory, OfNoSizeIsNoWork) {
   for (const auto& backend : make_backends()) {
     SCOPED_TRACE(backend->name());

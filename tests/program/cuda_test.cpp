@@ -27,7 +27,7 @@ TEST(CudaProgram, LearnsMnistFromEndToEnd) {
   const ProgramRun run =
       run_simulated({"train", "--device", "cuda", "--epochs", "1", "--hidden", "128"}, directory.path());
   ASSERT_EQ(run.exit_code, 0) << run.err;
-  EXPECT_EQ(run.out.find("device   cuda 0 Simulated sm_90, fp32"), 0u) << run.out;
+  EXPECT_EQ(run.out.find("device     cuda 0 Simulated sm_90, fp32"), 0u) << run.out;
   EXPECT_GE(accuracy_of(directory.path() / "softwarp-run"), 0.92);
   EXPECT_LE(accuracy_of(directory.path() / "softwarp-run"), 0.98);
 
@@ -42,7 +42,7 @@ TEST(CudaProgram, IsWhatAutoTakes) {
       {"train", "--data", "digits", "--epochs", "2", "--hidden", "32", "--tune", "--precision", "tf32"},
       directory.path());
   ASSERT_EQ(run.exit_code, 0) << run.err;
-  EXPECT_EQ(run.out.find("device   cuda 0 Simulated sm_90, tf32"), 0u) << run.out;
+  EXPECT_EQ(run.out.find("device     cuda 0 Simulated sm_90, tf32"), 0u) << run.out;
 }
 
 TEST(CudaProgram, ListsTheDevice) {

@@ -71,6 +71,31 @@ TEST(TrainProgram, LearnsMnistFromEndToEnd) {
   EXPECT_EQ(run_program({"evaluate"}, directory.path()).exit_code, 0);
 }
 
+TEST(TrainProgram, SaysFirstWhatItWillDo) {
+  const TemporaryDirectory directory;
+  const ProgramRun run =
+      run_program({"train", "--device", "cpu", "--threads", "1", "--data", "digits", "--epochs", "2",
+                   "--hidden", "32", "--batch-size", "100", "--validation", "0.1", "--input-dropout", "0"},
+                  directory.path());
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  const std::string table =
+      run.out.substr(run.out.find('\n') + 1, run.out.find("epoch 1/2") - run.out.find('\n') - 1);
+  const std::string before_memory = table.substr(0, table.find("memory"));
+  EXPECT_EQ(run.out.find("device     cpu (1 thread, "), 0u) << run.out;
+  EXPECT_EQ(before_memory,
+            "data       digits: 1455 images to train on, 162 for validation, 180 to test, 8x8, 10 classes\n"
+            "network    64-32-10, relu, dropout 0 of pixels, 0.2 of hidden values\n"
+            "parameters 2410\n"
+            "batch      100 images, 15 steps an epoch; epochs: 2\n"
+            "optimizer  adamw, one-cycle learning rate 0.003\n"
+            "precision  fp32\n");
+  // The images as bytes, four floats a parameter, and a batch's activations.
+  const double megabytes = std::stod(table.substr(table.find("memory") + 11));
+  EXPECT_GT(megabytes, (1617 * 64 + 2410 * 16) / 1e6);
+  EXPECT_LT(megabytes, 1);
+  EXPECT_NE(table.find("output     softwarp-run\n"), std::string::npos) << table;
+}
+
 // 64-100-10, sigmoid, full batch: the notebook reached 0.9611 of 180 images, scikit-learn 0.9556.
 TEST(TrainProgram, RepeatsTheNotebook) {
   const TemporaryDirectory directory;
