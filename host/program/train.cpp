@@ -1,14 +1,20 @@
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <ctime>
+#include <optional>
 
 #include "host/backend/error.h"
 #include "host/data/dataset.h"
 #include "host/data/split.h"
+#include "host/model/file.h"
 #include "host/program/commands.h"
 #include "host/program/options.h"
 #include "host/program/progress_line.h"
 #include "host/program/resume.h"
+#include "host/report/report.h"
+#include "host/report/scalar_log.h"
 #include "host/training/run_directory.h"
 #include "host/training/training.h"
 
@@ -23,6 +29,7 @@ struct TrainOptions {
   std::int64_t checkpoint_every = 1;
   std::int64_t report_every = 1;
   bool check_finite = false;
+  bool tensorboard = false;
   DeviceOptions device;
   TrainingSettings settings;
 };
@@ -82,7 +89,7 @@ void add_training_flags(CLI::App& command, TrainOptions& o) {
                         "Stop after so many epochs of no better validation loss; 0: never"))
       ->check(count_in(0));
   in(command.add_option("--output", o.output,
-                        "Directory for model.safetensors, metrics.csv and summary.json"));
+                        "Directory for model.safetensors, metrics.csv, summary.json and report.html"));
   in(command.add_option("--checkpoint-every", o.checkpoint_every,
                         "Write last.safetensors every so many epochs; 0: never"))
       ->check(count_in(0));
@@ -92,6 +99,10 @@ void add_training_flags(CLI::App& command, TrainOptions& o) {
       ->group("Training");
   command
       .add_flag("--check-finite", o.check_finite, "Look for NaN and infinity after each step, not each 100")
+      ->group("Training");
+  command
+      .add_flag("--tensorboard", o.tensorboard,
+                "Write event files for TensorBoard to the output directory; not remembered by --resume")
       ->group("Training");
   in(command.add_option("--report-every", o.report_every, "Print a line every so many epochs"))
       ->check(count_in(1));
@@ -120,6 +131,23 @@ void print_start(const TrainOptions& o, const DataPair& data, const Backend& bac
              name_of(o.settings.optimizer), name_of(o.settings.schedule), o.settings.rate);
   std::fflush(stdout);
 }
+
+// Shows a training, and logs it if there is a log.
+class Watch final : public TrainingObserver {
+ public:
+  Watch(const TrainOptions& o, ScalarLog* log) : progress_(o.settings.epochs, o.report_every), log_(log) {}
+
+  void on_step(const Progress& progress) override { progress_.on_step(progress); }
+  void on_epoch(const EpochRecord& record) override {
+    progress_.on_epoch(record);
+    if (log_ != nullptr) log_->write(record);
+  }
+  bool wants_stop() override { return progress_.wants_stop(); }
+
+ private:
+  ProgressLine progress_;
+  ScalarLog* log_;
+};
 
 // All that a training's result depends on, as flags.
 std::map<std::string, std::string> flags_of(const TrainOptions& o) {
@@ -165,17 +193,25 @@ void run(CLI::App& command, TrainOptions& o) {
     checkpoint.data_checksum = data_checksum;
     directory.keep(checkpoint);
   };
+  std::optional<ScalarLog> log;
+  if (o.tensorboard) log.emplace(o.output, resumed.history);
   TrainingResult result;
   {
-    ProgressLine progress(o.settings.epochs, o.report_every);
-    result = train(*backend, o.settings, data, progress, control);
+    Watch watch(o, log ? &*log : nullptr);
+    result = train(*backend, o.settings, data, watch, control);
   }
+  if (log) log->finish(result);
   directory.write(result, o.settings, backend->name());
+  write_file(directory.report(),
+             report_html(result, o.settings, data,
+                         {.device = backend->name(),
+                          .date = fmt::format("{:%Y-%m-%d %H:%M} UTC", fmt::gmtime(std::time(nullptr)))}));
   if (result.stopped) fmt::print("stopped in epoch {}\n", result.history.size());
   fmt::print("test accuracy {:.2f} %, loss {:.4f}; trained in {:.1f} s, {:.0f} samples/s\n",
              100 * result.test.accuracy, result.test.loss, result.seconds, result.samples_per_second);
-  fmt::print("wrote {}, {} and {}\n", directory.model().string(), directory.metrics().string(),
-             directory.summary().string());
+  fmt::print("wrote {}, {}, {} and {}\n", directory.model().string(), directory.metrics().string(),
+             directory.summary().string(), directory.report().string());
+  if (log) fmt::print("wrote {}\n", log->path().string());
 }
 
 }  // namespace
