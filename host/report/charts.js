@@ -37,7 +37,8 @@ function logTicks(low, high) {
   const decades = Math.log10(high / low);
   for (let e = Math.floor(Math.log10(low)); e <= Math.ceil(Math.log10(high)); ++e)
     for (const s of decades > 2 ? [1] : [1, 2, 5]) list.push(s * 10 ** e);
-  return list.filter((x) => x >= low && x <= high);
+  const inside = list.filter((x) => x >= low && x <= high);
+  return inside.length > 2 ? inside : ticks(low, high, 4);
 }
 
 // The epoch that all charts point at; without one they name the last.
@@ -108,7 +109,7 @@ class LineChart {
     if (!this.log) high += (high - low) * 0.04;
     if (!this.log && !this.zero) low -= (high - low) * 0.04;
     const width = this.svg.clientWidth;
-    const [left, right, top, bottom] = [52, width - 8, 10, this.height - 24];
+    const [left, right, top, bottom] = [52, width - 18, 10, this.height - 24];
     const span = Math.max(epochs[epochs.length - 1] - epochs[0], 1);
     const middle = epochs.length === 1 ? 0.5 : 0;
     const place = this.log ? Math.log : (v) => v;

@@ -6,8 +6,9 @@ function showHead() {
   byId("title").textContent = title;
   document.title = `${percent(summary.accuracy)} \u00b7 ${title} \u00b7 softwarp`;
   const wrong = report.mistakes.of;
-  const said = [`${counted(wrong)} of ${counted(summary.images)} test images taken for something else`];
-  if (history.validation_loss) said.push(`the model is that of epoch ${history.model}, of the lowest validation loss`);
+  const said = [`${counted(wrong)} of ${counted(summary.images)} test images are misclassified`];
+  if (history.validation_loss && history.model !== summary.epochs)
+    said.push(`the model is that of epoch ${history.model}, of the lowest validation loss`);
   if (summary.stopped) said.push(`stopped in epoch ${summary.epochs}`);
   byId("subtitle").textContent = said.join("; ") + ".";
   const duration = shown((s) => (s < 60 ? `${s.toFixed(1)} s` : `${Math.floor(s / 60)} min ${Math.floor(s % 60)} s`));
@@ -41,7 +42,7 @@ function showCurves() {
     { title: "Throughput", series: one("samples/s", h.samples_per_second), format: counted, height: 160, zero: true, tickFormat: thousands },
   ];
   byId("charts").append(...charts.map((options) => new LineChart(options).element));
-  const said = ["By epoch. Train is measured before each step, with dropout."];
+  const said = ["By epoch. Train is the mean over the epoch, each batch measured before its step."];
   if (h.validation_loss && h.model !== epochs[epochs.length - 1]) said.push(`Dashed: epoch ${h.model}, which the model is of.`);
   if (h.every > 1) said.push(`Of ${counted(report.summary.epochs)} epochs, one in ${h.every} is shown.`);
   byId("curves-note").textContent = said.join(" ");

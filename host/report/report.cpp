@@ -17,8 +17,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kEpochs = 1000;  // more are not told apart on a screen
-constexpr std::size_t kMistakes = 32;
-constexpr std::size_t kUnits = 32;
+constexpr std::size_t kMistakes = 24;
+constexpr std::size_t kUnits = 36;
 
 Json summary(const TrainingResult& result, const Dataset& test) {
   return {{"accuracy", result.test.accuracy},
@@ -33,6 +33,14 @@ Json summary(const TrainingResult& result, const Dataset& test) {
           {"data", test.name}};
 }
 
+// As short as it reads back; of a number that was a float, the float's digits.
+std::string flag_text(const Json& value, const std::string& text) {
+  if (!value.is_number_float()) return text;
+  const auto number = value.get<double>();
+  const auto single = static_cast<float>(number);
+  return single == number ? fmt::format("{}", single) : fmt::format("{}", number);
+}
+
 // The flags of a training in their order, and which of them are not as they are without being given.
 Json settings_list(const TrainingSettings& settings) {
   const Json values = to_json(settings), defaults = to_json(TrainingSettings{});
@@ -41,8 +49,9 @@ Json settings_list(const TrainingSettings& settings) {
   for (const auto& [name, value] : values.items()) {
     std::string flag = name;
     std::replace(flag.begin(), flag.end(), '_', '-');
-    list.push_back(
-        {{"name", "--" + flag}, {"value", flags.at("--" + flag)}, {"chosen", value != defaults.at(name)}});
+    list.push_back({{"name", "--" + flag},
+                    {"value", flag_text(value, flags.at("--" + flag))},
+                    {"chosen", value != defaults.at(name)}});
   }
   return list;
 }
