@@ -53,7 +53,7 @@ class LineChart {
   // series: [{name, style, values}]; zero: the axis begins there.
   constructor({ title, series, format, height, zero, canLog, tickFormat }) {
     Object.assign(this, { title, series, format, height, zero, tickFormat, log: false });
-    this.svg = draw("svg", { tabindex: 0, role: "slider", "aria-label": title + " by epoch",
+    this.svg = draw("svg", { tabindex: 0, height, role: "slider", "aria-label": title + " by epoch",
                              "aria-valuemin": epochs[0], "aria-valuemax": epochs[epochs.length - 1] });
     this.readout = make("p", { class: "readout" });
     const header = make("header", {}, make("h3", {}, title));
@@ -88,7 +88,7 @@ class LineChart {
       event.preventDefault();
       pointAt(to);
     });
-    new ResizeObserver(() => this.render()).observe(this.element);
+    new ResizeObserver(() => this.render()).observe(this.svg);
   }
 
   nearest(x) {
@@ -122,7 +122,6 @@ class LineChart {
   render() {
     const { low, high, left, right, top, bottom } = this.scale();
     if (right - left < 40) return;
-    this.svg.setAttribute("height", this.height);
     const parts = [];
     for (const v of this.log ? logTicks(low, high) : ticks(low, high, this.height / 45)) {
       const y = this.y(v);
