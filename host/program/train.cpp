@@ -102,7 +102,7 @@ void add_training_flags(CLI::App& command, TrainOptions& o) {
       ->group("Training");
   command
       .add_flag("--tensorboard", o.tensorboard,
-                "Write event files for TensorBoard to the output directory; not remembered by --resume")
+                "Write event files for TensorBoard to the output directory; with --resume, give it again")
       ->group("Training");
   in(command.add_option("--report-every", o.report_every, "Print a line every so many epochs"))
       ->check(count_in(1));

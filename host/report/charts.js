@@ -166,7 +166,7 @@ class LineChart {
     const i = cursor.index === null ? epochs.length - 1 : cursor.index;
     const words = this.series.map((s) => make("span", {},
       make("span", { class: "swatch " + s.style }), s.name + " ",
-      make("data", { value: String(s.values[i]) }, this.format(s.values[i]))));
+      make("data", { value: s.values[i] ?? "" }, this.format(s.values[i]))));
     this.readout.replaceChildren(make("span", {}, "epoch ", make("data", { value: epochs[i] }, counted(epochs[i]))), ...words);
     this.svg.setAttribute("aria-valuenow", epochs[i]);
     this.svg.setAttribute("aria-valuetext", this.readout.textContent);

@@ -11,7 +11,7 @@ function showHead() {
     said.push(`the model is that of epoch ${history.model}, of the lowest validation loss`);
   if (summary.stopped) said.push(`stopped in epoch ${summary.epochs}`);
   byId("subtitle").textContent = said.join("; ") + ".";
-  const duration = shown((s) => (s < 60 ? `${s.toFixed(1)} s` : `${Math.floor(s / 60)} min ${Math.floor(s % 60)} s`));
+  const duration = shown((s) => (s < 60 ? `${s.toFixed(s < 1 ? 2 : 1)} s` : `${Math.floor(s / 60)} min ${Math.floor(s % 60)} s`));
   const entries = [
     ["test accuracy", percent(summary.accuracy)],
     ["test loss", decimal(summary.loss)],
@@ -42,6 +42,7 @@ function showCurves() {
     { title: "Throughput", series: one("samples/s", h.samples_per_second), format: counted, height: 160, zero: true, tickFormat: thousands },
   ];
   byId("charts").append(...charts.map((options) => new LineChart(options).element));
+  for (const chart of cursor.charts) chart.render();
   const said = ["By epoch. Train is the mean over the epoch, each batch measured before its step."];
   if (h.validation_loss && h.model !== epochs[epochs.length - 1]) said.push(`Dashed: epoch ${h.model}, which the model is of.`);
   if (h.every > 1) said.push(`Of ${counted(report.summary.epochs)} epochs, one in ${h.every} is shown.`);

@@ -145,6 +145,7 @@ Json first_layer(const Model& model) {
   norms.resize(std::min(kUnits, norms.size()));
 
   std::vector<Image> images;
+  images.reserve(norms.size());
   for (const auto& norm : norms)
     images.push_back(shrunk({model.input.height, model.input.width, row(norm.second)}));
   const float limit = usual_limit(images);
@@ -176,7 +177,7 @@ Json environment_list(const ReportEnvironment& environment, const DataPair& data
 std::string text_of(const Json& json) {
   std::string text;
   for (const char c : json.dump(-1, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace))
-    c == '<' ? text += "\\u003c" : text += c;
+    text += c == '<' ? "\\u003c" : std::string(1, c);
   return text;
 }
 

@@ -53,6 +53,7 @@ TEST(TrainProgram, LearnsMnistFromEndToEnd) {
   EXPECT_LE(summary["test_accuracy"].get<double>(), 0.99);
   EXPECT_EQ(summary["parameters"], 101770);
   EXPECT_EQ(summary["settings"]["hidden"], nlohmann::json({128}));
+  EXPECT_LT(std::filesystem::file_size(directory.path() / "softwarp-run" / "report.html"), 150'000u);
   const auto rows = metrics_of(directory.path() / "softwarp-run");
   ASSERT_EQ(rows.size(), 3u);
   EXPECT_EQ(rows[2][0], "3");

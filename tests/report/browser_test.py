@@ -169,6 +169,43 @@ def check_photo(photo, said, report, scheme):
             assert worst < 12, f"{name}: a pixel is {worst:.0f} away from what it shows"
 
 
+def check_blanks(browser, text, report):
+    """A report of one epoch whose numbers are not finite, of no mistake and of more classes than have room for numbers."""
+    blank = json.loads(json.dumps(report))
+    for key in ("accuracy", "loss", "samples_per_second"):
+        blank["summary"][key] = None
+    history = blank["history"]
+    for key, values in history.items():
+        if isinstance(values, list):
+            history[key] = values[:1] if key in ("epoch", "steps") else [None]
+    n = 30
+    blank["classes"] = [{"precision": None, "recall": None, "f1": None, "images": 0}] * n
+    blank["confusion"] = [0] * (n * n)
+    blank["confusion"][2 * n + 1] = 7
+    blank["mistakes"] = {"height": 8, "width": 8, "of": 0, "shown": []}
+    blank["weights"]["limit"] = None
+    blank["weights"]["shown"][0]["norm"] = None
+    blank["weights"]["shown"][0]["pixels"] = base64.b64encode(bytes([255] * 64)).decode()
+    before, after = text.split('id="report">')
+    with open("blank.html", "w") as file:
+        file.write(before + 'id="report">' + json.dumps(blank).replace("<", "\\u003c") + after[after.index("</script>"):])
+    write_with("blank.html", "blank_probed.html", FIRST, """
+        document.querySelector(".chart button").click();
+        const readout = document.querySelector(".readout");
+        const pre = document.createElement("pre");
+        pre.id = "probe";
+        pre.textContent = JSON.stringify({ errors: seenErrors, headline: document.querySelector("#headline dd").textContent,
+          readout: readout.textContent, cells: document.querySelectorAll(".cell").length, head: document.title,
+          broken: /NaN|undefined|null|Infinity/.test(document.querySelector("main").outerHTML) });
+        document.body.append(pre);""")
+    said = json.loads(browser.text_of("blank_probed.html", "probe", WIDTH, 2000))
+    equal(said["errors"], [], "errors")
+    equal(said["headline"], "\u2013", "what stands for no number")
+    equal(said["readout"], "epoch 1train \u2013validation \u2013", "what stands for no number in a chart")
+    equal(said["cells"], 1, "cells of a matrix that is nearly empty")
+    equal(said["broken"], False, "words of JavaScript on the page")
+
+
 def main():
     browser = Browser(CHROMIUM)
     with tempfile.TemporaryDirectory() as directory:
@@ -183,6 +220,8 @@ def main():
                      "addEventListener('message',e=>{const p=document.createElement('pre');p.id='answer';"
                      "p.textContent=e.data;document.body.append(p)})")
         write_framed(text, "phone.html", PHONE, 6000)
+        check_blanks(browser, text, report)
+        print("passed: blanks", flush=True)
         for scheme in SCHEMES:
             said = json.loads(browser.text_of("probed.html", "probe", WIDTH, 4000, scheme))
             check_words(said, report, WIDTH)
