@@ -6,6 +6,7 @@ import base64
 import csv
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -170,14 +171,15 @@ def check_photo(photo, said, report, scheme):
 
 
 def check_blanks(browser, text, report):
-    """A report of one epoch whose numbers are not finite, of no mistake and of more classes than have room for numbers."""
+    """A report of which few numbers are finite, of no mistake and of more classes than have room for their counts."""
     blank = json.loads(json.dumps(report))
     for key in ("accuracy", "loss", "samples_per_second"):
         blank["summary"][key] = None
     history = blank["history"]
     for key, values in history.items():
         if isinstance(values, list):
-            history[key] = values[:1] if key in ("epoch", "steps") else [None]
+            history[key] = values[:5] if key in ("epoch", "steps") else [None] * 5
+    history["train_loss"] = [4, 2, None, 3, None]
     n = 30
     blank["classes"] = [{"precision": None, "recall": None, "f1": None, "images": 0}] * n
     blank["confusion"] = [0] * (n * n)
@@ -195,13 +197,16 @@ def check_blanks(browser, text, report):
         const pre = document.createElement("pre");
         pre.id = "probe";
         pre.textContent = JSON.stringify({ errors: seenErrors, headline: document.querySelector("#headline dd").textContent,
-          readout: readout.textContent, cells: document.querySelectorAll(".cell").length, head: document.title,
+          readout: readout.textContent, curves: [...document.querySelectorAll(".curve")].map((c) => c.getAttribute("d")),
+          dots: document.querySelectorAll(".chart circle").length, cells: document.querySelectorAll(".cell").length, head: document.title,
           broken: /NaN|undefined|null|Infinity/.test(document.querySelector("main").outerHTML) });
         document.body.append(pre);""")
     said = json.loads(browser.text_of("blank_probed.html", "probe", WIDTH, 2000))
     equal(said["errors"], [], "errors")
     equal(said["headline"], "\u2013", "what stands for no number")
-    equal(said["readout"], "epoch 1train \u2013validation \u2013", "what stands for no number in a chart")
+    equal([re.sub("[^ML]", "", curve) for curve in said["curves"]], ["MLM"] + [""] * 5, "curves with gaps")
+    equal(said["dots"], 3, "dots")
+    equal(said["readout"], "epoch 5train \u2013validation \u2013", "what stands for no number in a chart")
     equal(said["cells"], 1, "cells of a matrix that is nearly empty")
     equal(said["broken"], False, "words of JavaScript on the page")
 

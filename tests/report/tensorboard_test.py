@@ -119,7 +119,8 @@ def main():
 
 
 if os.path.realpath(sys.prefix) != os.path.realpath(VENV):
-    if not os.path.exists(PYTHON) or subprocess.run([PYTHON, "-c", "import tensorboard"], stderr=subprocess.DEVNULL).returncode:
+    command = [PYTHON, "-c", "import tensorboard.version"]
+    if not os.path.exists(PYTHON) or subprocess.run(command, stderr=subprocess.DEVNULL).returncode != 0:
         print("skipped: there is no TensorBoard in", VENV)
         sys.exit(77)
     os.execv(PYTHON, [PYTHON, "-B", *sys.argv])
