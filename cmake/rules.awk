@@ -7,7 +7,8 @@ BEGIN {
   sees["host/data"] = "kernels host/backend"
   sees["host/model"] = "kernels host/backend"
   sees["host/training"] = "kernels host/backend host/data host/model"
-  sees["host/program"] = "kernels host/backend host/data host/model host/training"
+  sees["host/report"] = "kernels host/backend host/data host/model host/training"
+  sees["host/program"] = "kernels host/backend host/data host/model host/training host/report"
 
   toolkit = "^(cuda[a-z0-9_]*|cooperative_groups|mma|math_constants|vector_types|vector_functions|" \
             "driver_types|device_types|library_types)\\.(h|hpp)$|^(cub|cuda|cooperative_groups)/|^Random123/|^[a-z_0-9]+$"

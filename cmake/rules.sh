@@ -1,7 +1,8 @@
 #!/bin/sh
 # The rules of the house, as a test: rules.sh [ROOT] prints `file:line: rule: what` for each breach and exits 1.
 #
-#   arrow       kernels <- host/backend <- {host/data, host/model} <- host/training <- host/program <- {tests, bench, ...}
+#   arrow       kernels <- host/backend <- {host/data, host/model} <- host/training <- host/report <- host/program
+#               <- {tests, bench, ...}
 #   toolkit     kernels include the CUDA toolkit, CUB, Random123 and the standard library, nothing else
 #   path        an include does not climb (../); in kernels and host a quoted one starts at the project's root
 #   launch      no <<<...>>>, it drops the error: launch()

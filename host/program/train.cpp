@@ -1,14 +1,20 @@
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <ctime>
+#include <optional>
 
 #include "host/backend/error.h"
 #include "host/data/dataset.h"
 #include "host/data/split.h"
+#include "host/model/file.h"
 #include "host/program/commands.h"
 #include "host/program/options.h"
 #include "host/program/progress_line.h"
 #include "host/program/resume.h"
+#include "host/report/report.h"
+#include "host/report/scalar_log.h"
 #include "host/training/run_directory.h"
 #include "host/training/training.h"
 
@@ -23,6 +29,7 @@ struct TrainOptions {
   std::int64_t checkpoint_every = 1;
   std::int64_t report_every = 1;
   bool check_finite = false;
+  bool tensorboard = false;
   DeviceOptions device;
   TrainingSettings settings;
 };
@@ -82,7 +89,7 @@ void add_training_flags(CLI::App& command, TrainOptions& o) {
                         "Stop after so many epochs of no better validation loss; 0: never"))
       ->check(count_in(0));
   in(command.add_option("--output", o.output,
-                        "Directory for model.safetensors, metrics.csv and summary.json"));
+                        "Directory for model.safetensors, metrics.csv, summary.json and report.html"));
   in(command.add_option("--checkpoint-every", o.checkpoint_every,
                         "Write last.safetensors every so many epochs; 0: never"))
       ->check(count_in(0));
@@ -92,6 +99,10 @@ void add_training_flags(CLI::App& command, TrainOptions& o) {
       ->group("Training");
   command
       .add_flag("--check-finite", o.check_finite, "Look for NaN and infinity after each step, not each 100")
+      ->group("Training");
+  command
+      .add_flag("--tensorboard", o.tensorboard,
+                "Write event files for TensorBoard to the output directory; with --resume, give it again")
       ->group("Training");
   in(command.add_option("--report-every", o.report_every, "Print a line every so many epochs"))
       ->check(count_in(1));
@@ -108,14 +119,15 @@ void check_together(TrainingSettings& s) {
     throw CLI::ValidationError("--momentum", "expected --optimizer sgd; adamw has its own");
 }
 
-// Progress, below a table that says what is trained.
+// Progress, below a table that says what is trained; and a log, if there is one.
 class Display final : public ProgressLine {
  public:
-  Display(const TrainOptions& options, const DataPair& data, const Backend& backend)
+  Display(const TrainOptions& options, const DataPair& data, const Backend& backend, ScalarLog* log)
       : ProgressLine(options.settings.epochs, options.report_every),
         options_(options),
         data_(data),
-        backend_(backend) {}
+        backend_(backend),
+        log_(log) {}
 
   void on_start(const TrainingStart& start) override {
     const TrainingSettings& s = options_.settings;
@@ -142,6 +154,11 @@ class Display final : public ProgressLine {
     std::fflush(stdout);
   }
 
+  void on_epoch(const EpochRecord& record) override {
+    ProgressLine::on_epoch(record);
+    if (log_ != nullptr) log_->write(record);
+  }
+
  private:
   static std::string dropout_text(const TrainingSettings& s) {
     if (s.dropout.input == 0 && s.dropout.hidden == 0) return "";
@@ -151,6 +168,7 @@ class Display final : public ProgressLine {
   const TrainOptions& options_;
   const DataPair& data_;
   const Backend& backend_;
+  ScalarLog* log_;
 };
 
 // All that a training's result depends on, as flags.
@@ -195,17 +213,25 @@ void run(CLI::App& command, TrainOptions& o) {
     checkpoint.data_checksum = data_checksum;
     directory.keep(checkpoint);
   };
+  std::optional<ScalarLog> log;
+  if (o.tensorboard) log.emplace(o.output, resumed.history);
   TrainingResult result;
   {
-    Display display(o, data, *backend);
+    Display display(o, data, *backend, log ? &*log : nullptr);
     result = train(*backend, o.settings, data, display, control);
   }
+  if (log) log->finish(result);
   directory.write(result, o.settings, backend->name());
+  write_file(directory.report(),
+             report_html(result, o.settings, data,
+                         {.device = backend->name(),
+                          .date = fmt::format("{:%Y-%m-%d %H:%M} UTC", fmt::gmtime(std::time(nullptr)))}));
   if (result.stopped) fmt::print("stopped in epoch {}\n", result.history.size());
   fmt::print("test accuracy {:.2f} %, loss {:.4f}; trained in {:.1f} s, {:.0f} samples/s\n",
              100 * result.test.accuracy, result.test.loss, result.seconds, result.samples_per_second);
-  fmt::print("wrote {}, {} and {}\n", directory.model().string(), directory.metrics().string(),
-             directory.summary().string());
+  fmt::print("wrote {}, {}, {} and {}\n", directory.model().string(), directory.metrics().string(),
+             directory.summary().string(), directory.report().string());
+  if (log) fmt::print("wrote {}\n", log->path().string());
 }
 
 }  // namespace

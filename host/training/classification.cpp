@@ -48,7 +48,8 @@ Classification classify(std::span<const float> probabilities, std::span<const st
     const double confidence = row[best];
     const bool hit = best == labels[i];
     ++result.confusion[labels[i] * n + best];
-    Bin& bin = bins[std::min(kBins - 1, static_cast<std::size_t>(confidence * kBins))];
+    // NaN falls into the last, whose sum and with it the whole error become NaN.
+    Bin& bin = bins[confidence < 1 ? static_cast<std::size_t>(confidence * kBins) : kBins - 1];
     bin.confidence += confidence;
     bin.hits += hit;
     if (!hit)
@@ -58,8 +59,9 @@ Classification classify(std::span<const float> probabilities, std::span<const st
   for (const Bin& bin : bins)
     result.calibration_error += std::abs(bin.hits - bin.confidence) / static_cast<double>(labels.size());
   result.classes = class_scores(result.confusion, n);
-  std::stable_sort(result.mistakes.begin(), result.mistakes.end(),
-                   [](const Mistake& a, const Mistake& b) { return a.probability > b.probability; });
+  std::stable_sort(result.mistakes.begin(), result.mistakes.end(), [](const Mistake& a, const Mistake& b) {
+    return a.probability > b.probability || (std::isnan(b.probability) && !std::isnan(a.probability));
+  });
   return result;
 }
 

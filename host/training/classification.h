@@ -27,7 +27,7 @@ struct Classification {
   // Expected calibration error: 15 bins of the highest probability, |accuracy - confidence| weighted by size
   // (Guo et al., arXiv:1706.04599).
   double calibration_error = 0;
-  std::vector<Mistake> mistakes;  // the most confident first
+  std::vector<Mistake> mistakes;  // the most confident first, NaN last
 };
 
 // probabilities [images, classes] in rows, labels [images]. 0 / 0 is NaN.

@@ -31,6 +31,7 @@ class RunDirectory {
   std::filesystem::path metrics() const { return path_ / "metrics.csv"; }
   std::filesystem::path times() const { return path_ / "times.csv"; }
   std::filesystem::path summary() const { return path_ / "summary.json"; }
+  std::filesystem::path report() const { return path_ / "report.html"; }  // host/report's to write
 
  private:
   void lock();

@@ -193,7 +193,9 @@ TrainingResult train(Backend& backend, const TrainingSettings& settings, const D
 
   if (!best.values().empty()) trainer.mlp().set_values(best.values());
   const ResidentDataset test(backend, data.test);
-  result.test = Evaluation(trainer.mlp(), test).run();
+  std::vector<float> probabilities;
+  result.test = Evaluation(trainer.mlp(), test).run(probabilities);
+  result.classification = classify(probabilities, data.test.labels, data.test.classes);
   result.parameters = trainer.mlp().layout().parameters;
   result.model = model_of(trainer.mlp(), data.train);
   return result;

@@ -7,6 +7,7 @@
 #include "host/backend/backend.h"
 #include "host/data/dataset.h"
 #include "host/training/checkpoint.h"
+#include "host/training/classification.h"
 #include "host/training/evaluation.h"
 #include "host/training/settings.h"
 
@@ -49,7 +50,8 @@ class TrainingObserver {
 struct TrainingResult {
   Model model;  // the last epoch's, or with a validation part the one of lowest validation loss
   std::vector<EpochRecord> history;
-  Score test;  // of that model, measured once, at the end
+  Score test;                     // of that model, measured once, at the end
+  Classification classification;  // of the same images, in the same pass
   double seconds = 0;
   double samples_per_second = 0;
   std::int64_t parameters = 0;

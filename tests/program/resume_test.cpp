@@ -77,6 +77,7 @@ void expect_to_recover(const fs::path& directory, const Arguments& arguments, co
   ASSERT_EQ(again.exit_code, 0) << again.err;
   EXPECT_EQ(again.err, "");
   EXPECT_TRUE(outcome_in(directory) == outcome);
+  EXPECT_TRUE(fs::exists(directory / "run" / "report.html"));
   for (const auto& entry : fs::directory_iterator(directory / "run"))
     EXPECT_NE(entry.path().filename().string()[0], '.') << entry.path() << " was left behind";
 }
@@ -112,7 +113,8 @@ TEST(Resume, SurvivesAKillAtAnyMoment) {
 
 // With E = 0 killed at, otherwise told E by, every call of the file system in turn.
 void walk(int error, int end) {
-  const Arguments arguments = training(3);
+  Arguments arguments = training(3);
+  arguments.push_back("--tensorboard");
   const Outcome outcome = undisturbed(arguments);
   int calls = 0, refused = 0;
   for (int call = 0; call == 0 || call < calls; ++call) {

@@ -53,6 +53,7 @@ TEST(TrainProgram, LearnsMnistFromEndToEnd) {
   EXPECT_LE(summary["test_accuracy"].get<double>(), 0.99);
   EXPECT_EQ(summary["parameters"], 101770);
   EXPECT_EQ(summary["settings"]["hidden"], nlohmann::json({128}));
+  EXPECT_LT(std::filesystem::file_size(directory.path() / "softwarp-run" / "report.html"), 150'000u);
   const auto rows = metrics_of(directory.path() / "softwarp-run");
   ASSERT_EQ(rows.size(), 3u);
   EXPECT_EQ(rows[2][0], "3");
@@ -123,8 +124,67 @@ TEST(TrainProgram, EndsAfterTheCurrentStepOnCtrlC) {
   EXPECT_EQ(summary["stopped"], true);
   EXPECT_EQ(summary["epochs"], metrics_of(directory.path() / "softwarp-run").size());
   EXPECT_EQ(files_in(directory.path() / "softwarp-run"),
-            (std::set<std::string>{"last.safetensors", "metrics.csv", "model.safetensors", "summary.json",
-                                   "times.csv"}));
+            (std::set<std::string>{"last.safetensors", "metrics.csv", "model.safetensors", "report.html",
+                                   "summary.json", "times.csv"}));
+}
+
+// The JSON document inside the page.
+nlohmann::json report_of(const std::filesystem::path& run) {
+  std::ifstream file(run / "report.html");
+  const std::string page{std::istreambuf_iterator<char>(file), {}};
+  const std::string open = R"(id="report">)";
+  const std::size_t begin = page.find(open) + open.size();
+  return nlohmann::json::parse(page.substr(begin, page.find("</script>", begin) - begin));
+}
+
+TEST(TrainProgram, ReportsTheWholeHistoryOfAResumedTraining) {
+  const TemporaryDirectory directory;
+  const auto train = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"train", "--device", "cpu"});
+    const ProgramRun run = run_program(more, directory.path());
+    EXPECT_EQ(run.exit_code, 0) << run.err;
+    return run.out;
+  };
+  const auto run_directory = directory.path() / "run";
+  train({"--data", "digits", "--hidden", "16", "--epochs", "2", "--validation", "0.2", "--output", "run"});
+  const std::string out = train({"--resume", "run", "--epochs", "5", "--tensorboard"});
+  EXPECT_NE(out.find("wrote run/model.safetensors, run/metrics.csv, run/summary.json and run/report.html\n"),
+            std::string::npos)
+      << out;
+  EXPECT_NE(out.find("wrote run/events.out.tfevents."), std::string::npos) << out;
+
+  const auto report = report_of(run_directory);
+  const auto rows = metrics_of(run_directory);
+  ASSERT_EQ(rows.size(), 5u);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    EXPECT_EQ(report["history"]["train_loss"].at(i), std::stod(rows[i][3]));
+    EXPECT_EQ(report["history"]["validation_accuracy"].at(i), std::stod(rows[i][6]));
+  }
+  EXPECT_EQ(report["summary"]["accuracy"], summary_of(run_directory)["test_accuracy"]);
+  std::int64_t images = 0, hits = 0;
+  for (std::size_t i = 0; i < 100; ++i) images += report["confusion"].at(i).get<std::int64_t>();
+  for (std::size_t i = 0; i < 10; ++i) hits += report["confusion"].at(11 * i).get<std::int64_t>();
+  EXPECT_EQ(images, 180);
+  EXPECT_DOUBLE_EQ(static_cast<double>(hits) / 180, summary_of(run_directory)["test_accuracy"].get<double>());
+}
+
+TEST(TrainProgram, ReportsNothingOfATrainingThatFails) {
+  const TemporaryDirectory directory;
+  const ProgramRun run = run_program(
+      {"train", "--device", "cpu", "--data", "digits", "--lr", "1e12", "--optimizer", "sgd", "--tensorboard"},
+      directory.path());
+  EXPECT_EQ(run.exit_code, 1) << run.out;
+  EXPECT_FALSE(std::filesystem::exists(directory.path() / "softwarp-run"));
+}
+
+TEST(TrainProgram, NamesTheReportThatItCannotWrite) {
+  const TemporaryDirectory directory;
+  std::filesystem::create_directories(directory.path() / "softwarp-run" / "report.html");
+  const ProgramRun run =
+      run_program({"train", "--device", "cpu", "--data", "digits", "--epochs", "1"}, directory.path());
+  EXPECT_EQ(run.exit_code, 1);
+  EXPECT_EQ(run.err,
+            "softwarp: softwarp-run/report.html: expected a file that can be written, found a directory\n");
 }
 
 TEST(TrainProgram, ReadsFashionMnistWhereDebianPutsIt) {

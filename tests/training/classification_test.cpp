@@ -29,6 +29,19 @@ TEST(Classification, ScoresEachClass) {
   EXPECT_EQ(classes[2].images, 1);
 }
 
+TEST(Classification, TakesProbabilitiesThatAreNoNumbers) {
+  const float nan = std::nanf("");
+  const auto result = classify(std::vector<float>{nan, nan, 0.2f, 0.8f, nan, nan, 0.7f, 0.3f},
+                               std::vector<std::uint8_t>{1, 0, 1, 1}, 2);
+  EXPECT_EQ(result.confusion, (std::vector<std::int64_t>{0, 1, 3, 0}));
+  EXPECT_TRUE(std::isnan(result.calibration_error));
+  ASSERT_EQ(result.mistakes.size(), 4u);
+  EXPECT_EQ(result.mistakes[0].image, 1);
+  EXPECT_EQ(result.mistakes[1].image, 3);
+  EXPECT_EQ(result.mistakes[2].image, 0);
+  EXPECT_EQ(result.mistakes[3].image, 2);
+}
+
 TEST(Classification, ListsTheMostConfidentMistakesFirst) {
   const auto mistakes = classify(kProbabilities, kLabels, 3).mistakes;
   ASSERT_EQ(mistakes.size(), 2u);

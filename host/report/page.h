@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace softwarp {
+
+// Where the numbers belong in the page.
+constexpr std::string_view kReportData = "\"the numbers\"";
+
+// page.html with its style and scripts, as they were when the program was built.
+std::string report_page();
+
+}  // namespace softwarp

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string>
+
+#include "host/data/dataset.h"
+#include "host/training/settings.h"
+#include "host/training/training.h"
+
+namespace softwarp {
+
+// Where and when a training was.
+struct ReportEnvironment {
+  std::string device;
+  std::string date;
+};
+
+// One HTML page that needs nothing but itself: what the training reached, how it got there, where the model
+// errs and what its first layer looks for. Numbers that are not finite are left blank, text from outside is
+// text there. Expects the data that the result is of.
+std::string report_html(const TrainingResult& result, const TrainingSettings& settings, const DataPair& data,
+                        const ReportEnvironment& environment);
+
+}  // namespace softwarp
