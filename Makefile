@@ -2,7 +2,7 @@
 # ARGS is handed to what runs in the end: make train ARGS="--epochs 3".
 
 .DEFAULT_GOAL := help
-.PHONY: help train test bench roofline format check-format clean packages
+.PHONY: help train test bench roofline format check-format clean packages packages-program
 
 help:
 	@echo 'softwarp: softmax and multilayer perceptrons on NVIDIA GPUs and CPUs'
@@ -22,10 +22,15 @@ help:
 packages:
 	@cmake/install_packages.sh
 
+packages-program:
+	@cmake/install_packages.sh program
+
 # ninja runs CMake again by itself when a CMakeLists.txt changes; only the presets it does not watch.
+configure = cmake --preset $(notdir $(@D)) && touch $@
+build/train/build.ninja: CMakePresets.json | packages-program
+	$(configure)
 build/%/build.ninja: CMakePresets.json | packages
-	cmake --preset $*
-	@touch $@
+	$(configure)
 
 train: build/train/build.ninja
 	cmake --build --preset train

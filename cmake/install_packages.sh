@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs the packages of packages.txt that are missing, and does nothing where all are there.
+# install_packages.sh [program]: installs the packages of packages.txt that are missing, and does nothing where all are
+# there. With `program`, only what the program is built with: those above the tests'.
 #
 # As root it calls apt-get, otherwise sudo if that can be used; without either it prints the one command to run
 # and exits 1. SOFTWARP_SKIP_PACKAGES=1 skips all of this, for libraries that were installed in another way.
@@ -7,7 +8,11 @@ set -eu
 
 [ "${SOFTWARP_SKIP_PACKAGES:-0}" != 1 ] || exit 0
 list=$(dirname "$0")/packages.txt
-wanted=$(sed 's/#.*//' "$list" | xargs)
+case ${1:-} in
+  program) leave_out='/^# Tests/,$d' ;;
+  *) leave_out= ;;
+esac
+wanted=$(sed -e "$leave_out" -e 's/#.*//' "$list" | xargs)
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
   echo "softwarp: no dpkg here, so nothing is installed; CMake looks for what these Debian packages hold: $wanted" >&2

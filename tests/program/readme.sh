@@ -1,0 +1,40 @@
+#!/bin/sh
+# readme.sh PROGRAM SOURCE: runs what README.md tells its readers to type, from the first to the last, in an empty
+# directory: each must end with exit code 0. Of make, only that there is such a target: what they run is run elsewhere.
+set -eu
+program=$1
+source=$2
+directory=$(mktemp -d)
+trap 'rm -rf "$directory"' EXIT
+cd "$directory"
+mkdir -p build/train
+ln -s "$program" build/train/softwarp
+ln -s "$source/data" data
+
+# The lines of the blocks marked sh, and those after a $ in the others; without their comments.
+awk '/^```/ { block = block ? "" : ($0 == "```sh" ? "sh" : "text"); next }
+  block == "sh" || (block == "text" && sub(/^\$ /, "")) { sub(/ +#.*/, ""); if ($0 != "") print }' \
+  "$source/README.md" >commands
+
+count=0
+while IFS= read -r command; do
+  case $command in
+    make\ *) run="$command --dry-run -C '$source'" ;;
+    build/train/softwarp\ *) run=$command ;;
+    *)
+      echo "README.md: expected a command of make or build/train/softwarp, found: $command" >&2
+      exit 1
+      ;;
+  esac
+  if ! sh -c "$run" >output 2>&1 </dev/null; then
+    tail -n 20 output
+    echo "README.md: failed: $command" >&2
+    exit 1
+  fi
+  count=$((count + 1))
+done <commands
+if [ "$count" -lt 10 ]; then
+  echo "README.md: expected at least 10 commands, found $count" >&2
+  exit 1
+fi
+echo "$count commands"
