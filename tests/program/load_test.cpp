@@ -82,7 +82,7 @@ TEST(Load, AHundredMillionParametersTakeAStep) {
                    "--epochs", "1", "--hidden", "9960,9960", "--checkpoint-every", "0"},
                   directory.path());
   ASSERT_EQ(run.exit_code, 0) << run.err;
-  EXPECT_NE(run.out.find("64-9960-9960-10, relu, 99958570 parameters"), std::string::npos) << run.out;
+  EXPECT_NE(run.out.find("parameters 99958570\n"), std::string::npos) << run.out;
   std::printf("%.0f MB for 100 million parameters\n", run.peak_mb);
   EXPECT_LT(run.peak_mb, 7 * 400);
 }
