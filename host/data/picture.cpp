@@ -62,7 +62,7 @@ struct Extent {
 
 // For each of `count` pixels along an axis, which of `length` source pixels it is made of. Source position
 // `centre` comes to lie in the middle, `scale` pixels a source pixel: a triangle filter, as wide as a pixel
-// of the coarser of both.
+// of the coarser of both. Beyond the picture there is nothing (`bounded`), or no telling.
 struct Weight {
   std::int64_t source;
   double share;

@@ -17,9 +17,9 @@ struct Picture {
   float at(std::int64_t y, std::int64_t x) const { return pixels[static_cast<std::size_t>(y * width + x)]; }
 };
 
-// PNG, JPEG, BMP, or PGM and PPM, of at most 64 million pixels; colours become their
-// luminance, and what is transparent the background on which the rest is seen best. Throws Error naming the
-// file (`name`), what was expected and what was found.
+// PNG, JPEG, BMP, PGM or PPM, of at most 64 million pixels; colours become their luminance, and what is
+// transparent the background on which the rest is seen best. Throws Error naming the file (`name`), what was
+// expected and what was found.
 Picture read_picture(const std::filesystem::path& path);
 Picture decode_picture(std::span<const std::uint8_t> bytes, const std::string& name);
 
@@ -42,7 +42,7 @@ struct FramedPicture {
 FramedPicture frame_picture(const Picture& picture, Framing framing, std::int64_t height, std::int64_t width,
                             int max_pixel, const std::string& name);
 
-// What was done to it, for people: "280x280, dark on light; inverted, scaled and centred as MNIST's were".
+// What was done to it, for people: "280x280, dark on light: inverted; scaled to ...".
 std::string describe(const Picture& picture, Framing framing, const FramedPicture& framed);
 
 }  // namespace softwarp

@@ -90,9 +90,7 @@ void print_json(const std::string& network, const std::string& device, const std
 }
 
 void run(GradcheckOptions& o) {
-  if (o.hidden == std::vector<std::int64_t>{0}) o.hidden.clear();
-  if (std::count(o.hidden.begin(), o.hidden.end(), 0) > 0)
-    throw CLI::ValidationError("--hidden", "expected widths above 0, or 0 alone");
+  settle_hidden(o.hidden);
   GradientProblem problem = make_problem(o);
   problem.label_smoothing = static_cast<float>(o.label_smoothing);
   const auto backend = o.device.make_backend();
@@ -112,6 +110,12 @@ void run(GradcheckOptions& o) {
     const double off = c.relative_difference();
     return std::isnan(off) ? std::numeric_limits<double>::infinity() : off;
   };
+  for (const TensorCheck& c : checks)  // what compares nothing cannot be called right
+    if (c.compared == 0)
+      throw Error(
+          fmt::format("{}: expected elements to compare, found {}, all at kinks of relu; another --seed "
+                      "or more --samples may help",
+                      c.tensor.name, c.at_kinks));
   const TensorCheck& worst = *std::ranges::max_element(checks, {}, badness);
   if (o.json) print_json(network, backend->name(), checks, worst);
 
@@ -134,16 +138,21 @@ void add_gradcheck(CLI::App& app) {
   command->footer(
       "The loss is computed in double, from its definition. Exit code 1 if the gradient is wrong.");
   const auto in = [](CLI::Option* option) { return option->capture_default_str(); };
-  in(command->add_option("--inputs", o->inputs, "Width of the input"))->check(count_in(1, 1 << 20));
+  CLI::Option* inputs = in(command->add_option("--inputs", o->inputs, "Width of the input"));
+  inputs->check(count_in(1, 1 << 20));
   in(command->add_option("--hidden", o->hidden, "Widths of the hidden layers; 0: none"))
       ->delimiter(',')
       ->check(count_in(0, 1 << 20))
       ->default_str("7,6");
-  in(command->add_option("--classes", o->classes, "Width of the output"))->check(count_in(1, 1 << 20));
+  CLI::Option* classes = in(command->add_option("--classes", o->classes, "Width of the output"));
+  classes->check(count_in(1, 1 << 20));
   in(add_choice(*command, "--activation", o->activation, "After each hidden layer"))->default_str("tanh");
   in(add_choice(*command, "--init", o->initialization, "Initial weights"))->default_str("kaiming");
-  command->add_option("--data", o->data,
-                      "The first training images of this, as for train, in place of drawn inputs");
+  command
+      ->add_option("--data", o->data,
+                   "The first training images of this, as for train, in place of drawn inputs")
+      ->excludes(inputs)
+      ->excludes(classes);
   in(command->add_option("--batch-size", o->batch_size, "Inputs, whose mean loss is differentiated"))
       ->check(count_in(1, 1 << 20));
   in(command->add_option("--label-smoothing", o->label_smoothing,

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 
 namespace softwarp::program {
@@ -26,6 +27,12 @@ CLI::Validator in_range(T least, T most, const char* what) {
 CLI::Validator number_in(double least, double most) { return in_range(least, most, "a number"); }
 CLI::Validator count_in(std::int64_t least, std::int64_t most) {
   return in_range(least, most, "a whole number");
+}
+
+void settle_hidden(std::vector<std::int64_t>& widths) {
+  if (widths == std::vector<std::int64_t>{0}) widths.clear();
+  if (std::count(widths.begin(), widths.end(), 0) > 0)
+    throw CLI::ValidationError("--hidden", "expected widths above 0, or 0 alone");
 }
 
 void tidy_help(CLI::App& command) {

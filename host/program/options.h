@@ -31,6 +31,9 @@ CLI::Option* add_choice(CLI::App& command, const std::string& flag, E& value, co
 CLI::Validator number_in(double least, double most);
 CLI::Validator count_in(std::int64_t least, std::int64_t most = std::int64_t{1} << 30);
 
+// Of --hidden: 0 alone becomes no hidden layer, 0 among others is refused.
+void settle_hidden(std::vector<std::int64_t>& widths);
+
 // Shortens the help: N for a whole number, X for any, without their ranges.
 void tidy_help(CLI::App& command);
 

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <numeric>
 
 #include "host/backend/error.h"
 #include "host/data/dataset.h"

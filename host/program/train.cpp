@@ -109,9 +109,7 @@ void add_training_flags(CLI::App& command, TrainOptions& o) {
 }
 
 void check_together(TrainingSettings& s) {
-  if (s.hidden == std::vector<std::int64_t>{0}) s.hidden.clear();
-  for (const std::int64_t width : s.hidden)
-    if (width == 0) throw CLI::ValidationError("--hidden", "expected widths above 0, or 0 alone");
+  settle_hidden(s.hidden);
   if (s.nesterov && s.momentum == 0) throw CLI::ValidationError("--nesterov", "expected --momentum above 0");
   if (s.patience > 0 && s.validation == 0)
     throw CLI::ValidationError("--patience", "expected --validation above 0");
