@@ -4,6 +4,7 @@ BEGIN {
   # What a room may include, itself apart. Rooms that are not here (tests, bench, ...) see everything.
   sees["kernels"] = ""
   sees["host/backend"] = "kernels"
+  sees["host/c"] = "kernels host/backend"
   sees["host/data"] = "kernels host/backend"
   sees["host/model"] = "kernels host/backend"
   sees["host/training"] = "kernels host/backend host/data host/model"

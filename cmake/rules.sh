@@ -2,7 +2,7 @@
 # The rules of the house, as a test: rules.sh [ROOT] prints `file:line: rule: what` for each breach and exits 1.
 #
 #   arrow       kernels <- host/backend <- {host/data, host/model} <- host/training <- host/report <- host/program
-#               <- {tests, bench, ...}
+#               <- {tests, bench, ...}; host/backend <- host/c <- {tests, ...}
 #   toolkit     kernels include the CUDA toolkit, CUB, Random123 and the standard library, nothing else
 #   path        an include does not climb (../); in kernels and host a quoted one starts at the project's root
 #   launch      no <<<...>>>, it drops the error: launch()

@@ -51,6 +51,8 @@ plant kernels/planted.cuh 2 arrow '#pragma once\n#include "host/backend/backend.
 plant kernels/planted.cuh 1 arrow '#include <host/backend/backend.h>\n'
 plant host/backend/planted.h 1 arrow '#include "host/model/mlp.h"\n'
 plant host/backend/cpu/planted.h 1 arrow '#include "host/data/idx.h"\n'
+plant host/c/planted.h 1 arrow '#include "host/model/mlp.h"\n'
+plant host/training/planted.h 1 arrow '#include "host/c/softwarp.h"\n'
 plant host/data/planted.h 3 arrow '// x\n\n#include "host/model/mlp.h"\n'
 plant host/model/planted.h 1 arrow '#include "host/data/idx.h"\n'
 plant host/model/planted.h 1 arrow '#  include "host/training/trainer.h"\n'

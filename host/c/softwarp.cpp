@@ -1,0 +1,260 @@
+// The functions of softwarp.h: check what a stranger's call may get wrong, choose the device, turn exceptions
+// into statuses.
+
+#include "host/c/softwarp.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <limits>
+#include <new>
+#include <stdexcept>
+#include <string>
+
+#include "host/c/ops.h"
+#include "kernels/error.h"
+
+namespace softwarp::c {
+namespace {
+
+constexpr std::size_t kScratchAlignment = 16;
+
+static_assert(SOFTWARP_SPLIT_SCRATCH_BYTES == kSplitScratchBytes);
+static_assert(sizeof(softwarp_cross_entropy_sums) == sizeof(CrossEntropySums));
+static_assert(offsetof(softwarp_cross_entropy_sums, hits) == offsetof(CrossEntropySums, hits));
+static_assert(offsetof(softwarp_cross_entropy_sums, finite_rows) == offsetof(CrossEntropySums, finite_rows));
+
+thread_local char last_error[512] = "";
+
+softwarp_status refuse(softwarp_status status, const char* function, const char* why) {
+  std::snprintf(last_error, sizeof last_error, "%s: %s", function, why);
+  return status;
+}
+
+// Nothing that `work` throws leaves it.
+template <class Work>
+softwarp_status answer(const char* function, Work work) noexcept {
+  last_error[0] = '\0';
+  try {
+    work();
+    return SOFTWARP_SUCCESS;
+  } catch (const std::invalid_argument& error) {
+    return refuse(SOFTWARP_INVALID_ARGUMENT, function, error.what());
+  } catch (const Unsupported& error) {
+    return refuse(SOFTWARP_UNSUPPORTED, function, error.what());
+  } catch (const Error& error) {
+    return refuse(SOFTWARP_DEVICE_ERROR, function, error.what());
+  } catch (const std::bad_alloc&) {
+    return refuse(SOFTWARP_OUT_OF_MEMORY, function, "out of memory");
+  } catch (const std::exception& error) {
+    return refuse(SOFTWARP_INTERNAL_ERROR, function, error.what());
+  } catch (...) {
+    return refuse(SOFTWARP_INTERNAL_ERROR, function, "an exception of an unknown type");
+  }
+}
+
+void demand(bool holds, const std::string& expected) {
+  if (!holds) throw std::invalid_argument("expected " + expected);
+}
+void demand_at_least(const std::string& name, std::int64_t value, std::int64_t least) {
+  demand(value >= least, name + " of at least " + std::to_string(least) + ", found " + std::to_string(value));
+}
+void demand_memory(const std::string& name, const void* data, std::size_t alignment) {
+  demand(data != nullptr, name + ", found NULL");
+  demand(reinterpret_cast<std::uintptr_t>(data) % alignment == 0,
+         name + " aligned to " + std::to_string(alignment) + " bytes");
+}
+
+const Ops& ops_of(softwarp_device device) {
+  demand(device == SOFTWARP_CPU || device == SOFTWARP_CUDA,
+         "device SOFTWARP_CPU or SOFTWARP_CUDA, found " + std::to_string(device));
+  return device == SOFTWARP_CPU ? cpu_ops() : cuda_ops();
+}
+
+std::size_t size_of(softwarp_dtype dtype) {
+  switch (dtype) {
+    case SOFTWARP_FLOAT32: return 4;
+    case SOFTWARP_FLOAT64: return 8;
+    case SOFTWARP_FLOAT16:
+    case SOFTWARP_BFLOAT16: return 2;
+    default: throw std::invalid_argument("expected a dtype of softwarp.h, found " + std::to_string(dtype));
+  }
+}
+
+// What all matrices of a call have in common.
+struct Shape {
+  softwarp_dtype dtype;
+  std::int64_t rows;
+  std::int64_t cols;
+
+  Shape(softwarp_dtype type, std::int64_t r, std::int64_t c) : dtype(type), rows(r), cols(c) {
+    size_of(dtype);
+    demand_at_least("rows", rows, 0);
+    demand_at_least("cols", cols, 1);
+  }
+
+  AnyMatrix matrix(const std::string& name, const void* data, std::int64_t stride) const {
+    const std::size_t size = size_of(dtype);
+    demand_at_least(name + "_stride", stride, cols);
+    demand(rows <= std::numeric_limits<std::int64_t>::max() / static_cast<std::int64_t>(size) / stride,
+           name + " of less than 2^63 bytes");
+    if (rows > 0) demand_memory(name, data, size);
+    return {dtype, const_cast<void*>(data), rows, cols, stride};
+  }
+};
+
+void demand_one_layout(const AnyMatrix& in, const AnyMatrix& out) {
+  demand(in.data == nullptr || in.data != out.data || in.stride == out.stride, "one stride of matrices in one memory");
+}
+
+Resources resources(void* scratch, std::size_t bytes, void* stream) {
+  if (scratch == nullptr) return {nullptr, 0, stream};
+  demand_memory("scratch", scratch, kScratchAlignment);
+  return {scratch, bytes, stream};
+}
+
+using Forward = void (Ops::*)(const AnyMatrix&, const AnyMatrix&, const Resources&) const;
+using Backward = void (Ops::*)(const AnyMatrix&, const AnyMatrix&, const AnyMatrix&, const Resources&) const;
+
+softwarp_status forward(const char* function, Forward op, softwarp_device device, softwarp_dtype dtype,
+                        std::int64_t rows, std::int64_t cols, const void* x, std::int64_t x_stride, void* y,
+                        std::int64_t y_stride, void* scratch, std::size_t scratch_bytes, void* stream) {
+  return answer(function, [&] {
+    const Ops& ops = ops_of(device);
+    const Shape shape(dtype, rows, cols);
+    const AnyMatrix from = shape.matrix("x", x, x_stride), to = shape.matrix("y", y, y_stride);
+    demand_one_layout(from, to);
+    const Resources on = resources(scratch, scratch_bytes, stream);
+    if (rows > 0) (ops.*op)(from, to, on);
+  });
+}
+
+softwarp_status backward(const char* function, Backward op, softwarp_device device, softwarp_dtype dtype,
+                         std::int64_t rows, std::int64_t cols, const void* y, std::int64_t y_stride,
+                         const void* dy, std::int64_t dy_stride, void* dx, std::int64_t dx_stride,
+                         void* scratch, std::size_t scratch_bytes, void* stream) {
+  return answer(function, [&] {
+    const Ops& ops = ops_of(device);
+    const Shape shape(dtype, rows, cols);
+    const AnyMatrix output = shape.matrix("y", y, y_stride), above = shape.matrix("dy", dy, dy_stride),
+                    below = shape.matrix("dx", dx, dx_stride);
+    demand_one_layout(output, below);
+    demand_one_layout(above, below);
+    const Resources on = resources(scratch, scratch_bytes, stream);
+    if (rows > 0) (ops.*op)(output, above, below, on);
+  });
+}
+
+}  // namespace
+}  // namespace softwarp::c
+
+using namespace softwarp::c;
+
+extern "C" {
+
+const char* softwarp_version(void) { return SOFTWARP_VERSION; }
+
+const char* softwarp_status_name(softwarp_status status) {
+  switch (status) {
+    case SOFTWARP_SUCCESS: return "success";
+    case SOFTWARP_INVALID_ARGUMENT: return "invalid argument";
+    case SOFTWARP_UNSUPPORTED: return "unsupported";
+    case SOFTWARP_DEVICE_ERROR: return "device error";
+    case SOFTWARP_OUT_OF_MEMORY: return "out of memory";
+    case SOFTWARP_INTERNAL_ERROR: return "internal error";
+    default: return "unknown status";
+  }
+}
+
+const char* softwarp_last_error(void) { return last_error; }
+
+softwarp_status softwarp_softmax(softwarp_device device, softwarp_dtype dtype, int64_t rows, int64_t cols,
+                                 const void* x, int64_t x_stride, void* y, int64_t y_stride, void* scratch,
+                                 size_t scratch_bytes, void* stream) {
+  return forward(__func__, &Ops::softmax, device, dtype, rows, cols, x, x_stride, y, y_stride, scratch,
+                 scratch_bytes, stream);
+}
+
+softwarp_status softwarp_log_softmax(softwarp_device device, softwarp_dtype dtype, int64_t rows, int64_t cols,
+                                     const void* x, int64_t x_stride, void* y, int64_t y_stride, void* scratch,
+                                     size_t scratch_bytes, void* stream) {
+  return forward(__func__, &Ops::log_softmax, device, dtype, rows, cols, x, x_stride, y, y_stride, scratch,
+                 scratch_bytes, stream);
+}
+
+softwarp_status softwarp_softmax_backward(softwarp_device device, softwarp_dtype dtype, int64_t rows,
+                                          int64_t cols, const void* y, int64_t y_stride, const void* dy,
+                                          int64_t dy_stride, void* dx, int64_t dx_stride, void* scratch,
+                                          size_t scratch_bytes, void* stream) {
+  return backward(__func__, &Ops::softmax_backward, device, dtype, rows, cols, y, y_stride, dy, dy_stride, dx,
+                  dx_stride, scratch, scratch_bytes, stream);
+}
+
+softwarp_status softwarp_log_softmax_backward(softwarp_device device, softwarp_dtype dtype, int64_t rows,
+                                              int64_t cols, const void* y, int64_t y_stride, const void* dy,
+                                              int64_t dy_stride, void* dx, int64_t dx_stride, void* scratch,
+                                              size_t scratch_bytes, void* stream) {
+  return backward(__func__, &Ops::log_softmax_backward, device, dtype, rows, cols, y, y_stride, dy, dy_stride,
+                  dx, dx_stride, scratch, scratch_bytes, stream);
+}
+
+softwarp_status softwarp_softmax_jacobian(softwarp_device device, softwarp_dtype dtype, int64_t rows,
+                                          int64_t cols, const void* y, int64_t y_stride, void* jacobian,
+                                          int64_t jacobian_stride, void* stream) {
+  return answer(__func__, [&] {
+    const Ops& ops = ops_of(device);
+    const Shape shape(dtype, rows, cols);
+    const AnyMatrix from = shape.matrix("y", y, y_stride);
+    demand(rows <= std::numeric_limits<int64_t>::max() / cols, "a Jacobian of less than 2^63 rows");
+    const AnyMatrix to = Shape(dtype, rows * cols, cols).matrix("jacobian", jacobian, jacobian_stride);
+    demand(rows == 0 || from.data != to.data, "a Jacobian in memory of its own");
+    if (rows > 0) ops.softmax_jacobian(from, to, {nullptr, 0, stream});
+  });
+}
+
+softwarp_status softwarp_cross_entropy_scratch_bytes(softwarp_device device, softwarp_dtype dtype, int64_t rows,
+                                                     int64_t cols, size_t* bytes) {
+  return answer(__func__, [&] {
+    const Ops& ops = ops_of(device);
+    const Shape shape(dtype, rows, cols);
+    demand(bytes != nullptr, "bytes, found NULL");
+    *bytes = ops.cross_entropy_scratch_bytes({dtype, nullptr, rows, cols, cols});
+  });
+}
+
+softwarp_status softwarp_softmax_cross_entropy(softwarp_device device, softwarp_dtype dtype, int64_t rows,
+                                               int64_t cols, const void* logits, int64_t logits_stride,
+                                               const int32_t* targets,
+                                               const softwarp_cross_entropy_options* options, float* losses,
+                                               void* dlogits, int64_t dlogits_stride,
+                                               softwarp_cross_entropy_sums* sums, void* scratch,
+                                               size_t scratch_bytes, void* stream) {
+  return answer(__func__, [&] {
+    const Ops& ops = ops_of(device);
+    const Shape shape(dtype, rows, cols);
+    demand(cols <= std::numeric_limits<int32_t>::max(), "classes of 31 bits");
+    const AnyMatrix from = shape.matrix("logits", logits, logits_stride);
+    AnyMatrix to;
+    if (dlogits != nullptr) to = shape.matrix("dlogits", dlogits, dlogits_stride);
+    demand_one_layout(from, to);
+    softwarp::CrossEntropyOptions chosen;
+    if (options != nullptr)
+      chosen = {.class_weights = options->class_weights,
+                .label_smoothing = options->label_smoothing,
+                .ignore_index = options->ignore_index};
+    demand(chosen.label_smoothing >= 0 && chosen.label_smoothing <= 1, "label_smoothing in [0, 1]");
+    if (chosen.class_weights != nullptr) demand_memory("class_weights", chosen.class_weights, alignof(float));
+    if (losses != nullptr) demand_memory("losses", losses, alignof(float));
+    demand_memory("sums", sums, alignof(softwarp_cross_entropy_sums));
+    if (rows == 0) return;
+    demand_memory("targets", targets, alignof(int32_t));
+    const Resources on = resources(scratch, scratch_bytes, stream);
+    const size_t needed = ops.cross_entropy_scratch_bytes(from);
+    demand(on.scratch_bytes >= needed,
+           std::to_string(needed) + " bytes of scratch, found " + std::to_string(on.scratch_bytes));
+    ops.softmax_cross_entropy(from, targets, chosen, losses, to,
+                              reinterpret_cast<softwarp::CrossEntropySums*>(sums), on);
+  });
+}
+
+}  // extern "C"
