@@ -26,4 +26,4 @@ endif()
 # The CUDA runtime and cuBLAS, as CUDA::cudart_static and CUDA::cublasLt.
 find_package(CUDAToolkit REQUIRED)
 target_compile_options(softwarp_options INTERFACE
-  $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra,-Wshadow>)
+  $<BUILD_INTERFACE:$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra,-Wshadow>>)

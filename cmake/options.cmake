@@ -1,7 +1,7 @@
 # What every target of this project is compiled with, and what can be switched on and off.
 
-option(SOFTWARP_TESTS "Build the tests" ON)
-option(SOFTWARP_BENCHES "Build the benchmarks" ON)
+option(SOFTWARP_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
+option(SOFTWARP_BENCHES "Build the benchmarks" ${PROJECT_IS_TOP_LEVEL})
 option(SOFTWARP_FUZZERS "Build the fuzzers, which need Clang" OFF)
 option(SOFTWARP_THREAD_TESTS "Build the tests that are meant for ThreadSanitizer" OFF)
 option(SOFTWARP_COVERAGE "Count which lines run (gcov)" OFF)
@@ -29,12 +29,14 @@ if(SOFTWARP_CCACHE AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
 endif()
 
 add_library(softwarp_options INTERFACE)
-target_include_directories(softwarp_options INTERFACE ${PROJECT_SOURCE_DIR})
+target_compile_features(softwarp_options INTERFACE cxx_std_20)
+target_include_directories(softwarp_options INTERFACE
+  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/softwarp>)
 target_compile_options(softwarp_options INTERFACE
-  $<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wconversion>)
+  $<BUILD_INTERFACE:$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wconversion>>)
 # GCC 12 warns of an overlap inside std::string's operator+ that cannot be (its bug 105651).
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-  target_compile_options(softwarp_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict>)
+  target_compile_options(softwarp_options INTERFACE $<BUILD_INTERFACE:$<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict>>)
 endif()
 if(SOFTWARP_SANITIZE)
   target_compile_options(softwarp_options INTERFACE

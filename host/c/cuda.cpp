@@ -68,10 +68,9 @@ class CudaOps final : public Ops {
     float* const weight = reinterpret_cast<float*>(scratch);
     cross_entropy_weight(targets, logits.rows, logits.cols, options, weight, stream_of(on));
     for_type(logits.dtype, [&]<class T>() {
-      softwarp::softmax_cross_entropy<T>(logits.view<const T>(), targets, options, weight, losses,
-                                         dlogits.view<T>(), sums,
-                                         {scratch + kWeightBytes, on.scratch_bytes - kWeightBytes},
-                                         stream_of(on));
+      softwarp::softmax_cross_entropy<T>(
+          logits.view<const T>(), targets, options, weight, losses, dlogits.view<T>(), sums,
+          {scratch + kWeightBytes, on.scratch_bytes - kWeightBytes}, stream_of(on));
     });
   }
 };

@@ -104,7 +104,8 @@ struct Shape {
 };
 
 void demand_one_layout(const AnyMatrix& in, const AnyMatrix& out) {
-  demand(in.data == nullptr || in.data != out.data || in.stride == out.stride, "one stride of matrices in one memory");
+  demand(in.data == nullptr || in.data != out.data || in.stride == out.stride,
+         "one stride of matrices in one memory");
 }
 
 Resources resources(void* scratch, std::size_t bytes, void* stream) {
@@ -176,8 +177,8 @@ softwarp_status softwarp_softmax(softwarp_device device, softwarp_dtype dtype, i
 }
 
 softwarp_status softwarp_log_softmax(softwarp_device device, softwarp_dtype dtype, int64_t rows, int64_t cols,
-                                     const void* x, int64_t x_stride, void* y, int64_t y_stride, void* scratch,
-                                     size_t scratch_bytes, void* stream) {
+                                     const void* x, int64_t x_stride, void* y, int64_t y_stride,
+                                     void* scratch, size_t scratch_bytes, void* stream) {
   return forward(__func__, &Ops::log_softmax, device, dtype, rows, cols, x, x_stride, y, y_stride, scratch,
                  scratch_bytes, stream);
 }
@@ -212,8 +213,8 @@ softwarp_status softwarp_softmax_jacobian(softwarp_device device, softwarp_dtype
   });
 }
 
-softwarp_status softwarp_cross_entropy_scratch_bytes(softwarp_device device, softwarp_dtype dtype, int64_t rows,
-                                                     int64_t cols, size_t* bytes) {
+softwarp_status softwarp_cross_entropy_scratch_bytes(softwarp_device device, softwarp_dtype dtype,
+                                                     int64_t rows, int64_t cols, size_t* bytes) {
   return answer(__func__, [&] {
     const Ops& ops = ops_of(device);
     const Shape shape(dtype, rows, cols);

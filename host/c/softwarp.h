@@ -1,12 +1,12 @@
 /* softwarp's softmax family for C and whatever can call C: Python, Rust, Julia.
  *
- * A matrix is row-major memory of the device that the call names: element (i, j) lies at i * stride + j, counted
- * in elements; stride >= cols >= 1, rows >= 0, addresses aligned to an element. The matrices of a call have
- * one shape and one dtype; the result may be one of the inputs, the same memory with the same stride.
- * Accuracy, and what NaN and infinities do, are the same as in C++: kernels/softmax.h.
+ * A matrix is row-major memory of the device that the call names: element (i, j) lies at i * stride + j,
+ * counted in elements; stride >= cols >= 1, rows >= 0, addresses aligned to an element. The matrices of a
+ * call have one shape and one dtype; the result may be one of the inputs, the same memory with the same
+ * stride. Accuracy, and what NaN and infinities do, are the same as in C++: kernels/softmax.h.
  *
- * No function throws, exits or prints. Each returns a status, and softwarp_last_error() says more. Calls may come
- * from several threads, each with memory of its own. */
+ * No function throws, exits or prints. Each returns a status, and softwarp_last_error() says more. Calls may
+ * come from several threads, each with memory of its own. */
 #ifndef SOFTWARP_H
 #define SOFTWARP_H
 
@@ -29,9 +29,10 @@ enum {
 
 typedef int softwarp_device;
 enum {
-  SOFTWARP_CPU = 0, /* the process's own memory; done when the call returns; `stream` and `scratch` are ignored */
-  SOFTWARP_CUDA = 1 /* the current CUDA device; asynchronous on `stream`, a cudaStream_t, NULL the default one.
-                       A process uses one GPU, or several that are alike. */
+  SOFTWARP_CPU =
+      0, /* the process's own memory; done when the call returns; `stream` and `scratch` are ignored */
+  SOFTWARP_CUDA = 1 /* the current CUDA device; asynchronous on `stream`, a cudaStream_t, NULL the default
+                       one. A process uses one GPU, or several that are alike. */
 };
 
 typedef int softwarp_dtype;
@@ -46,12 +47,13 @@ enum {
 const char* softwarp_version(void);
 /* "invalid argument" and the like; never NULL. */
 const char* softwarp_status_name(softwarp_status status);
-/* Why this thread's last call did not succeed, in one line; "" if it did. Valid until the thread's next call. */
+/* Why this thread's last call did not succeed, in one line; "" if it did. Valid until the thread's next call.
+ */
 const char* softwarp_last_error(void);
 
 /* `scratch`: NULL, or this many bytes of the device's memory, aligned to 16, whatever their content, for one
- * call at a time. With it, few and long rows are split over the GPU, and the last bits of a row may depend on how many rows
- * there are. */
+ * call at a time. With it, few and long rows are split over the GPU, and the last bits of a row may depend on
+ * how many rows there are. */
 #define SOFTWARP_SPLIT_SCRATCH_BYTES 65536
 
 /* y_i = exp(x_i - m) / sum_k exp(x_k - m), m the row's largest. */
@@ -61,8 +63,8 @@ softwarp_status softwarp_softmax(softwarp_device device, softwarp_dtype dtype, i
 
 /* y_i = x_i - m - log sum_k exp(x_k - m) */
 softwarp_status softwarp_log_softmax(softwarp_device device, softwarp_dtype dtype, int64_t rows, int64_t cols,
-                                     const void* x, int64_t x_stride, void* y, int64_t y_stride, void* scratch,
-                                     size_t scratch_bytes, void* stream);
+                                     const void* x, int64_t x_stride, void* y, int64_t y_stride,
+                                     void* scratch, size_t scratch_bytes, void* stream);
 
 /* dx_j = y_j (dy_j - sum_i dy_i y_i), y = softmax(x): the Jacobian times dy, without the matrix. */
 softwarp_status softwarp_softmax_backward(softwarp_device device, softwarp_dtype dtype, int64_t rows,
@@ -76,7 +78,8 @@ softwarp_status softwarp_log_softmax_backward(softwarp_device device, softwarp_d
                                               int64_t dy_stride, void* dx, int64_t dx_stride, void* scratch,
                                               size_t scratch_bytes, void* stream);
 
-/* jacobian [rows * cols, cols]: row r's block is J_ij = y_i (delta_ij - y_j), y = softmax(x). Not in place. */
+/* jacobian [rows * cols, cols]: row r's block is J_ij = y_i (delta_ij - y_j), y = softmax(x). Not in place.
+ */
 softwarp_status softwarp_softmax_jacobian(softwarp_device device, softwarp_dtype dtype, int64_t rows,
                                           int64_t cols, const void* y, int64_t y_stride, void* jacobian,
                                           int64_t jacobian_stride, void* stream);
@@ -87,7 +90,8 @@ typedef struct softwarp_cross_entropy_options {
   float label_smoothing;      /* e, in [0, 1] */
   int32_t ignore_index;       /* rows with this target count for nothing */
 } softwarp_cross_entropy_options;
-#define SOFTWARP_CROSS_ENTROPY_DEFAULTS {NULL, 0.0f, -100}
+#define SOFTWARP_CROSS_ENTROPY_DEFAULTS \
+  { NULL, 0.0f, -100 }
 
 /* In the device's memory; each call adds to it. */
 typedef struct softwarp_cross_entropy_sums {
@@ -100,13 +104,13 @@ typedef struct softwarp_cross_entropy_sums {
 } softwarp_cross_entropy_sums;
 
 /* *bytes = the size of the scratch that softwarp_softmax_cross_entropy needs for this shape; 0 on the CPU. */
-softwarp_status softwarp_cross_entropy_scratch_bytes(softwarp_device device, softwarp_dtype dtype, int64_t rows,
-                                                     int64_t cols, size_t* bytes);
+softwarp_status softwarp_cross_entropy_scratch_bytes(softwarp_device device, softwarp_dtype dtype,
+                                                     int64_t rows, int64_t cols, size_t* bytes);
 
-/* Softmax, cross-entropy against targets [rows], and the gradient of the mean loss, in one pass. options may be
- * NULL: the defaults. losses [rows] may be NULL; dlogits may be the logits, or NULL for the loss alone.
- * `scratch` is not optional on a GPU: aligned to 16, zeroed before its first use, for one call at a time. On the CPU,
- * SOFTWARP_FLOAT32 only. */
+/* Softmax, cross-entropy against targets [rows], and the gradient of the mean loss, in one pass. options may
+ * be NULL: the defaults. losses [rows] may be NULL; dlogits may be the logits, or NULL for the loss alone.
+ * `scratch` is not optional on a GPU: aligned to 16, zeroed before its first use, for one call at a time. On
+ * the CPU, SOFTWARP_FLOAT32 only. */
 softwarp_status softwarp_softmax_cross_entropy(softwarp_device device, softwarp_dtype dtype, int64_t rows,
                                                int64_t cols, const void* logits, int64_t logits_stride,
                                                const int32_t* targets,

@@ -13,10 +13,12 @@ std::vector<std::filesystem::path> data_directories() {
   // A place that was asked for is not silently replaced by another.
   if (const char* chosen = std::getenv("SOFTWARP_DATA_DIR"); chosen && *chosen) return {chosen};
 
-  std::vector<std::filesystem::path> directories{SOFTWARP_DATA_DIR};
+  std::vector<std::filesystem::path> directories;
   std::error_code error;
   const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
   if (!error) directories.push_back(program.parent_path().parent_path() / "share/softwarp/data");
+  directories.emplace_back(SOFTWARP_DATA_DIR);
+  directories.emplace_back(SOFTWARP_INSTALLED_DATA_DIR);
   return directories;
 }
 

@@ -79,7 +79,9 @@ class Placed {
   static constexpr float kFence = 4096;
   template <class T>
   using float_of = std::conditional_t<std::is_same_v<T, double>, double, float>;
-  std::size_t place(std::int64_t i) const { return static_cast<std::size_t>(i / cols_ * stride_ + i % cols_); }
+  std::size_t place(std::int64_t i) const {
+    return static_cast<std::size_t>(i / cols_ * stride_ + i % cols_);
+  }
 
   softwarp_dtype dtype_;
   std::int64_t rows_, cols_, stride_;
@@ -188,8 +190,7 @@ TEST_P(COps, Jacobian) {
 // One target is ignored and one is no class; smoothing and weights differ from the defaults.
 TEST_P(COps, CrossEntropy) {
   std::size_t bytes = 0;
-  const softwarp_status known =
-      softwarp_cross_entropy_scratch_bytes(c.device, c.dtype, kRows, kCols, &bytes);
+  const softwarp_status known = softwarp_cross_entropy_scratch_bytes(c.device, c.dtype, kRows, kCols, &bytes);
   if (c.device == SOFTWARP_CPU && c.dtype != SOFTWARP_FLOAT32) {
     EXPECT_EQ(known, SOFTWARP_UNSUPPORTED);
     return;

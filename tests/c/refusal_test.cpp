@@ -68,19 +68,23 @@ TEST(CRefusals, BackwardChecksEachMatrix) {
                                      nullptr);
   };
   const std::string name = "softwarp_softmax_backward: expected ";
-  expect_refusal(run(nullptr, Call::values, Call::results), SOFTWARP_INVALID_ARGUMENT, name + "y, found NULL");
-  expect_refusal(run(Call::values, nullptr, Call::results), SOFTWARP_INVALID_ARGUMENT, name + "dy, found NULL");
-  expect_refusal(run(Call::values, Call::values, nullptr), SOFTWARP_INVALID_ARGUMENT, name + "dx, found NULL");
+  expect_refusal(run(nullptr, Call::values, Call::results), SOFTWARP_INVALID_ARGUMENT,
+                 name + "y, found NULL");
+  expect_refusal(run(Call::values, nullptr, Call::results), SOFTWARP_INVALID_ARGUMENT,
+                 name + "dy, found NULL");
+  expect_refusal(run(Call::values, Call::values, nullptr), SOFTWARP_INVALID_ARGUMENT,
+                 name + "dx, found NULL");
 }
 
 TEST(CRefusals, TheJacobianHasItsOwnMemory) {
-  expect_refusal(softwarp_softmax_jacobian(SOFTWARP_CPU, SOFTWARP_FLOAT32, 1, 2, Call::values, 2, Call::values,
-                                           2, nullptr),
+  expect_refusal(softwarp_softmax_jacobian(SOFTWARP_CPU, SOFTWARP_FLOAT32, 1, 2, Call::values, 2,
+                                           Call::values, 2, nullptr),
                  SOFTWARP_INVALID_ARGUMENT,
                  "softwarp_softmax_jacobian: expected a Jacobian in memory of its own");
   expect_refusal(softwarp_softmax_jacobian(SOFTWARP_CPU, SOFTWARP_FLOAT32, kMost / 8, 2, Call::values, 2,
                                            Call::results, 2, nullptr),
-                 SOFTWARP_INVALID_ARGUMENT, "softwarp_softmax_jacobian: expected jacobian of less than 2^63 bytes");
+                 SOFTWARP_INVALID_ARGUMENT,
+                 "softwarp_softmax_jacobian: expected jacobian of less than 2^63 bytes");
 }
 
 softwarp_status cross_entropy(softwarp_device device, const softwarp_cross_entropy_options* options,

@@ -81,12 +81,12 @@ TEST(LoadData, KnowsFashionMnistOrNamesItsPackage) {
   EXPECT_EQ(first_labels(train), (Bytes{9, 0, 0, 3, 0}));
 }
 
-TEST(LoadData, SearchesSourcesThenTheInstallationUnlessTold) {
+TEST(LoadData, SearchesBesideTheProgramThenTheSourcesUnlessTold) {
   const DataDirectory unset(nullptr);
   const auto program = fs::read_symlink("/proc/self/exe");
   EXPECT_EQ(data_directories(),
-            (std::vector<fs::path>{SOFTWARP_DATA_DIR,
-                                   program.parent_path().parent_path() / "share/softwarp/data"}));
+            (std::vector<fs::path>{program.parent_path().parent_path() / "share/softwarp/data",
+                                   SOFTWARP_DATA_DIR, SOFTWARP_INSTALLED_DATA_DIR}));
   const DataDirectory chosen("/elsewhere");
   EXPECT_EQ(data_directories(), std::vector<fs::path>{"/elsewhere"});
   expect_error([] { load_data("mnist"); },

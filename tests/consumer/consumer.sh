@@ -1,0 +1,124 @@
+#!/bin/sh
+# consumer.sh STEP SOURCE BUILD FOLDER: the steps of somebody who uses an installed softwarp. `installs` comes first:
+# it installs BUILD into FOLDER and moves the result to FOLDER/moved, where the other steps find it. Everything they
+# write lies in FOLDER. Exit code 77: a tool is missing.
+set -eu
+step=$1 source=$2 build=$3 folder=$4
+here=$source/tests/consumer
+moved=$folder/moved
+
+fail() {
+  echo "FAILED: $*" >&2
+  exit 1
+}
+expect() {  # expect WHAT EXPECTED FOUND
+  [ "$2" = "$3" ] || fail "$1: expected
+$2
+found
+$3"
+}
+library() { find "$moved" -name "$1"; }
+configure() {  # configure FROM TO [FLAG...]
+  from=$1 to=$2
+  shift 2
+  rm -rf "$to"
+  cmake -S "$from" -B "$to" -DCMAKE_PREFIX_PATH="$moved" -DCMAKE_COMPILE_WARNING_AS_ERROR=ON "$@"
+}
+
+softmax_of_two_rows='y[0] =  0.09003  0.24473  0.66524
+y[1] =  0.21194  0.21194  0.57612
+dx[0] =  0.08193 -0.02203 -0.05989
+dx[1] =  0.16702 -0.04492 -0.12210'
+
+installs() {
+  rm -rf "$folder"
+  mkdir -p "$folder"
+  cmake --install "$build" --prefix "$folder/first" >"$folder/install.log"
+  mv "$folder/first" "$moved"
+  # Programs and libraries have paths in what they say of errors; what is read by others must not.
+  if grep -rIlF -e "$source" -e "$build" -e "$folder" "$moved"; then fail "these files say where they were made"; fi
+}
+
+runs_the_program() {
+  cd "$folder"
+  "$moved/bin/softwarp" train --data digits --epochs 1 --output trained
+  "$moved/bin/softwarp" evaluate trained | grep -q accuracy
+  # Its data is the installation's, not the source tree's.
+  digits=$moved/share/softwarp/data/digits
+  mv "$digits" "$digits.away"
+  mkdir "$digits"
+  found=$("$moved/bin/softwarp" train --data digits --output none 2>&1) && fail "trained on an empty directory"
+  rmdir "$digits"
+  mv "$digits.away" "$digits"
+  case $found in *"$digits"*) ;; *) fail "expected an error that names $digits, found: $found" ;; esac
+}
+
+builds_a_project() {
+  headers=$folder/all_headers.h
+  if [ -z "$(library libsoftwarp_kernels.a)" ]; then rooms=host; else rooms='host kernels'; fi
+  for room in $rooms; do
+    (cd "$moved/include/softwarp" && find "$room" -name '*.h' | sort | sed 's/.*/#include "&"/')
+  done >"$headers"
+  [ "$(wc -l <"$headers")" -gt 30 ] || fail "expected more than 30 headers"
+  configure "$here/project" "$folder/project" -DALL_HEADERS_DIR="$folder"
+  cmake --build "$folder/project"
+  "$folder/project/consumer"
+}
+
+builds_the_examples() {
+  configure "$source/examples" "$folder/examples"
+  cmake --build "$folder/examples"
+  cd "$folder"
+  SOFTWARP_DATA_DIR=$moved/share/softwarp/data examples/train digits | grep '^test accuracy [89]'
+  "$moved/bin/softwarp" predict --model model.safetensors --index 0 | grep -q 'digits test image 0'
+  expect examples/softmax.c "$softmax_of_two_rows" "$(examples/softmax)"
+  if [ -n "$(library libsoftwarp_kernels.a)" ]; then
+    found=$(examples/kernels 2>&1) || true  # there may be no GPU
+    case $found in
+      '128 rows, sum of all probabilities 128.000' | 'kernels: '*'CUDA says cudaError'*) ;;
+      *) fail "examples/kernels.cpp: found $found" ;;
+    esac
+  fi
+}
+
+builds_with_pkg_config() {
+  PKG_CONFIG_PATH=$(dirname "$(library softwarp.pc)")
+  export PKG_CONFIG_PATH
+  expect 'the version' "$(sed -n 's/^project(softwarp VERSION \([0-9.]*\).*/\1/p' "$source/CMakeLists.txt")" \
+    "$(pkg-config --modversion softwarp)"
+  # shellcheck disable=SC2046
+  ${CC:-cc} -std=c99 -Wall -Wextra -Wpedantic -Werror "$source/examples/softmax.c" \
+    $(pkg-config --cflags --libs softwarp) -o "$folder/softmax"
+  expect examples/softmax.c "$softmax_of_two_rows" \
+    "$(LD_LIBRARY_PATH=$(dirname "$(library libsoftwarp.so)") "$folder/softmax")"
+}
+
+calls_from_python() {
+  python=/usr/bin/python3
+  [ -x $python ] && $python -c 'import numpy' 2>/dev/null || { echo 'no numpy here'; exit 77; }
+  PYTHONPATH=$source/examples $python -B "$here/python_test.py" "$(library libsoftwarp.so)"
+}
+
+exports_only_its_own_functions() {
+  shared=$(library libsoftwarp.so)
+  found=$(nm -D --defined-only "$shared" | sed 's/.* //' | sort)
+  declared=$(grep -o 'softwarp_[a-z_]*(' "$moved/include/softwarp.h" | tr -d '(' | grep -v '^softwarp_last_error$' | sort -u)
+  expect 'exported functions' "$(printf '%s\nsoftwarp_last_error\n' "$declared" | sort)" "$found"
+  if readelf -d "$shared" | grep -E 'NEEDED.*(dnnl|OpenCL|fmt|png|lept)'; then fail "$shared needs them"; fi
+}
+
+refuses_what_it_has_not() {
+  refuse() {  # refuse VERSION COMPONENT TEXT
+    found=$(configure "$here/find" "$folder/find" -DVERSION="$1" -DCOMPONENT="$2" 2>&1) &&
+      fail "found softwarp $1 with component $2"
+    found=$(echo "$found" | tr -s ' \n' ' ')
+    case $found in *"$3"*) ;; *) fail "expected '$3', found: $found" ;; esac
+  }
+  refuse 0.1 cudnn 'softwarp has no component cudnn; it has host'
+  refuse 0.2 c 'compatible with requested version "0.2"'
+  if [ -z "$(library libsoftwarp_kernels.a)" ]; then
+    refuse 0.1 kernels 'softwarp was built without CUDA, so it has no component kernels'
+  fi
+}
+
+"$step"
