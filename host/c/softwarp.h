@@ -17,6 +17,8 @@
 extern "C" {
 #endif
 
+/* NOLINTBEGIN(modernize-use-using): this is C */
+
 typedef int softwarp_status;
 enum {
   SOFTWARP_SUCCESS = 0,
@@ -118,6 +120,8 @@ softwarp_status softwarp_softmax_cross_entropy(softwarp_device device, softwarp_
                                                void* dlogits, int64_t dlogits_stride,
                                                softwarp_cross_entropy_sums* sums, void* scratch,
                                                size_t scratch_bytes, void* stream);
+
+/* NOLINTEND(modernize-use-using) */
 
 #ifdef __cplusplus
 }

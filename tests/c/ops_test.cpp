@@ -221,7 +221,7 @@ TEST_P(COps, CrossEntropy) {
   const Row class_weights(weights.begin(), weights.end());
   std::vector<float> found(kRows);
   losses.read(found.data());
-  for (const std::size_t r : {0, 2, 4}) {
+  for (const std::size_t r : {0U, 2U, 4U}) {
     const double loss = reference::cross_entropy(rows[r], targets[r], class_weights, 0.1f);
     EXPECT_NEAR(found[r], loss, std::max(c.tolerance, 1e-5) * (1 + loss)) << "row " << r;
   }
