@@ -23,7 +23,7 @@ case "${1:-}" in
 esac
 
 # Tracked files only; one that was deleted but not committed yet is left out.
-files=$(git ls-files '*.h' '*.cuh' '*.cu' '*.cpp' | while IFS= read -r file; do
+files=$(git ls-files '*.h' '*.cuh' '*.cu' '*.c' '*.cpp' | while IFS= read -r file; do
   if [ -f "$file" ]; then echo "$file"; fi
 done)
 if [ -z "$files" ]; then

@@ -95,7 +95,7 @@ builds_with_pkg_config() {
 
 calls_from_python() {
   python=/usr/bin/python3
-  [ -x $python ] && $python -c 'import numpy' 2>/dev/null || { echo 'no numpy here'; exit 77; }
+  if ! $python -c 'import numpy'; then exit 77; fi
   PYTHONPATH=$source/examples $python -B "$here/python_test.py" "$(library libsoftwarp.so)"
 }
 
