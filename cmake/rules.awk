@@ -22,8 +22,8 @@ END {
     if (files[i] ~ /(^|\/)CMakeLists\.txt$|\.cmake$/) read_cmake(files[i])
     else if (files[i] == "data/SHA256SUMS") read_checksums(files[i])
   for (i = 1; i <= count; ++i) {
-    if (files[i] ~ /\.(h|cuh|cu|cpp)$/) read_source(files[i])
-    if (files[i] ~ /\.(cu|cpp)$/ && !(files[i] in listed)) report(files[i], 1, "listed", "no CMakeLists.txt names it")
+    if (files[i] ~ /\.(h|cuh|cu|c|cpp)$/) read_source(files[i])
+    if (files[i] ~ /\.(cu|c|cpp)$/ && !(files[i] in listed)) report(files[i], 1, "listed", "no CMakeLists.txt names it")
     if (files[i] ~ /^data\/.*-ubyte(\.gz)?$/ && !(files[i] in summed)) report(files[i], 1, "checksum", "not in data/SHA256SUMS")
   }
 }
