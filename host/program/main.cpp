@@ -34,8 +34,12 @@ int run(int argc, char** argv) {
     fmt::print(stderr, "softwarp: {}\n", error.what());
     return 1;
   } catch (const CLI::ParseError& error) {
-    fmt::print(stderr, "softwarp: {}{} (--help lists what there is)\n", error.what(),
-               suggestion(app, argc, argv));
+    // CLI11 lists what it did not expect from the last to the first.
+    const std::vector<std::string> unexpected = app.remaining(true);
+    const std::string what = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !unexpected.empty()
+                                 ? fmt::format("unexpected {}", fmt::join(unexpected, " "))
+                                 : error.what();
+    fmt::print(stderr, "softwarp: {}{} (--help lists what there is)\n", what, suggestion(app, argc, argv));
     return 2;
   }
 }

@@ -57,11 +57,13 @@ void DeviceOptions::add_to(CLI::App& command) {
 
 std::unique_ptr<Backend> DeviceOptions::make_backend() const {
   if (device == "cpu") return make_cpu_backend(threads);
-  if (device == "cuda") return make_cuda_backend(cuda);
-  const std::string refusal = cuda_refusal();
-  if (refusal.empty()) return make_cuda_backend(cuda);
-  fmt::print(stderr, "using the CPU: {}\n", refusal);
+  if (device == "cuda" || cuda_refusal().empty()) return make_cuda_backend(cuda);
   return make_cpu_backend(threads);
+}
+
+std::string DeviceOptions::text_of(const Backend& backend) const {
+  if (device != "auto" || cuda_refusal().empty()) return backend.name();
+  return fmt::format("{}; no GPU: {}", backend.name(), cuda_refusal());
 }
 
 CudaPrecision DeviceOptions::precision_of(const Backend& backend) const {

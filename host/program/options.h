@@ -44,8 +44,10 @@ struct DeviceOptions {
   CudaOptions cuda;
 
   void add_to(CLI::App& command);
-  // auto: CUDA where it can be used, otherwise the CPU, with one line on standard error that says why.
+  // auto: CUDA where it can be used, otherwise the CPU.
   std::unique_ptr<Backend> make_backend() const;
+  // The backend's name, and why it is not a GPU if it might have been one.
+  std::string text_of(const Backend& backend) const;
   // How that backend multiplies: the flag is for GPUs.
   CudaPrecision precision_of(const Backend& backend) const;
 };

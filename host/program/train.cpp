@@ -131,7 +131,7 @@ class Display final : public ProgressLine {
     const TrainingSettings& s = options_.settings;
     const Dataset& train = data_.train;
     const auto row = [](const char* name, const std::string& text) { fmt::print("{:<10} {}\n", name, text); };
-    row("device", backend_.name());
+    row("device", options_.device.text_of(backend_));
     std::string held_out;
     if (start.validation_images > 0) held_out = fmt::format(", {} for validation", start.validation_images);
     row("data", fmt::format("{}: {} images to train on{}, {} to test, {}x{}, {} classes", train.name,

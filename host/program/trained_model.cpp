@@ -8,7 +8,13 @@ namespace softwarp::program {
 
 std::filesystem::path model_path(const std::string& model) {
   const std::filesystem::path path(model);
-  return std::filesystem::is_directory(path) ? path / "model.safetensors" : path;
+  if (std::filesystem::is_directory(path)) return path / "model.safetensors";
+  if (!std::filesystem::exists(path))
+    throw Error(
+        fmt::format("{}: expected a training's directory or a model.safetensors, found neither (softwarp "
+                    "train writes both)",
+                    path.string()));
+  return path;
 }
 
 void check_fit(const std::filesystem::path& path, const Model& model, const Dataset& data) {

@@ -27,6 +27,7 @@ TEST(ProgramErrors, WrongFlagsEndWithTwo) {
   expect_refusal({"fly"}, 2, {"fly"});
   expect_refusal({"trian"}, 2, {"did you mean train?"});
   expect_refusal({"train", "--epoch", "3"}, 2, {"--epoch", "did you mean --epochs?"});
+  expect_refusal({"train", "--epoch", "3", "--hiden", "9"}, 2, {"unexpected --epoch 3 --hiden 9; did"});
   expect_refusal({"train", "--epochs", "0"}, 2, {"--epochs", "0"});
   expect_refusal({"train", "--epochs", "many"}, 2, {"--epochs", "many"});
   expect_refusal({"train", "--batch-size", "-1"}, 2, {"--batch-size", "-1"});
@@ -46,7 +47,8 @@ TEST(ProgramErrors, WrongFlagsEndWithTwo) {
 
 TEST(ProgramErrors, MissingDataAndModelsEndWithOne) {
   expect_refusal({"train", "--data", "nowhere"}, 1, {"nowhere", "expected mnist", "found"});
-  expect_refusal({"evaluate", "nothing.safetensors"}, 1, {"nothing.safetensors"});
+  expect_refusal({"evaluate", "nothing.safetensors"}, 1,
+                 {"nothing.safetensors: expected a training's directory or a model", "softwarp train"});
   expect_refusal({"train", "--images", "60001"}, 1, {"--images", "60000", "60001"});
 }
 
