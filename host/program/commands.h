@@ -12,5 +12,6 @@ void add_predict(CLI::App& app);
 void add_devices(CLI::App& app);
 void add_softmax(CLI::App& app);
 void add_gradcheck(CLI::App& app);
+void add_completion(CLI::App& app);
 
 }  // namespace softwarp::program

@@ -92,8 +92,10 @@ void add_evaluate(CLI::App& app) {
   CLI::App* command = app.add_subcommand("evaluate", "Measure a trained network on a data set");
   command->fallthrough();
   command->add_option("model", options->model, "A training's directory, or a model.safetensors")
+      ->type_name(kModelType)
       ->capture_default_str();
-  command->add_option("--data", options->data, "As for train; by default what the model was trained on");
+  command->add_option("--data", options->data, "As for train; by default what the model was trained on")
+      ->type_name(kDataType);
   command->add_option("--split", options->part, "Which part of the data")
       ->check(CLI::IsMember({"test", "train"}))
       ->capture_default_str();

@@ -151,6 +151,7 @@ void add_gradcheck(CLI::App& app) {
   command
       ->add_option("--data", o->data,
                    "The first training images of this, as for train, in place of drawn inputs")
+      ->type_name(kDataType)
       ->excludes(inputs)
       ->excludes(classes);
   in(command->add_option("--batch-size", o->batch_size, "Inputs, whose mean loss is differentiated"))

@@ -15,7 +15,8 @@ int run(int argc, char** argv) {
   CLI::App app("Softmax and multilayer-perceptron training on NVIDIA GPUs and CPUs.", "softwarp");
   app.set_version_flag("--version", "softwarp " SOFTWARP_VERSION);
   app.set_config("--config", "",
-                 "Read flags from this TOML file: a section for each subcommand, as in [train]");
+                 "Read flags from this TOML file: a section for each subcommand, as in [train]")
+      ->type_name(kFileType);
   app.allow_config_extras(CLI::config_extras_mode::error);
   app.require_subcommand(1);
   app.get_formatter()->column_width(28);
@@ -25,6 +26,7 @@ int run(int argc, char** argv) {
   add_softmax(app);
   add_gradcheck(app);
   add_devices(app);
+  add_completion(app);
   try {
     app.parse(argc, argv);
     return 0;

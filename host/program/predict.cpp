@@ -154,14 +154,16 @@ void add_predict(CLI::App& app) {
   command->footer(
       "A picture may have any size. For a network trained on MNIST, dark on light is inverted, and what is\n"
       "drawn is scaled to 20 of 28 pixels and centred by its mass, as MNIST's digits were.");
-  command->add_option("pictures", o->pictures, "PNG, JPEG, BMP or PGM files");
+  command->add_option("pictures", o->pictures, "PNG, JPEG, BMP or PGM files")->type_name(kFileType);
   command->add_option("--model", o->model, "A training's directory, or a model.safetensors")
+      ->type_name(kModelType)
       ->capture_default_str();
   command->add_option("--index", o->indices, "Images of a data set by number from 0, as in 0,7")
       ->delimiter(',')
       ->check(count_in(0));
-  command->add_option("--data", o->data,
-                      "For --index, as for train; by default what the model was trained on");
+  command
+      ->add_option("--data", o->data, "For --index, as for train; by default what the model was trained on")
+      ->type_name(kDataType);
   command->add_option("--split", o->part, "For --index, which part of the data")
       ->check(CLI::IsMember({"test", "train"}))
       ->capture_default_str();

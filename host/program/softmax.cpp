@@ -311,8 +311,9 @@ void add_softmax(CLI::App& app) {
   command->footer(
       "softwarp softmax 1 2 3 --jacobian --check answers: how does one differentiate softmax?\n"
       "Numbers such as -inf go behind a --, as in: softwarp softmax -- 1 -inf");
-  command->add_option("logits", options->numbers, "The numbers of one row");
-  command->add_option("--input", options->input, "Rows from a file: text, CSV or .npy; - is standard input");
+  command->add_option("logits", options->numbers, "The numbers of one row")->type_name("X");
+  command->add_option("--input", options->input, "Rows from a file: text, CSV or .npy; - is standard input")
+      ->type_name(kFileType);
   command->add_flag("--log", options->log, "Log-softmax is what CSV and npy get");
   command->add_flag("--jacobian", options->jacobian, "dy_i/dx_j of each row");
   command
@@ -325,7 +326,7 @@ void add_softmax(CLI::App& app) {
   command->add_option("--format", options->format, "How to write the results; csv and npy have room for one")
       ->check(CLI::IsMember({"text", "csv", "json", "npy"}))
       ->capture_default_str();
-  command->add_option("--output", options->output, "A file for the results");
+  command->add_option("--output", options->output, "A file for the results")->type_name(kFileType);
   options->device.add_to(*command);
   tidy_help(*command);
   command->callback([options] { run(*options); });

@@ -77,7 +77,8 @@ void add_training_flags(CLI::App& command, TrainOptions& o) {
   TrainingSettings& s = o.settings;
   const auto in = [](CLI::Option* option) { return option->capture_default_str()->group("Training"); };
   in(command.add_option("--data", o.data,
-                        "mnist, fashion-mnist, digits, or a directory with the four IDX files"));
+                        "mnist, fashion-mnist, digits, or a directory with the four IDX files"))
+      ->type_name(kDataType);
   in(command.add_option("--images", o.images, "Train on the first so many images; 0: all"))
       ->check(count_in(0));
   in(command.add_option("--epochs", s.epochs, "Passes over the training images"))->check(count_in(1));
@@ -89,13 +90,15 @@ void add_training_flags(CLI::App& command, TrainOptions& o) {
                         "Stop after so many epochs of no better validation loss; 0: never"))
       ->check(count_in(0));
   in(command.add_option("--output", o.output,
-                        "Directory for model.safetensors, metrics.csv, summary.json and report.html"));
+                        "Directory for model.safetensors, metrics.csv, summary.json and report.html"))
+      ->type_name(kDirectoryType);
   in(command.add_option("--checkpoint-every", o.checkpoint_every,
                         "Write last.safetensors every so many epochs; 0: never"))
       ->check(count_in(0));
   command
       .add_option("--resume", o.resume,
                   "Go on with the training that left last.safetensors in this directory")
+      ->type_name(kDirectoryType)
       ->group("Training");
   command
       .add_flag("--check-finite", o.check_finite, "Look for NaN and infinity after each step, not each 100")

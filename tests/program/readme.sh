@@ -29,13 +29,13 @@ count=0
 while IFS= read -r command; do
   case $command in
     make\ *) run="$command --dry-run -C '$source'" ;;
-    build/train/softwarp\ * | build/examples/* | cmake\ * | python3\ examples/*) run=$command ;;
+    build/train/softwarp\ * | source\ \<\(build/train/softwarp\ * | build/examples/* | cmake\ * | python3\ examples/*) run=$command ;;
     *)
       echo "README.md: expected make, cmake, what they build or an example, found: $command" >&2
       exit 1
       ;;
   esac
-  if ! sh -c "$run" >output 2>&1 </dev/null; then
+  if ! bash -c "$run" >output 2>&1 </dev/null; then
     tail -n 20 output
     echo "README.md: failed: $command" >&2
     exit 1
