@@ -23,11 +23,11 @@ case "${1:-}" in
 esac
 
 # Tracked files only; one that was deleted but not committed yet is left out.
-files=$(git ls-files '*.h' '*.cuh' '*.cu' '*.c' '*.cpp' | while IFS= read -r file; do
+files=$(git ls-files --cached --others --exclude-standard '*.h' '*.cuh' '*.cu' '*.c' '*.cpp' | while IFS= read -r file; do
   if [ -f "$file" ]; then echo "$file"; fi
 done)
 if [ -z "$files" ]; then
-  echo "check_format.sh: found no tracked source" >&2
+  echo "check_format.sh: found no source" >&2
   exit 1
 fi
 # shellcheck disable=SC2086  # the mode may be two words

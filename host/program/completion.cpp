@@ -126,7 +126,8 @@ _softwarp() {
   for ((i = 1; i < COMP_CWORD; ++i)); do
     case ${COMP_WORDS[i]} in
 )";
-  text += fmt::format("      {}) command=${{COMP_WORDS[i]}} && break ;;\n", joined(names_of(commands), " | "));
+  text +=
+      fmt::format("      {}) command=${{COMP_WORDS[i]}} && break ;;\n", joined(names_of(commands), " | "));
   text += R"(    esac
   done
   COMPREPLY=()
@@ -158,7 +159,8 @@ std::string zsh_action(const Values& values) {
     case Values::Kind::words: return fmt::format("({})", joined(values.words));
     case Values::Kind::files: return "_files";
     case Values::Kind::directories:
-      return values.words.empty() ? "_files -/" : fmt::format("{{compadd {}; _files -/}}", joined(values.words));
+      return values.words.empty() ? "_files -/"
+                                  : fmt::format("{{compadd {}; _files -/}}", joined(values.words));
     default: return "";
   }
 }
@@ -254,13 +256,15 @@ complete -c softwarp -f
 }
 
 using Writer = std::string (*)(const std::vector<Command>&);
-constexpr std::array<std::pair<const char*, Writer>, 3> kShells{{{"bash", bash}, {"zsh", zsh}, {"fish", fish}}};
+constexpr std::array<std::pair<const char*, Writer>, 3> kShells{
+    {{"bash", bash}, {"zsh", zsh}, {"fish", fish}}};
 
 }  // namespace
 
 void add_completion(CLI::App& app) {
   const auto shell = std::make_shared<std::string>();
-  CLI::App* command = app.add_subcommand("completion", "Write what a shell needs to complete this program's flags");
+  CLI::App* command =
+      app.add_subcommand("completion", "Write what a shell needs to complete this program's flags");
   std::vector<std::string> names;
   names.reserve(kShells.size());
   for (const auto& [name, write] : kShells) names.emplace_back(name);
