@@ -22,7 +22,7 @@ case "${1:-}" in
   *) echo "check_format.sh: expected --fix or nothing, found $1" >&2; exit 1 ;;
 esac
 
-# Tracked files only; one that was deleted but not committed yet is left out.
+# What is, or would be, committed; one that was deleted but not committed yet is left out.
 files=$(git ls-files --cached --others --exclude-standard '*.h' '*.cuh' '*.cu' '*.c' '*.cpp' | while IFS= read -r file; do
   if [ -f "$file" ]; then echo "$file"; fi
 done)
