@@ -27,6 +27,7 @@ install(DIRECTORY kernels DESTINATION ${headers} FILES_MATCHING PATTERN *.h PATT
 install(DIRECTORY host/backend host/data host/model host/training host/report DESTINATION ${headers}/host
         FILES_MATCHING PATTERN *.h PATTERN cpu EXCLUDE PATTERN cuda EXCLUDE)
 install(FILES host/backend/cuda/cuda_backend.h DESTINATION ${headers}/host/backend/cuda)
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY data DESTINATION ${CMAKE_INSTALL_DATADIR}/softwarp)
 
 install(EXPORT softwarp NAMESPACE softwarp:: FILE softwarp-targets.cmake DESTINATION ${package})

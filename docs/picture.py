@@ -22,9 +22,9 @@ from html import escape
 COLOURS = {"paper": ("#fbfbfa", "#15171b"), "ink": ("#1d2024", "#e5e7ea"), "muted": ("#5b626c", "#9ba3ae"),
            "line": ("#dfe1e4", "#343941"), "train": ("#2563c9", "#6aa9ff"), "validation": ("#c2500a", "#ff9d4d")}
 CLASSES = 10
-LEFT, RIGHT, TOP, BOTTOM = 76, 372, 84, 292  # of the curves
-DIGIT_X, DIGIT_SIZE = 420, 112
-BAR_X, BAR_WIDTH, BAR_Y, BAR_STEP = 586, 120, 78, 27
+LEFT, RIGHT, TOP, BOTTOM = 76, 360, 84, 288  # of the curves
+DIGIT_X, DIGIT_SIZE = 404, 140
+BAR_X, BAR_WIDTH, BAR_Y, BAR_STEP = 588, 110, 92, 26
 
 
 class BadInput(Exception):
@@ -122,8 +122,8 @@ def draw_curves(rows):
     step = next(s * 10**e for e in range(9) for s in (1, 2, 5) if (last - first) / (s * 10**e) <= 6)
     for epoch in range(math.ceil(first / step) * step, int(last) + 1, step):
         yield f'<text class="muted mid" x="{x(epoch):.1f}" y="{BOTTOM + 24}">{epoch}</text>'
-    yield f'<text class="muted mid" x="{(LEFT + RIGHT) / 2}" y="{BOTTOM + 49}">epoch</text>'
-    for column, name, at in ((1, "train", 172), (2, "validation", 252)):
+    yield f'<text class="muted mid" x="{(LEFT + RIGHT) / 2}" y="{BOTTOM + 48}">epoch</text>'
+    for column, name, at in ((1, "train", LEFT + 28), (2, "validation", LEFT + 128)):
         points = " ".join(f"{x(row[0]):.2f},{y(row[column]):.2f}" for row in rows)
         yield f'<polyline class="curve {name}" points="{points}"/>'
         yield f'<path class="curve {name}" d="M{at - 28} 62h20"/><text x="{at}" y="62" dy=".35em">{name}</text>'

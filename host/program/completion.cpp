@@ -29,7 +29,7 @@ struct Command {
   Values positional = {};
 };
 
-// What the help says in place of a value: NAME:{a,b}, FILE, DIR, and what options.h has names for.
+// By what the help says in place of a value: NAME:{a,b}, or a type of options.h.
 Values values_of(const CLI::Option& option) {
   using Kind = Values::Kind;
   if (option.get_items_expected_max() == 0) return {};
@@ -38,9 +38,9 @@ Values values_of(const CLI::Option& option) {
     const auto words = type.substr(open + 1, type.find('}', open) - open - 1);
     return {Kind::words, CLI::detail::split(words, ',')};
   }
-  if (type == "DATA") return {Kind::directories, {"mnist", "fashion-mnist", "digits"}};
-  if (type == "DIR") return {Kind::directories};
-  if (type == "FILE" || type == "MODEL") return {Kind::files};
+  if (type == kDataType) return {Kind::directories, {"mnist", "fashion-mnist", "digits"}};
+  if (type == kDirectoryType) return {Kind::directories};
+  if (type == kFileType || type == kModelType) return {Kind::files};
   return {Kind::text};
 }
 

@@ -1,7 +1,8 @@
-"""README.md's picture and the script that draws it: picture_test.py SOURCE"""
+"""README.md's picture and the script that draws it: picture_test.py SOURCE PROGRAM"""
 import json
 import os
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import tempfile
 import unittest
 import xml.etree.ElementTree as ElementTree
 
+PROGRAM = sys.argv.pop()
 SOURCE = sys.argv.pop()
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -105,6 +107,21 @@ class TheScript(unittest.TestCase):
         self.assertAlmostEqual(widths[9] / widths[0], 11, delta=0.1)
         # Of the second image, the pixel that is set.
         self.assertEqual([p.get("d") for p in svg.iter(SVG + "path") if p.get("fill-opacity")], ["M0 0h1v1h-1z"])
+
+    def test_draws_what_the_program_writes(self):
+        digits = os.path.join(SOURCE, "data", "digits")
+        subprocess.run([PROGRAM, "train", "--data", digits, "--epochs", "2", "--validation", "0.1", "--output", "."],
+                       cwd=self.directory, stdout=subprocess.DEVNULL, check=True)
+        with open(self.path("prediction.json"), "w", encoding="utf-8") as file:
+            subprocess.run([PROGRAM, "predict", "--model", ".", "--data", digits, "--index", "3", "--top", "10", "--json"],
+                           cwd=self.directory, stdout=file, check=True)
+        images = next(name for name in os.listdir(digits) if name.startswith("t10k-images"))
+        shutil.copy(os.path.join(digits, images), self.path("images"))
+        run = self.run_script()
+        self.assertEqual((run.returncode, run.stderr), (0, ""))
+        svg = ElementTree.parse(self.path("out.svg")).getroot()
+        self.assertEqual([len(points) for points in curves(svg).values()], [2, 2])
+        self.assertEqual(len(bars(svg)), 10)
 
     def expect_refusal(self, *parts):
         run = self.run_script()
