@@ -7,7 +7,7 @@
 namespace softwarp::program {
 
 std::filesystem::path model_path(const std::string& model) {
-  const std::filesystem::path path(model);
+  std::filesystem::path path(model);
   if (std::filesystem::is_directory(path)) return path / "model.safetensors";
   if (!std::filesystem::exists(path))
     throw Error(

@@ -35,8 +35,11 @@ class Offers(unittest.TestCase):
         self.addCleanup(directory.cleanup)
         self.home = directory.name
         self.script = os.path.join(self.home, "script")
+        written = said_by_program("completion", SHELL)
+        for help_text in ("Passes over the training images", "Measure a trained network on a data set"):
+            self.assertEqual(help_text in written, SHELL != "bash", help_text)  # which shows none
         with open(self.script, "w", encoding="utf-8") as file:
-            file.write(said_by_program("completion", SHELL))
+            file.write(written)
         self.work = os.path.join(self.home, "work")
         os.makedirs(os.path.join(self.work, "some directory"))
         with open(os.path.join(self.work, "some picture.png"), "w", encoding="utf-8"):
@@ -106,6 +109,10 @@ zle -N finish; bindkey '^X' finish
                 self.assertLessEqual(flags_of([command]), self.offers(f"softwarp {command} --"))
         self.assertEqual(self.offers("softwarp train --hid"), {"--hidden"})
 
+    def test_short_flags(self):
+        self.assertIn("-h", self.offers("softwarp -"))
+        self.assertIn("-h", self.offers("softwarp train -"))
+
     def test_flags_of_the_subcommand_alone(self):
         self.assertNotIn("--epochs", self.offers("softwarp evaluate --split train --"))
 
@@ -119,7 +126,7 @@ zle -N finish; bindkey '^X' finish
 
     def test_files_and_directories(self):
         both = {"some picture.png", "some directory"}
-        for files in ("predict", "softmax --input", "train --config"):
+        for files in ("predict", "evaluate", "softmax --input", "train --config"):
             found = self.offers(f"softwarp {files} so")
             self.assertEqual({word.replace("\\", "") for word in found}, both, files)
         found = self.offers("softwarp train --output so")
