@@ -30,6 +30,8 @@ SUBCOMMANDS = re.findall(r"^  (\w+) ", said_by_program("--help").split("Subcomma
 
 
 class Offers(unittest.TestCase):
+    known = tempfile.TemporaryDirectory()  # what zsh found out about other commands when it began
+
     def setUp(self):
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
@@ -67,8 +69,8 @@ class Offers(unittest.TestCase):
         """At a terminal, with a compadd that writes down what it is given."""
         path = os.path.join(self.home, "offered")
         with open(os.path.join(self.home, ".zshrc"), "w", encoding="utf-8") as file:
-            file.write(f"""PS1= ; unsetopt auto_list
-autoload -Uz compinit && compinit -D -u
+            file.write(f"""PS1= KEYTIMEOUT=1; unsetopt auto_list
+autoload -Uz compinit && compinit -u -d {self.known.name}/zsh
 source ../script
 compadd() {{
   local -a matches
