@@ -1,5 +1,5 @@
 # What `cmake --install` leaves: the program and its data, headers, static libraries with a CMake package, and
-# libsoftwarp.so with its header and a pkg-config file. The tree can be moved: nothing in it knows where it lies.
+# libsoftwarp.so with its header and a pkg-config file. The tree can be moved.
 include(CMakePackageConfigHelpers)
 
 # find_package(softwarp) gives softwarp::host, softwarp::c and, where CUDA is built, softwarp::kernels.

@@ -3,7 +3,8 @@
 
 #include "host/c/softwarp.h"
 
-#include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <limits>

@@ -107,12 +107,15 @@ exports_only_its_own_functions() {
 }
 
 refuses_what_it_has_not() {
-  refuse() {  # refuse VERSION COMPONENT TEXT
-    found=$(configure "$here/find" "$folder/find" -DVERSION="$1" -DCOMPONENT="$2" 2>&1) &&
+  refuse() {  # refuse VERSION COMPONENT TEXT [FLAG]
+    found=$(configure "$here/find" "$folder/find" -DVERSION="$1" -DCOMPONENT="$2" ${4:+"$4"} 2>&1) &&
       fail "found softwarp $1 with component $2"
     found=$(echo "$found" | tr -s ' \n' ' ')
     case $found in *"$3"*) ;; *) fail "expected '$3', found: $found" ;; esac
   }
+  # A library that softwarp::host needs is not there.
+  PKG_CONFIG_LIBDIR=$folder refuse 0.1 host "needs libhwy"
+  refuse 0.1 host 'need Random123/philox.h' -DRANDOM123_INCLUDE_DIR=
   refuse 0.1 cudnn 'softwarp has no component cudnn; it has host'
   refuse 0.2 c 'compatible with requested version "0.2"'
   if [ -z "$(library libsoftwarp_kernels.a)" ]; then
