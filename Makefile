@@ -1,14 +1,18 @@
 # The short commands. The work is in the presets (cmake --list-presets), which can be used directly.
 # ARGS is handed to what runs in the end: make train ARGS="--epochs 3".
 
+# The preset that make test and make test-all build.
+PRESET = cpu
+
 .DEFAULT_GOAL := help
-.PHONY: help train test bench roofline format check-format clean packages packages-program
+.PHONY: help train test test-all bench roofline format check-format clean
 
 help:
 	@echo 'softwarp: softmax and multilayer perceptrons on NVIDIA GPUs and CPUs'
 	@echo
 	@echo '  make train         build, then train on MNIST: on the GPU if there is one, otherwise on the CPU'
 	@echo '  make test          build and run the tests'
+	@echo '  make test-all      the same, with what opens a browser, completes in zsh and fish and asks TensorBoard'
 	@echo '  make bench         build and run a short selection of the benchmarks; the results are in bench-results/'
 	@echo '  make roofline      predict what the kernels take on five GPUs (bench-results/roofline.md); needs nvcc, no GPU'
 	@echo '  make format        lay out the sources with clang-format'
@@ -17,28 +21,36 @@ help:
 	@echo
 	@echo 'Each installs the Debian packages it misses first (cmake/packages.txt); that needs root or sudo.'
 	@echo 'make train ARGS="--epochs 3 --hidden 128" hands flags on; build/train/softwarp --help lists them.'
+	@echo 'PRESET=dev makes warnings errors, for whoever works on softwarp: make test PRESET=dev.'
 	@echo 'After installing CUDA, make clean lets the next make train look for it again.'
 
-packages:
-	@cmake/install_packages.sh
-
-packages-program:
-	@cmake/install_packages.sh program
+# Installs the packages of these sections of cmake/packages.txt that are missing.
+.PHONY: packages-program packages-tests packages-all packages-bench packages-format
+packages-program: sections = program
+packages-tests: sections = program tests
+packages-all: sections = program tests more-tests bench
+packages-bench: sections = program tests bench
+packages-format: sections = format
+packages-%:
+	@cmake/install_packages.sh $(sections)
 
 # ninja runs CMake again by itself when a CMakeLists.txt changes; only the presets it does not watch.
-configure = cmake --preset $(notdir $(@D)) && touch $@
-build/train/build.ninja: CMakePresets.json | packages-program
-	$(configure)
-build/%/build.ninja: CMakePresets.json | packages
-	$(configure)
+build/%/build.ninja: CMakePresets.json
+	cmake --preset $(notdir $(@D)) && touch $@
+build/train/build.ninja: | packages-program
+build/$(PRESET)/build.ninja: | packages-tests
+build/bench/build.ninja: | packages-bench
+build/roofline/build.ninja: | packages-tests
 
 train: build/train/build.ninja
 	cmake --build --preset train
 	build/train/softwarp train $(ARGS)
 
-test: build/cpu/build.ninja
-	cmake --build --preset cpu
-	ctest --preset cpu --parallel $$(nproc) $(ARGS)
+test: build/$(PRESET)/build.ninja
+	cmake --build --preset $(PRESET)
+	ctest --preset $(PRESET) --parallel $$(nproc) $(ARGS)
+
+test-all: packages-all test
 
 bench: build/bench/build.ninja
 	cmake --build --preset bench
@@ -48,10 +60,10 @@ roofline: build/roofline/build.ninja
 	cmake --build --preset roofline
 	bench/roofline/run.sh build/roofline bench-results
 
-format: packages
+format: packages-format
 	@cmake/check_format.sh --fix
 
-check-format: packages
+check-format: packages-format
 	@cmake/check_format.sh
 
 clean:

@@ -1,9 +1,9 @@
-#include <dnnl.hpp>
 #include <random>
 #include <unordered_map>
 
 #include "bench/bare_products.h"
 #include "bench/devices.h"
+#include "host/backend/cpu/onednn.h"
 
 namespace softwarp {
 namespace {
@@ -30,7 +30,7 @@ class OnednnProducts final : public BareProducts {
     for (const BareProduct& p : products) {
       const memory a = random_memory(p.m, p.k, p.a_transposed), b = random_memory(p.k, p.n, p.b_transposed),
                    c = random_memory(p.m, p.n, false);
-      plans_.push_back({dnnl::matmul({{a.get_desc(), b.get_desc(), c.get_desc()}, engine()}),
+      plans_.push_back({cpu::plan_matmul(engine(), a.get_desc(), b.get_desc(), c.get_desc()),
                         {{DNNL_ARG_SRC, a}, {DNNL_ARG_WEIGHTS, b}, {DNNL_ARG_DST, c}}});
     }
   }

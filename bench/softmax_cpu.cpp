@@ -85,30 +85,43 @@ void copy_in_parts(float* to, const float* from, std::size_t size) {
     std::memcpy(to + i, from + i, std::min(kPart, size - i) * sizeof(float));
 }
 
+// oneDNN's softmax or its logarithm, forward or backward, of matrices of one layout. Release 3 merged the op
+// descriptor into the primitive descriptor and log-softmax into softmax.
+dnnl::primitive plan_softmax(const dnnl::engine& engine, const memory::desc& layout, bool log,
+                             bool backward) {
+  constexpr int kAxis = 1;
+  const auto training = dnnl::prop_kind::forward_training;
+#if DNNL_VERSION_MAJOR >= 3
+  const auto algorithm = log ? dnnl::algorithm::softmax_log : dnnl::algorithm::softmax_accurate;
+  const dnnl::softmax_forward::primitive_desc forward(engine, training, algorithm, layout, layout, kAxis);
+  if (!backward) return dnnl::softmax_forward(forward);
+  return dnnl::softmax_backward({engine, algorithm, layout, layout, layout, kAxis, forward});
+#else
+  if (log) {
+    const dnnl::logsoftmax_forward::primitive_desc forward({training, layout, kAxis}, engine);
+    if (!backward) return dnnl::logsoftmax_forward(forward);
+    return dnnl::logsoftmax_backward({{layout, layout, kAxis}, engine, forward});
+  }
+  const dnnl::softmax_forward::primitive_desc forward({training, layout, kAxis}, engine);
+  if (!backward) return dnnl::softmax_forward(forward);
+  return dnnl::softmax_backward({{layout, layout, kAxis}, engine, forward});
+#endif
+}
+
 // oneDNN's, planned once; it has no cross-entropy.
 std::optional<std::function<void()>> onednn(SoftmaxOp op, const SoftmaxShape& s, Buffers& b) {
+  if (op == SoftmaxOp::cross_entropy) return std::nullopt;
   static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
   const memory::desc layout({s.rows, s.cols}, memory::data_type::f32, memory::format_tag::ab);
   const auto over = [&](std::vector<float>& values) { return memory(layout, engine, values.data()); };
-  const auto training = dnnl::prop_kind::forward_training;
+  const bool log = op == SoftmaxOp::log_softmax || op == SoftmaxOp::log_softmax_backward;
   std::unordered_map<int, memory> arguments{{DNNL_ARG_SRC, over(b.in.x)}, {DNNL_ARG_DST, over(b.out)}};
   if (is_backward(op))
-    arguments = {{DNNL_ARG_DST, over(op == SoftmaxOp::softmax_backward ? b.y : b.log_y)},
+    arguments = {{DNNL_ARG_DST, over(log ? b.log_y : b.y)},
                  {DNNL_ARG_DIFF_DST, over(b.in.g)},
                  {DNNL_ARG_DIFF_SRC, over(b.out)}};
-  dnnl::primitive primitive;
-  switch (op) {
-    case SoftmaxOp::softmax: primitive = dnnl::softmax_forward({{training, layout, 1}, engine}); break;
-    case SoftmaxOp::log_softmax: primitive = dnnl::logsoftmax_forward({{training, layout, 1}, engine}); break;
-    case SoftmaxOp::softmax_backward:
-      primitive = dnnl::softmax_backward({{layout, layout, 1}, engine, {{training, layout, 1}, engine}});
-      break;
-    case SoftmaxOp::log_softmax_backward:
-      primitive = dnnl::logsoftmax_backward({{layout, layout, 1}, engine, {{training, layout, 1}, engine}});
-      break;
-    case SoftmaxOp::cross_entropy: return std::nullopt;
-  }
-  return [primitive, arguments, stream = dnnl::stream(engine)] { primitive.execute(stream, arguments); };
+  return [primitive = plan_softmax(engine, layout, log, is_backward(op)), arguments,
+          stream = dnnl::stream(engine)] { primitive.execute(stream, arguments); };
 }
 
 void compare(benchmark::State& state, const SoftmaxOpInfo& info, const SoftmaxShape& s) {

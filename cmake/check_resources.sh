@@ -5,11 +5,10 @@ set -eu
 folder=$1
 table=$2
 tools=$(dirname "$0")
-reports=$(find "$folder" -name '*.resources' | sort)
-if [ -z "$reports" ]; then
+if [ -z "$(find "$folder" -name '*.resources' | head -n 1)" ]; then
   echo "check_resources.sh: found no report of ptxas below $folder" >&2
   exit 1
 fi
-# shellcheck disable=SC2086  # one file a word
-cat $reports | c++filt | "$tools/resources.py" >"$table" || { cat "$table"; exit 1; }
+find "$folder" -name '*.resources' -print0 | sort -z | xargs -0 cat | c++filt | "$tools/resources.py" >"$table" ||
+  { cat "$table"; exit 1; }
 tail -n 1 "$table"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# install_packages.sh [program]: installs the packages of packages.txt that are missing, and does nothing where all are
-# there. With `program`, only what the program is built with: those above the tests'.
+# install_packages.sh [SECTION...]: installs what is missing of these sections of packages.txt, or of all of them, and
+# does nothing where all is there.
 #
 # As root it calls apt-get, otherwise sudo if that can be used; without either it prints the one command to run
 # and exits 1. SOFTWARP_SKIP_PACKAGES=1 skips all of this, for libraries that were installed in another way.
@@ -8,51 +8,67 @@ set -eu
 
 [ "${SOFTWARP_SKIP_PACKAGES:-0}" != 1 ] || exit 0
 list=$(dirname "$0")/packages.txt
-case ${1:-} in
-  program) leave_out='/^# Tests/,$d' ;;
-  *) leave_out= ;;
-esac
-wanted=$(sed -e "$leave_out" -e 's/#.*//' "$list" | xargs)
+
+# A line of alternatives each, `a|b`.
+wanted=$(awk -v sections="$*" '
+  BEGIN { all = split(sections, names, " ") == 0; for (i in names) chosen[names[i]] }
+  { sub(/#.*/, ""); gsub(/[ \t]/, "") }
+  /^\[.*\]$/ { name = substr($0, 2, length($0) - 2); seen[name]; next }
+  NF && (all || name in chosen) { print }
+  END { for (name in chosen) if (!(name in seen)) { print "install_packages.sh: packages.txt has no section " name >"/dev/stderr"; exit 1 } }
+' "$list") || exit 1
+names=$(echo "$wanted" | tr '|' '\n' | xargs)
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
-  echo "softwarp: no dpkg here, so nothing is installed; CMake looks for what these Debian packages hold: $wanted" >&2
+  echo "softwarp: no dpkg here, so nothing is installed; CMake looks for what these Debian packages hold: $names" >&2
   exit 0
 fi
 
-# dpkg-query fails if it does not know one of the names; what it knows it prints all the same.
+# The lines of which no alternative is installed. dpkg-query fails if it does not know one of the names; what it knows
+# it prints all the same.
 find_missing() {
   # shellcheck disable=SC2086  # names, one word each
-  { dpkg-query -W -f='${db:Status-Status} ${Package}\n' $wanted 2>/dev/null || true; } |
-    awk -v wanted="$wanted" '$1 == "installed" { have[$2] = 1 }
-      END { n = split(wanted, names, " "); for (i = 1; i <= n; ++i) if (!(names[i] in have)) print names[i] }'
+  have=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' $names 2>/dev/null | sed -n 's/^installed //p') || true
+  echo "$wanted" | awk -v have="$have" '
+    BEGIN { n = split(have, installed, /[ \n]+/); for (i = 1; i <= n; ++i) present[installed[i]] }
+    { n = split($0, names, "|"); for (i = 1; i <= n; ++i) if (names[i] in present) next; print }'
 }
 
-known_to_apt() { apt-cache show --no-all-versions "$1" >/dev/null 2>&1; }
+# apt-cache succeeds and prints nothing for a name that other packages only provide.
+known_to_apt() { [ -n "$(apt-cache show --no-all-versions "$1" 2>/dev/null)" ]; }
 
-# A name that this release of the system does not have is no reason to stop: CMake says if it is really needed.
+# The first alternative of each line that the archive has. A line of which it has none is no reason to stop: CMake says
+# what is really needed.
 available() {
-  for name in $1; do
-    if known_to_apt "$name"; then
-      echo "$name"
+  for line in $1; do
+    found=
+    for name in $(echo "$line" | tr '|' ' '); do
+      if known_to_apt "$name"; then found=$name; break; fi
+    done
+    if [ -n "$found" ]; then
+      echo "$found"
     else
-      echo "softwarp: this system's archive has no package $name; going on without it" >&2
+      echo "softwarp: this system's archive has no package $line; going on without it" >&2
     fi
   done
 }
 
-missing=$(find_missing | xargs)
+missing=$(find_missing)
 [ -n "$missing" ] || exit 0
 
-# A package that always exists tells whether apt has read the archive's lists.
+# A package that always exists tells that apt has read the archive's lists: what they lack will not be there later.
 if known_to_apt cmake && [ -z "$(available "$missing" 2>/dev/null)" ]; then
   available "$missing"
   exit 0
 fi
 
 give_up() {
-  echo "softwarp: these packages are missing: $missing" >&2
+  lacking=$(find_missing)
+  if known_to_apt cmake; then lacking=$(available "$lacking" 2>/dev/null); else lacking=$(echo "$lacking" | sed 's/|.*//'); fi
+  lacking=$(echo "$lacking" | xargs)
+  echo "softwarp: these packages are missing: $lacking" >&2
   echo "softwarp: install them as root with this command, then run make again:" >&2
-  echo "  apt-get update; apt-get install --no-install-recommends -y $missing" >&2
+  echo "  apt-get update; apt-get install --no-install-recommends -y $lacking" >&2
   exit 1
 }
 
@@ -68,13 +84,12 @@ apt() {
   $as_root env DEBIAN_FRONTEND=noninteractive apt-get -o Acquire::Retries=3 -o DPkg::Lock::Timeout=120 "$@"
 }
 
-echo "softwarp: installing $missing"
 for attempt in 1 2 3; do
   apt update -q || echo "softwarp: apt-get update failed in part; trying with what it has" >&2
   found=$(available "$missing" | xargs)
+  echo "softwarp: installing $found"
   # shellcheck disable=SC2086
   if [ -n "$found" ] && apt install -q -y --no-install-recommends $found; then exit 0; fi
   [ "$attempt" = 3 ] || sleep $((attempt * 3))
 done
-missing=$(find_missing | xargs)
 give_up

@@ -16,19 +16,7 @@ set -eu
 cd "${1:-$(dirname "$0")/..}"
 export LC_ALL=C
 
-# What is, or would be, committed; in a copy without git, everything but what .gitignore calls ours to leave out.
-list_files() {
-  if [ -e .git ] && command -v git >/dev/null 2>&1; then
-    git -c core.quotePath=off ls-files --cached --others --exclude-standard
-  else
-    find . \( -path ./build -o -path ./softwarp-run -o -path ./bench-results -o -path ./.cache -o -name .git \) -prune \
-      -o -type f -print | sed 's|^\./||'
-  fi | sort -u | while IFS= read -r file; do
-    if [ -f "$file" ]; then printf '%s\n' "$file"; fi
-  done
-}
-
-files=$(list_files)
+files=$(cmake/list_files.sh)
 if [ -z "$files" ]; then
   echo "rules.sh: found no file in $PWD" >&2
   exit 1

@@ -92,8 +92,7 @@ typedef struct softwarp_cross_entropy_options {
   float label_smoothing;      /* e, in [0, 1] */
   int32_t ignore_index;       /* rows with this target count for nothing */
 } softwarp_cross_entropy_options;
-#define SOFTWARP_CROSS_ENTROPY_DEFAULTS \
-  { NULL, 0.0f, -100 }
+#define SOFTWARP_CROSS_ENTROPY_DEFAULTS {NULL, 0.0f, -100}
 
 /* In the device's memory; each call adds to it. */
 typedef struct softwarp_cross_entropy_sums {

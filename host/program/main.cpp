@@ -4,6 +4,7 @@
 #include <exception>
 
 #include "host/program/commands.h"
+#include "host/program/openmp_spinning.h"
 #include "host/program/options.h"
 #include "host/program/suggest.h"
 
@@ -50,7 +51,10 @@ int run(int argc, char** argv) {
 
 // Exit codes: 0 success; 1 what was asked for could not be done; 2 what was asked for could not be
 // understood.
-int main(int argc, char** argv) try { return run(argc, argv); } catch (const std::bad_alloc&) {
+int main(int argc, char** argv) try {
+  limit_openmp_spinning(argv);
+  return run(argc, argv);
+} catch (const std::bad_alloc&) {
   std::fputs("softwarp: out of memory\n", stderr);
   return 1;
 } catch (const std::exception& error) {

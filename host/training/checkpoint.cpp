@@ -20,7 +20,7 @@ constexpr std::string_view kTimes = ",seconds,samples_per_second";
 // The parts of a checkpoint that are laid out as the model, by the word before their tensors' names.
 struct Part {
   std::string_view prefix;
-  std::vector<float> Checkpoint::*values;
+  std::vector<float> Checkpoint::* values;
 };
 constexpr std::array kParts{Part{"first_moment.", &Checkpoint::first_moment},
                             Part{"second_moment.", &Checkpoint::second_moment},

@@ -33,7 +33,8 @@ dx[1] =  0.16702 -0.04492 -0.12210'
 installs() {
   rm -rf "$folder"
   mkdir -p "$folder"
-  cmake --install "$build" --prefix "$folder/first" >"$folder/install.log"
+  (umask 077 && cmake --install "$build" --prefix "$folder/first" >"$folder/install.log")
+  expect 'what others cannot read' '' "$(find "$folder/first" ! -perm -444 -o -type d ! -perm -555)"
   mv "$folder/first" "$moved"
   # Programs and libraries have paths in what they say of errors; what is read by others must not.
   if grep -rIlF -e "$source" -e "$build" -e "$folder" "$moved"; then fail "these files say where they were made"; fi
@@ -85,9 +86,9 @@ builds_with_pkg_config() {
   export PKG_CONFIG_PATH
   expect 'the version' "$(sed -n 's/^project(softwarp VERSION \([0-9.]*\).*/\1/p' "$source/CMakeLists.txt")" \
     "$(pkg-config --modversion softwarp)"
-  # shellcheck disable=SC2046
-  ${CC:-cc} -std=c99 -Wall -Wextra -Wpedantic -Werror "$source/examples/softmax.c" \
-    $(pkg-config --cflags --libs softwarp) -o "$folder/softmax"
+  # pkg-config quotes for a shell, for paths may hold spaces.
+  eval "set -- $(pkg-config --cflags --libs softwarp)"
+  ${CC:-cc} -std=c99 -Wall -Wextra -Wpedantic -Werror "$source/examples/softmax.c" "$@" -o "$folder/softmax"
   expect examples/softmax.c "$softmax_of_two_rows" \
     "$(LD_LIBRARY_PATH=$(dirname "$(library libsoftwarp.so)") "$folder/softmax")"
 }

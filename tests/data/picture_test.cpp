@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 
@@ -48,9 +49,8 @@ TEST(PictureFile, MakesColoursGrey) {
 
 TEST(PictureFile, SeesWhatIsDrawnOnNothing) {
   for (const int ink : {0, 255}) {
-    const Bytes file = encode(PictureKind::png, 2, 2, 2, [&](int y, int x) {
-      return std::vector{ink, y == x ? 255 : 0};
-    });
+    const Bytes file =
+        encode(PictureKind::png, 2, 2, 2, [&](int y, int x) { return std::vector{ink, y == x ? 255 : 0}; });
     const Picture picture = decode_picture(file, "transparent");
     EXPECT_EQ(picture.at(0, 0), ink);
     EXPECT_EQ(picture.at(0, 1), 255 - ink);

@@ -163,11 +163,10 @@ TYPED_TEST(SoftmaxMiddle, SpecialValuesStayInTheirColumn) {
       x[static_cast<std::size_t>(s.inner * (s.cols / 2) + 2)] = to_type<T>(special);  // in column 2
       for (std::int64_t j = 0; j < s.cols; ++j)
         x[static_cast<std::size_t>(s.inner * j + 1)] = to_type<T>(-HUGE_VAL);
-      const auto y = columns_of(run_on<T>(s, 0, {x},
-                                          [&](const auto& v) {
-                                            softmax<T>({v[0].data, s.outer, s.cols, s.inner}, v[1], nullptr);
-                                          }),
-                                s);
+      const auto y = columns_of(
+          run_on<T>(s, 0, {x},
+                    [&](const auto& v) { softmax<T>({v[0].data, s.outer, s.cols, s.inner}, v[1], nullptr); }),
+          s);
       for (std::int64_t i = 0; i < s.outer * s.cols * s.inner; ++i)
         ASSERT_EQ(std::isnan(to_double(y[static_cast<std::size_t>(i)])), i / s.cols == 1 || i / s.cols == 2)
             << i;

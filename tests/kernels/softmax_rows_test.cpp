@@ -32,7 +32,7 @@ std::vector<Case> cases_of(std::int64_t cols) {
   alike({1, 3, 1});
   if (cols > 8193) return cases;
   for (const std::int64_t rows : {0, 1, 2, 3, 17}) alike({rows, 0, 0});
-  for (std::int64_t offset = 1; offset<16; offset += cols> 1025 ? 3 : 1) alike({3, 0, offset});
+  for (std::int64_t offset = 1; offset < 16; offset += cols > 1025 ? 3 : 1) alike({3, 0, offset});
   alike({3, (16 - cols % 16) % 16, 0});  // aligned rows with gaps
   alike({3, 1, 2});
   alike({2, 8, 3});

@@ -1,6 +1,8 @@
 """Headless Chromium: opens a page, says what it said, and photographs it."""
 import html
 import os
+import re
+import shutil
 import subprocess
 import tempfile
 
@@ -8,6 +10,20 @@ import numpy
 from PIL import Image
 
 SCHEMES = {"light": "1", "dark": "0"}
+
+
+def find_chromium():
+    """The path of a Chromium or Chrome that starts, or None: Ubuntu's package is a stub that asks for a snap."""
+    for name in ("chromium", "google-chrome", "google-chrome-stable", "chromium-browser"):
+        path = shutil.which(name)
+        try:
+            if path and re.search(r"Chrom(e|ium) \d", subprocess.run([path, "--version"], stdout=subprocess.PIPE,
+                                                                      stderr=subprocess.DEVNULL, text=True,
+                                                                      timeout=60).stdout):
+                return path
+        except (OSError, subprocess.TimeoutExpired):
+            pass
+    return None
 
 
 class Browser:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""browser_test.py PROGRAM CHROMIUM DIGITS OUT: trains on a copy of the digits, opens the report in headless Chromium, as
+"""browser_test.py PROGRAM DIGITS OUT: trains on a copy of the digits, opens the report in headless Chromium, as
 wide as a desk's screen and a phone's, light and dark, points at what it shows, and looks for it on screenshots.
 """
 import base64
@@ -12,17 +12,19 @@ import subprocess
 import sys
 import tempfile
 
-PROGRAM, CHROMIUM, DIGITS, OUT = (os.path.abspath(path) for path in sys.argv[1:5])
-if not os.access(CHROMIUM, os.X_OK):
-    print("skipped: CMake found no Chromium (Debian package chromium)")
-    sys.exit(77)
+PROGRAM, DIGITS, OUT = (os.path.abspath(path) for path in sys.argv[1:4])
 try:
     import numpy
     import PIL
 except ImportError as error:
     print(f"skipped: {error} (Debian packages python3-pil, python3-numpy)")
     sys.exit(77)
-from browser import Browser, SCHEMES, write_framed, write_with
+from browser import Browser, SCHEMES, find_chromium, write_framed, write_with
+
+CHROMIUM = find_chromium()
+if CHROMIUM is None:
+    print("skipped: found no Chromium or Chrome that starts (Debian package chromium)")
+    sys.exit(77)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # A name that would be a picture and run a script if the page took it for markup.

@@ -2,12 +2,13 @@
 
 #include <omp.h>
 
-#include <dnnl.hpp>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "host/backend/cpu/elementwise.h"
+#include "host/backend/cpu/onednn.h"
 
 namespace softwarp::cpu {
 namespace {
@@ -26,26 +27,12 @@ memory::desc matrix(std::int64_t rows, std::int64_t cols, std::int64_t row_strid
 // c = a b (+ bias), for three fixed layouts. oneDNN reads through non-const pointers what it only reads.
 class Product {
  public:
-  Product(const memory::desc& a, const memory::desc& b, const memory::desc& c, bool bias = false,
-          bool relu = false)
-      : stream_(cpu_engine()),
-        a_(a, cpu_engine(), nullptr),
-        b_(b, cpu_engine(), nullptr),
-        c_(c, cpu_engine(), nullptr) {
-    dnnl::primitive_attr attributes;
-    if (relu) {
-      dnnl::post_ops ops;
-      ops.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
-      attributes.set_post_ops(ops);
-    }
-    const memory::desc bias_layout = matrix(1, c.dims()[1], c.dims()[1], 1);
-    const auto what = bias ? dnnl::matmul::desc(a, b, bias_layout, c) : dnnl::matmul::desc(a, b, c);
-    product_ = dnnl::matmul({what, attributes, cpu_engine()});
-    arguments_ = {{DNNL_ARG_SRC, a_}, {DNNL_ARG_WEIGHTS, b_}, {DNNL_ARG_DST, c_}};
-    if (bias) {
-      bias_ = memory(bias_layout, cpu_engine(), nullptr);
-      arguments_.emplace(DNNL_ARG_BIAS, bias_);
-    }
+  Product(const memory::desc& a, const memory::desc& b, const memory::desc& c)
+      : Product(plan_matmul(cpu_engine(), a, b, c), a, b, c) {}
+  Product(const memory::desc& a, const memory::desc& b, const memory::desc& bias, const memory::desc& c)
+      : Product(plan_matmul(cpu_engine(), a, b, bias, c), a, b, c) {
+    bias_ = memory(bias, cpu_engine(), nullptr);
+    arguments_.emplace(DNNL_ARG_BIAS, bias_);
   }
 
   void run(const float* a, const float* b, float* c, const float* bias = nullptr) {
@@ -57,6 +44,14 @@ class Product {
   }
 
  private:
+  Product(dnnl::matmul product, const memory::desc& a, const memory::desc& b, const memory::desc& c)
+      : stream_(cpu_engine()),
+        a_(a, cpu_engine(), nullptr),
+        b_(b, cpu_engine(), nullptr),
+        c_(c, cpu_engine(), nullptr),
+        product_(std::move(product)),
+        arguments_{{DNNL_ARG_SRC, a_}, {DNNL_ARG_WEIGHTS, b_}, {DNNL_ARG_DST, c_}} {}
+
   dnnl::stream stream_;
   memory a_, b_, c_, bias_;
   dnnl::matmul product_;
@@ -70,7 +65,8 @@ class CpuLinear final : public Linear {
         threads_(threads),
         forward_(matrix(shape.batch, shape.inputs, shape.inputs, 1),
                  matrix(shape.inputs, shape.outputs, 1, shape.inputs),
-                 matrix(shape.batch, shape.outputs, shape.outputs, 1), /*bias=*/true) {
+                 /*bias=*/matrix(1, shape.outputs, shape.outputs, 1),
+                 matrix(shape.batch, shape.outputs, shape.outputs, 1)) {
     if (!shape.trains) return;
     weights_.emplace(matrix(shape.outputs, shape.batch, 1, shape.outputs),
                      matrix(shape.batch, shape.inputs, shape.inputs, 1),

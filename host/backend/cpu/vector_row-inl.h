@@ -51,7 +51,7 @@ HWY_INLINE hn::Vec<D> load_first(D d, const T* p, std::size_t n, T fill) {
   } else {
     HWY_ALIGN T buffer[hn::MaxLanes(D())];
     hn::Store(hn::Set(d, fill), d, buffer);
-    std::copy_n(p, n, buffer);
+    std::copy_n(p, std::min(n, hn::MaxLanes(D())), buffer);  // n is less; g++ 14 cannot know
     return hn::Load(d, buffer);
   }
 }
@@ -63,7 +63,7 @@ HWY_INLINE void store_first(hn::Vec<D> v, D d, T* p, std::size_t n) {
   } else {
     HWY_ALIGN T buffer[hn::MaxLanes(D())];
     hn::Store(v, d, buffer);
-    std::copy_n(buffer, n, p);
+    std::copy_n(buffer, std::min(n, hn::MaxLanes(D())), p);
   }
 }
 

@@ -196,16 +196,14 @@ cudaError_t cudaMemsetAsync(void* pointer, int value, std::size_t bytes, cudaStr
 }
 
 cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
-  return call("cudaMemcpy", CallKind::unsafe, [&] {
-    return copy_now({side_of(to, bytes), side_of(from, bytes), bytes, 1}, kind);
-  });
+  return call("cudaMemcpy", CallKind::unsafe,
+              [&] { return copy_now({side_of(to, bytes), side_of(from, bytes), bytes, 1}, kind); });
 }
 
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream) {
-  return call("cudaMemcpyAsync", CallKind::plain, [&] {
-    return queue_copy({side_of(to, bytes), side_of(from, bytes), bytes, 1}, kind, stream);
-  });
+  return call("cudaMemcpyAsync", CallKind::plain,
+              [&] { return queue_copy({side_of(to, bytes), side_of(from, bytes), bytes, 1}, kind, stream); });
 }
 
 cudaError_t cudaMemcpy2D(void* to, std::size_t to_pitch, const void* from, std::size_t from_pitch,

@@ -38,8 +38,7 @@ class BlockReduce {
     return result;
   }
   T Sum(T item, const softwarp::simulator::Where& where = softwarp::simulator::Where::current()) {
-    return Reduce(
-        item, [](const T& a, const T& b) { return a + b; }, where);
+    return Reduce(item, [](const T& a, const T& b) { return a + b; }, where);
   }
 
  private:
@@ -67,8 +66,7 @@ class WarpReduce {
     return result;
   }
   T Sum(T item, const softwarp::simulator::Where& where = softwarp::simulator::Where::current()) {
-    return Reduce(
-        item, [](const T& a, const T& b) { return a + b; }, where);
+    return Reduce(item, [](const T& a, const T& b) { return a + b; }, where);
   }
 
  private:
