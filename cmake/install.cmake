@@ -2,10 +2,6 @@
 # libsoftwarp.so with its header and a pkg-config file. The tree can be moved.
 include(CMakePackageConfigHelpers)
 
-# Whatever the umask: others can enter the folders that root makes.
-set(CMAKE_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS
-    OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
-
 # find_package(softwarp) gives softwarp::host, softwarp::c and, where CUDA is built, softwarp::kernels.
 add_library(softwarp_host INTERFACE)
 add_library(softwarp::host ALIAS softwarp_host)

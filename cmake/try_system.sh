@@ -1,4 +1,5 @@
 #!/bin/sh
+# shellcheck disable=SC2016  # what stands in single quotes is expanded in the root
 # try_system.sh SUITE [all]: what a newcomer does on another release of Debian or Ubuntu (trixie, noble, ...): a bare
 # root made by debootstrap, git and make in it, a clone of the committed tree in a path with a space, make train, some
 # tests, an installation and the examples. With `all`, make test in place of some tests. Needs root and debootstrap,
@@ -55,7 +56,7 @@ make_root() {
   mkdir -p "$root/home/new comer"
   git clone --quiet "$source" "$root/home/new comer/softwarp"
 }
-# shellcheck disable=SC2016  # what stands in single quotes is expanded in the root
+
 # The commands as they would be typed in the clone, with the environment of a new login.
 inside() {
   env -i HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
