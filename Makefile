@@ -25,13 +25,14 @@ help:
 	@echo 'After installing CUDA, make clean lets the next make train look for it again.'
 
 # Installs the packages of these sections of cmake/packages.txt that are missing.
-.PHONY: packages-program packages-tests packages-all packages-bench packages-format
+installs = packages-program packages-tests packages-all packages-bench packages-format
+.PHONY: $(installs)
 packages-program: sections = program
 packages-tests: sections = program tests
 packages-all: sections = program tests more-tests bench
 packages-bench: sections = program tests bench
 packages-format: sections = format
-packages-%:
+$(installs):
 	@cmake/install_packages.sh $(sections)
 
 # ninja runs CMake again by itself when a CMakeLists.txt changes; only the presets it does not watch.

@@ -63,9 +63,42 @@ TEST_F(CudaRefusal, OfAllEpiloguesChangesNoLoss) {
   }
 }
 
-TEST_F(CudaRefusal, OfAPlainProductIsAnError) {
-  simulator::refuse_epilogue(CUBLASLT_EPILOGUE_DEFAULT);
-  EXPECT_THROW(run(Activation::relu), Error);
+// In whatever way cuBLASLt refuses an epilogue, a plain product and our kernel take its place.
+TEST_F(CudaRefusal, OfEveryKindChangesNoLoss) {
+  using enum simulator::Refusal;
+  simulator::reset();
+  const TrainingRun fused = run(Activation::relu);
+  const auto kernels = simulator::counters().launches;
+  for (const auto refusal : {not_supported, internal_error, none_found, bad_state, product}) {
+    SCOPED_TRACE(testing::Message() << "refusal " << static_cast<int>(refusal));
+    simulator::reset();
+    for (const auto epilogue : {CUBLASLT_EPILOGUE_BIAS, CUBLASLT_EPILOGUE_BGRADB,
+                                CUBLASLT_EPILOGUE_RELU_AUX_BIAS, CUBLASLT_EPILOGUE_DRELU_BGRAD})
+      simulator::refuse_epilogue(epilogue, refusal);
+    expect_near(run(Activation::relu), fused);
+    EXPECT_GT(simulator::counters().launches, kernels) << "our kernels did the work";
+  }
+}
+
+TEST_F(CudaRefusal, OfAPlainProductIsAnErrorThatSaysWhatCublasltSaid) {
+  using enum simulator::Refusal;
+  const std::pair<simulator::Refusal, const char*> words[] = {
+      {not_supported, "CUBLAS_STATUS_NOT_SUPPORTED"},
+      {internal_error, "CUBLAS_STATUS_INTERNAL_ERROR"},
+      {none_found, "CUBLAS_STATUS_NOT_SUPPORTED"},
+      {bad_state, "CUBLAS_STATUS_NOT_SUPPORTED"},
+      {product, "CUBLAS_STATUS_NOT_SUPPORTED"}};
+  for (const auto& [refusal, text] : words) {
+    simulator::reset();
+    simulator::refuse_epilogue(CUBLASLT_EPILOGUE_DEFAULT, refusal);
+    simulator::refuse_epilogue(CUBLASLT_EPILOGUE_BIAS);
+    try {
+      run(Activation::relu);
+      ADD_FAILURE() << "no error";
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find(text), std::string::npos) << error.what();
+    }
+  }
 }
 
 TEST_F(CudaRefusal, OfTheSlowerWayChangesNoLoss) {

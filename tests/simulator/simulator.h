@@ -98,7 +98,14 @@ void inject(const Fault& fault);
 // The function that failed; empty: none has yet.
 std::string fault_hit();
 
-// From now on cuBLASLt finds no algorithm for this epilogue, as happens for some shapes and versions.
-void refuse_epilogue(cublasLtEpilogue_t epilogue);
+// How cuBLASLt refuses an epilogue, as happens for some shapes and versions.
+enum class Refusal {
+  not_supported,   // the heuristic says CUBLAS_STATUS_NOT_SUPPORTED
+  internal_error,  // the heuristic says CUBLAS_STATUS_INTERNAL_ERROR
+  none_found,      // the heuristic succeeds and finds nothing
+  bad_state,       // the heuristic's result has a state other than success
+  product,         // the product itself says CUBLAS_STATUS_NOT_SUPPORTED
+};
+void refuse_epilogue(cublasLtEpilogue_t epilogue, Refusal refusal = Refusal::not_supported);
 
 }  // namespace softwarp::simulator

@@ -1,6 +1,7 @@
 #include "host/backend/cuda/linear.h"
 
 #include <functional>
+#include <optional>
 #include <utility>
 
 #include "host/backend/error.h"
@@ -101,16 +102,19 @@ class CudaLinear final : public Linear {
   std::optional<Product> fused(cublasOperation_t a, cublasOperation_t b, std::int64_t m, std::int64_t n,
                                std::int64_t k, cublasLtEpilogue_t epilogue, std::int64_t stride) const {
     if (epilogue == CUBLASLT_EPILOGUE_DEFAULT) return std::nullopt;
-    return Product::plan(setting_, {a, b, m, n, k, epilogue, stride});
+    Product product(setting_, {a, b, m, n, k, epilogue, stride});
+    if (product.status() != CUBLAS_STATUS_SUCCESS) return std::nullopt;
+    return product;
   }
   Product plain(cublasOperation_t a, cublasOperation_t b, std::int64_t m, std::int64_t n,
                 std::int64_t k) const {
-    auto product = Product::plan(setting_, {.a = a, .b = b, .m = m, .n = n, .k = k});
-    if (!product) throw Error("cuBLASLt has no algorithm for a plain product of floats");
-    return std::move(*product);
+    Product product(setting_, {.a = a, .b = b, .m = m, .n = n, .k = k});
+    check(product.status());
+    return product;
   }
-  static void run_plain(Product& product, const ProductOperands& operands) {
-    if (!product.run(operands)) throw Error("cuBLASLt has no algorithm for a plain product of floats");
+  static void run_plain(Product& product, const ProductOperands& operands) { check(product.run(operands)); }
+  static bool run_fused(std::optional<Product>& product, const ProductOperands& operands) {
+    return product && product->run(operands) == CUBLAS_STATUS_SUCCESS;
   }
 
   void keep_faster(std::optional<Product>& fused, const std::function<void()>& work) const {
@@ -128,7 +132,7 @@ class CudaLinear final : public Linear {
 
   void run_forward(ConstView x, ConstView w, const float* b, View y) override {
     const ProductOperands operands{w.data, x.data, y.data, const_cast<float*>(b), aux_.data()};
-    has_mask_ = fused_ && fused_->run(operands);
+    has_mask_ = run_fused(fused_, operands);
     if (has_mask_) return;
     run_plain(product_, {w.data, x.data, y.data});
     const bool keeps = shape().trains && shape().activation == Activation::gelu;
@@ -137,7 +141,7 @@ class CudaLinear final : public Linear {
   }
 
   void run_backward_weights(ConstView x, ConstView dz, View dw, float* db) override {
-    if (db != nullptr && weights_and_bias_ && weights_and_bias_->run({x.data, dz.data, dw.data, db})) return;
+    if (db != nullptr && run_fused(weights_and_bias_, {x.data, dz.data, dw.data, db})) return;
     run_plain(*weights_, {x.data, dz.data, dw.data});
     if (db != nullptr) bias_activation_backward(Activation::identity, {}, dz, dz, {}, db, setting_.stream);
   }
@@ -152,7 +156,7 @@ class CudaLinear final : public Linear {
   }
 
   bool run_through(ConstView dz, ConstView w, float* aux, View dz_below, float* db_below) {
-    return through_ && db_below != nullptr && through_->run({w.data, dz.data, dz_below.data, db_below, aux});
+    return db_below != nullptr && run_fused(through_, {w.data, dz.data, dz_below.data, db_below, aux});
   }
 
   void run_backward_through(ConstView dz, ConstView w, Linear& below, ConstView y_below, View dz_below,

@@ -44,14 +44,6 @@ std::array<std::uint32_t, 5> alignment_of(const ProductOperands& o) {
 
 }  // namespace
 
-std::optional<Product> Product::plan(const ProductSetting& setting, const ProductShape& shape) {
-  Product product(setting, shape);
-  // No operands are known yet. The workspace is a pointer that is aligned as well as those will be.
-  const auto stand_in = static_cast<float*>(setting.workspace);
-  if (!product.choice_for({stand_in, stand_in, stand_in, stand_in, stand_in}).found) return std::nullopt;
-  return product;
-}
-
 Product::Product(const ProductSetting& setting, const ProductShape& shape)
     : setting_(setting),
       desc_(make<MatmulDesc>(cublasLtMatmulDescCreate, setting.compute, CUDA_R_32F)),
@@ -62,6 +54,9 @@ Product::Product(const ProductSetting& setting, const ProductShape& shape)
   set(desc_, CUBLASLT_MATMUL_DESC_TRANSB, shape.b);
   set(desc_, CUBLASLT_MATMUL_DESC_EPILOGUE, shape.epilogue);
   if (shape.aux_stride > 0) set(desc_, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, shape.aux_stride);
+  // No operands are known yet. The workspace is a pointer that is aligned as well as those will be.
+  const auto stand_in = static_cast<float*>(setting.workspace);
+  choice_for({stand_in, stand_in, stand_in, stand_in, stand_in});
 }
 
 void Product::point_to(const ProductOperands& operands) {
@@ -71,7 +66,7 @@ void Product::point_to(const ProductOperands& operands) {
 
 // The heuristic reads the vector's and aux's alignment from the pointers themselves, the others' from the
 // preference.
-const Product::Choice& Product::choice_for(const ProductOperands& operands) {
+Product::Choice& Product::choice_for(const ProductOperands& operands) {
   point_to(operands);
   const auto alignment = alignment_of(operands);
   const auto known = std::ranges::find(choices_, alignment, &Choice::alignment);
@@ -83,25 +78,23 @@ const Product::Choice& Product::choice_for(const ProductOperands& operands) {
   set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment[1]);
   set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignment[2]);
   set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignment[2]);
-  Choice choice{.alignment = alignment, .found = false, .result = {}};
+  cublasLtMatmulHeuristicResult_t result{};
   int found = 0;
-  const cublasStatus_t status =
+  cublasStatus_t status =
       cublasLtMatmulAlgoGetHeuristic(setting_.library, desc_.get(), a_.get(), b_.get(), d_.get(), d_.get(),
-                                     preference.get(), 1, &choice.result, &found);
-  if (status != CUBLAS_STATUS_NOT_SUPPORTED) check(status);
-  choice.found = status == CUBLAS_STATUS_SUCCESS && found > 0;
-  choices_.push_back(choice);
-  return choices_.back();
+                                     preference.get(), 1, &result, &found);
+  if (status == CUBLAS_STATUS_SUCCESS) status = found > 0 ? result.state : CUBLAS_STATUS_NOT_SUPPORTED;
+  return choices_.emplace_back(Choice{alignment, status, result.algo});
 }
 
-bool Product::run(const ProductOperands& operands) {
-  const Choice& choice = choice_for(operands);
-  if (!choice.found) return false;
+cublasStatus_t Product::run(const ProductOperands& operands) {
+  Choice& choice = choice_for(operands);
   const float one = 1, zero = 0;
-  check(cublasLtMatmul(setting_.library, desc_.get(), &one, operands.a, a_.get(), operands.b, b_.get(), &zero,
-                       operands.d, d_.get(), operands.d, d_.get(), &choice.result.algo, setting_.workspace,
-                       setting_.workspace_bytes, setting_.stream));
-  return true;
+  if (choice.status == CUBLAS_STATUS_SUCCESS)
+    choice.status = cublasLtMatmul(setting_.library, desc_.get(), &one, operands.a, a_.get(), operands.b,
+                                   b_.get(), &zero, operands.d, d_.get(), operands.d, d_.get(), &choice.algo,
+                                   setting_.workspace, setting_.workspace_bytes, setting_.stream);
+  return choice.status;
 }
 
 }  // namespace softwarp::cuda

@@ -2,7 +2,6 @@
 
 #include <array>
 #include <cstdint>
-#include <optional>
 #include <vector>
 
 #include "host/backend/cuda/handles.h"
@@ -42,22 +41,25 @@ struct ProductOperands {
 // choice of an algorithm depends on how the operands are aligned.
 class Product {
  public:
-  // Empty where cuBLASLt has no algorithm, even for operands aligned to 256 bytes.
-  static std::optional<Product> plan(const ProductSetting& setting, const ProductShape& shape);
+  Product(const ProductSetting& setting, const ProductShape& shape);
 
-  // False, and nothing done, where there is no algorithm for operands aligned like these.
-  bool run(const ProductOperands& operands);
+  // CUBLAS_STATUS_SUCCESS, or why cuBLASLt has no algorithm for operands aligned to 256 bytes.
+  cublasStatus_t status() const { return choices_.front().status; }
+
+  // Queues the product. On any other status than CUBLAS_STATUS_SUCCESS nothing was queued: cuBLASLt has no
+  // algorithm for operands aligned like these, or refused to run the one that it chose, which is then not
+  // tried again.
+  cublasStatus_t run(const ProductOperands& operands);
 
  private:
   struct Choice {
     std::array<std::uint32_t, 5> alignment;  // of A, B, D, vector, aux
-    bool found;
-    cublasLtMatmulHeuristicResult_t result;
+    cublasStatus_t status;
+    cublasLtMatmulAlgo_t algo;
   };
 
-  Product(const ProductSetting& setting, const ProductShape& shape);
   void point_to(const ProductOperands& operands);
-  const Choice& choice_for(const ProductOperands& operands);
+  Choice& choice_for(const ProductOperands& operands);
 
   ProductSetting setting_;
   MatmulDesc desc_;

@@ -72,6 +72,12 @@ std::size_t size_of(std::uint32_t type) {
   }
 }
 
+std::optional<Refusal> refusal_of(const Product& p) {
+  const auto found = state().refused_epilogues.find(static_cast<cublasLtEpilogue_t>(p.desc.epilogue));
+  if (found == state().refused_epilogues.end()) return std::nullopt;
+  return found->second;
+}
+
 cublasStatus_t check(const Product& p) {
   for (const auto& layout : {p.a, p.b, p.c, p.d}) {
     if (!well_formed(layout)) return CUBLAS_STATUS_INVALID_VALUE;
@@ -79,8 +85,7 @@ cublasStatus_t check(const Product& p) {
   }
   if (!shapes_agree(p)) return CUBLAS_STATUS_INVALID_VALUE;
   if (!types_supported(p)) return CUBLAS_STATUS_NOT_SUPPORTED;
-  if (state().refused_epilogues.contains(static_cast<cublasLtEpilogue_t>(p.desc.epilogue)))
-    return CUBLAS_STATUS_NOT_SUPPORTED;
+  if (refusal_of(p) == Refusal::not_supported) return CUBLAS_STATUS_NOT_SUPPORTED;
   return check_epilogue(p);
 }
 

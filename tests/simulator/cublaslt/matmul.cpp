@@ -100,8 +100,12 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
   if (requested <= 0) return CUBLAS_STATUS_INVALID_VALUE;
   const Product product{*desc, *a, *b, *c, *d};
   if (const auto refused = check(product); refused != CUBLAS_STATUS_SUCCESS) return refused;
+  const auto refusal = refusal_of(product);
+  if (refusal == Refusal::internal_error) return CUBLAS_STATUS_INTERNAL_ERROR;
+  if (refusal == Refusal::none_found) return CUBLAS_STATUS_SUCCESS;
   const Choice choice = choose(product, *preference);
   results[0] = {};
+  if (refusal == Refusal::bad_state) results[0].state = CUBLAS_STATUS_NOT_SUPPORTED;
   std::memcpy(&results[0].algo, &choice, sizeof choice);
   results[0].workspaceSize = choice.workspace;
   results[0].wavesCount = 1;
@@ -122,6 +126,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
     if (!is_object(object)) return CUBLAS_STATUS_INVALID_VALUE;
   const Product product{*desc, *a_layout, *b_layout, *c_layout, *d_layout};
   if (const auto refused = check(product); refused != CUBLAS_STATUS_SUCCESS) return refused;
+  if (refusal_of(product) == Refusal::product) return CUBLAS_STATUS_NOT_SUPPORTED;
   const auto epilogue = product.epilogue();
   for (const void* pointer : {alpha, a, b, beta, static_cast<const void*>(d)})
     if (pointer == nullptr) return CUBLAS_STATUS_INVALID_VALUE;

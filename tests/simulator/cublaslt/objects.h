@@ -2,9 +2,11 @@
 
 // What the handles of cuBLASLt stand for.
 
+#include <optional>
 #include <utility>
 
 #include <cublasLt.h>
+#include "tests/simulator/simulator.h"
 
 struct cublasLtContext {};
 
@@ -76,6 +78,9 @@ struct Product {
 };
 
 std::size_t size_of(std::uint32_t type);
+
+// How this product's epilogue is refused, if a test asked for it.
+std::optional<Refusal> refusal_of(const Product& product);
 
 // What the library says to this product before it looks at any pointer.
 cublasStatus_t check(const Product& product);

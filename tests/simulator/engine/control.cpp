@@ -101,6 +101,8 @@ void inject(const Fault& fault) {
 
 std::string fault_hit() { return state().fault_hit; }
 
-void refuse_epilogue(cublasLtEpilogue_t epilogue) { state().refused_epilogues.insert(epilogue); }
+void refuse_epilogue(cublasLtEpilogue_t epilogue, Refusal refusal) {
+  state().refused_epilogues[epilogue] = refusal;
+}
 
 }  // namespace softwarp::simulator

@@ -6,7 +6,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -31,7 +30,7 @@ struct State {
   HostCounters host;
   std::optional<Fault> fault;
   std::string fault_hit;
-  std::set<cublasLtEpilogue_t> refused_epilogues;
+  std::map<cublasLtEpilogue_t, Refusal> refused_epilogues;
   std::size_t memory_version = 0;  // changes with every allocation and release
 };
 State& state();
