@@ -41,15 +41,17 @@ __device__ std::int64_t first_of_thread() {
   return (static_cast<std::int64_t>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x)) * kWidth;
 }
 
-// Each block comes here once it has read the state, with what its threads have made.
-__device__ void move_on(TrainingState* state, std::int64_t rows, const Floats& values) {
+// Each block comes here once it has read the state, with what its threads have made. `step`: the steps before
+// this one, as thread 0 read them. Another thread must not read them here: where thread 0 of each block has
+// arrived, the last one may have moved the state on already.
+__device__ void move_on(TrainingState* state, std::int64_t step, std::int64_t rows, const Floats& values) {
   bool finite = true;
 #pragma unroll
   for (int k = 0; k < kWidth; ++k) finite = finite && is_finite(values.v[k]);
   // Several threads may write it, all the same.
-  if (!finite && load_one(&state->lost) == 0) store_one(load_one(&state->step) + 1, &state->lost);
+  if (!finite && load_one(&state->lost) == 0) store_one(step + 1, &state->lost);
   if (!is_last_block(&state->arrived) || threadIdx.x != 0) return;
-  store_one(load_one(&state->step) + 1, &state->step);
+  store_one(step + 1, &state->step);
   store_one(load_one(&state->position) + rows, &state->position);
 }
 
@@ -57,6 +59,7 @@ __global__ void __launch_bounds__(kThreads)
     sgd_kernel(const ParameterBuffers p, const SgdOptions options, const Schedule schedule,
                TrainingState* state, std::int64_t rows, bool aligned) {
   __shared__ float rate;
+  __shared__ std::int64_t done;
   wait_for_earlier_kernels();
   const std::int64_t first = first_of_thread();
   const bool remembers = options.momentum != 0;
@@ -64,7 +67,10 @@ __global__ void __launch_bounds__(kThreads)
   const Floats gradients = load_floats(p.gradients, first, p.size, aligned);
   Floats moments{};
   if (remembers) moments = load_floats(p.first_moment, first, p.size, aligned);
-  if (threadIdx.x == 0) rate = learning_rate<float>(schedule, load_one(&state->step));
+  if (threadIdx.x == 0) {
+    done = load_one(&state->step);
+    rate = learning_rate<float>(schedule, done);
+  }
   __syncthreads();
 #pragma unroll
   for (int k = 0; k < kWidth; ++k)
@@ -72,13 +78,14 @@ __global__ void __launch_bounds__(kThreads)
                first + k < p.decayed ? options.weight_decay : 0.0f);
   store_floats(values, p.values, first, p.size, aligned);
   if (remembers) store_floats(moments, p.first_moment, first, p.size, aligned);
-  move_on(state, rows, values);
+  move_on(state, done, rows, values);
 }
 
 __global__ void __launch_bounds__(kThreads)
     adamw_kernel(const ParameterBuffers p, const AdamwOptions options, const Schedule schedule,
                  TrainingState* state, std::int64_t rows, bool aligned) {
   __shared__ AdamwStep step;
+  __shared__ std::int64_t done;
   wait_for_earlier_kernels();
   const std::int64_t first = first_of_thread();
   Floats values = load_floats(p.values, first, p.size, aligned);
@@ -86,7 +93,7 @@ __global__ void __launch_bounds__(kThreads)
   Floats moments = load_floats(p.first_moment, first, p.size, aligned);
   Floats squares = load_floats(p.second_moment, first, p.size, aligned);
   if (threadIdx.x == 0) {
-    const std::int64_t done = load_one(&state->step);
+    done = load_one(&state->step);
     step = AdamwStep::at<float>(learning_rate<float>(schedule, done), options, done + 1);
   }
   __syncthreads();
@@ -97,7 +104,7 @@ __global__ void __launch_bounds__(kThreads)
   store_floats(values, p.values, first, p.size, aligned);
   store_floats(moments, p.first_moment, first, p.size, aligned);
   store_floats(squares, p.second_moment, first, p.size, aligned);
-  move_on(state, rows, values);
+  move_on(state, done, rows, values);
 }
 
 __global__ void advance_kernel(TrainingState* state, std::int64_t rows) {

@@ -54,5 +54,22 @@ TEST_F(CudaDevices, AreRefusedWithAReason) {
   EXPECT_EQ(cuda_devices().size(), 1u);
 }
 
+// A context on a device takes its memory and time.
+TEST_F(CudaDevices, AreTriedInTheirOrderUntilOneCanBeUsed) {
+  simulator::Device several;
+  several.count = 4;
+  several.busy = 1;
+  simulator::reset(1, several);
+  EXPECT_EQ(make_cuda_backend()->name(), "cuda 1 Simulated sm_90, fp32");
+  EXPECT_EQ(simulator::calls("cudaSetDevice"), 2) << "device 1 can be used: no context on 2 and 3";
+  EXPECT_EQ(cuda_refusal(), "");
+  const auto devices = cuda_devices();
+  ASSERT_EQ(devices.size(), 4u);
+  EXPECT_NE(devices[0].refusal.find("cudaErrorDevicesUnavailable"), std::string::npos) << devices[0].refusal;
+  EXPECT_EQ(devices[1].refusal, "");
+  several.busy = 4;
+  expect_refusal(several, "0 Simulated sm_90: CUDA says cudaErrorDevicesUnavailable");
+}
+
 }  // namespace
 }  // namespace softwarp

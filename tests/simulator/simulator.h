@@ -16,6 +16,7 @@ namespace softwarp::simulator {
 
 struct Device {
   int count = 1;                     // 0: every call says cudaErrorNoDevice
+  int busy = 0;                      // the first so many are in another process's exclusive use
   cudaError_t driver = cudaSuccess;  // anything else: what every call returns
   int major = 9;
   int minor = 0;

@@ -3,7 +3,7 @@
 #include <cuda_runtime.h>
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <optional>
 
 #include "host/backend/cuda/cuda_backend.h"
 #include "host/backend/cuda/first_device.h"
@@ -16,59 +16,93 @@ namespace {
 
 std::string version_text(int version) { return fmt::format("{}.{}", version / 1000, version % 1000 / 10); }
 
-CudaDevice describe(int index) {
+std::string text_of(cudaError_t status) {
+  cudaGetLastError();  // an answer: it must not be said again to whoever asks next
+  return fmt::format("CUDA says {}, {}", cudaGetErrorName(status), cudaGetErrorString(status));
+}
+
+// Makes the device the current one, with a context on it. Why it cannot be used, such as another process's
+// exclusive use of it; empty: it can.
+std::string make_current(int index) {
+  if (const cudaError_t status = cudaSetDevice(index); status != cudaSuccess) return text_of(status);
+  try {
+    return built_for_device() ? "" : "this build has no kernels for its compute capability";
+  } catch (const Error& error) {
+    cudaGetLastError();
+    return error.what();
+  }
+}
+
+// Describes the device and makes it the current one, if it can be used. Nothing that is wrong with one device
+// is an error: there may be others.
+CudaDevice try_device(int index) {
+  CudaDevice device;
+  device.name = fmt::format("{}", index);
   cudaDeviceProp properties{};
   int driver = 0;
-  check(cudaGetDeviceProperties(&properties, index));
-  check(cudaDriverGetVersion(&driver));
-  CudaDevice device;
-  device.name = fmt::format("{} {}", index, properties.name);
+  cudaError_t status = cudaGetDeviceProperties(&properties, index);
+  if (status == cudaSuccess) status = cudaDriverGetVersion(&driver);
+  if (status != cudaSuccess) {
+    device.refusal = text_of(status);
+    return device;
+  }
+  device.name += fmt::format(" {}", properties.name);
   device.details =
       fmt::format("compute capability {}.{}, {} multiprocessors, {:.1f} GiB, driver for CUDA {}",
                   properties.major, properties.minor, properties.multiProcessorCount,
                   static_cast<double>(properties.totalGlobalMem) / (1 << 30), version_text(driver));
-  check(cudaSetDevice(index));
-  if (!built_for_device()) device.refusal = "this build has no kernels for its compute capability";
+  device.refusal = make_current(index);
   return device;
 }
 
-struct Listing {
-  std::vector<CudaDevice> devices;
-  std::string refusal;  // why none of them can be used; empty: one can
-};
-
-Listing list_devices() {
+// How many devices the driver has; if none, why.
+int count_devices(std::string& refusal) {
   int count = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
-  cudaGetLastError();  // an answer: it must not be said again to whoever asks next
+  cudaGetLastError();
   if (status == cudaErrorInsufficientDriver)
-    return {{}, "there is no NVIDIA driver, or one older than this build's CUDA"};
-  if (status == cudaErrorNoDevice || (status == cudaSuccess && count == 0))
-    return {{}, "the NVIDIA driver finds no device"};
-  if (status != cudaSuccess)
-    return {{}, fmt::format("CUDA says {}, {}", cudaGetErrorName(status), cudaGetErrorString(status))};
-  Listing listing;
-  for (int i = 0; i < count; ++i) listing.devices.push_back(describe(i));
-  const auto usable = [](const CudaDevice& device) { return device.refusal.empty(); };
-  if (std::ranges::none_of(listing.devices, usable))
-    listing.refusal = fmt::format("{}: {}", listing.devices.front().name, listing.devices.front().refusal);
-  return listing;
+    refusal = "there is no NVIDIA driver, or one older than this build's CUDA";
+  else if (status == cudaErrorNoDevice || (status == cudaSuccess && count == 0))
+    refusal = "the NVIDIA driver finds no device";
+  else if (status != cudaSuccess)
+    refusal = text_of(status);
+  return refusal.empty() ? count : 0;
+}
+
+// Makes the first device that can be used the current one, and touches none behind it. `refusal`: why none
+// can be used, as the first one says.
+std::optional<CudaDevice> first_usable(std::string& refusal) {
+  const int count = count_devices(refusal);
+  for (int i = 0; i < count; ++i) {
+    CudaDevice device = try_device(i);
+    if (device.refusal.empty()) return device;
+    if (refusal.empty()) refusal = fmt::format("{}: {}", device.name, device.refusal);
+  }
+  return std::nullopt;
 }
 
 }  // namespace
 
-std::vector<CudaDevice> cuda_devices() { return list_devices().devices; }
-std::string cuda_refusal() { return list_devices().refusal; }
+std::vector<CudaDevice> cuda_devices() {
+  std::string refusal;
+  std::vector<CudaDevice> devices;
+  const int count = count_devices(refusal);
+  for (int i = 0; i < count; ++i) devices.push_back(try_device(i));
+  return devices;
+}
+
+std::string cuda_refusal() {
+  std::string refusal;
+  return first_usable(refusal) ? "" : refusal;
+}
 
 namespace cuda {
 
 std::string use_first_device() {
-  const Listing listing = list_devices();
-  if (!listing.refusal.empty()) throw Error("no CUDA device: " + listing.refusal);
-  const auto usable =
-      std::ranges::find_if(listing.devices, [](const CudaDevice& d) { return d.refusal.empty(); });
-  check(cudaSetDevice(static_cast<int>(usable - listing.devices.begin())));
-  return usable->name;
+  std::string refusal;
+  const auto device = first_usable(refusal);
+  if (!device) throw Error("no CUDA device: " + refusal);
+  return device->name;
 }
 
 }  // namespace cuda

@@ -22,6 +22,7 @@ struct KernelEntry {
 
 struct State {
   Device device;
+  int current = 0;  // of the device's copies, all of one kind
   cudaError_t lost = cudaSuccess;  // why the context is lost: every call says so from then on
   cudaError_t last_error = cudaSuccess;
   std::vector<std::string> errors;

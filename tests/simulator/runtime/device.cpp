@@ -57,14 +57,18 @@ cudaError_t cudaGetDeviceCount(int* count) {
 
 cudaError_t cudaGetDevice(int* device) {
   return call("cudaGetDevice", CallKind::plain, [&] {
-    *device = 0;
+    *device = state().current;
     return cudaSuccess;
   });
 }
 
 cudaError_t cudaSetDevice(int device) {
-  return call("cudaSetDevice", CallKind::plain,
-              [&] { return device == 0 ? cudaSuccess : check_device(device); });
+  return call("cudaSetDevice", CallKind::plain, [&] {
+    if (device >= 0 && device < state().device.busy) return cudaErrorDevicesUnavailable;
+    const cudaError_t status = device == 0 ? cudaSuccess : check_device(device);
+    if (status == cudaSuccess) state().current = device;
+    return status;
+  });
 }
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
