@@ -1,6 +1,7 @@
 #include "tests/backends.h"
 
 #include "host/backend/cuda/cuda_backend.h"
+#include "tests/simulator/simulator.h"
 
 namespace softwarp {
 
@@ -10,6 +11,13 @@ std::vector<std::unique_ptr<Backend>> make_backends() {
   backends.push_back(make_cpu_backend(2));
   backends.push_back(make_cuda_backend());
   return backends;
+}
+
+void DeviceTest::SetUp() { simulator::reset(); }
+
+void DeviceTest::TearDown() {
+  EXPECT_EQ(simulator::take_errors(), std::vector<std::string>{});
+  EXPECT_EQ(simulator::live_objects(), std::vector<std::string>{});
 }
 
 }  // namespace softwarp

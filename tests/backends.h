@@ -1,5 +1,7 @@
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <memory>
 #include <span>
 #include <vector>
@@ -11,6 +13,13 @@ namespace softwarp {
 // Every backend: each test of an op runs on all of them. The CPU comes twice, with one thread and with two;
 // CUDA is the simulated device.
 std::vector<std::unique_ptr<Backend>> make_backends();
+
+// A fixture that afterwards fails on the simulated device's errors and leaks.
+class DeviceTest : public testing::Test {
+ protected:
+  void SetUp() override;
+  void TearDown() override;
+};
 
 // Host values as an array of the backend, and back.
 template <class T>

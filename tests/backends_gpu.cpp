@@ -24,4 +24,7 @@ std::vector<std::unique_ptr<Backend>> make_backends() {
   return backends;
 }
 
+void DeviceTest::SetUp() {}
+void DeviceTest::TearDown() {}
+
 }  // namespace softwarp

@@ -7,8 +7,8 @@
 #include <string>
 
 #include "host/backend/cuda/cuda_backend.h"
+#include "tests/backends.h"
 #include "tests/cuda/training_run.h"
-#include "tests/simulator/testing.h"
 
 namespace softwarp {
 namespace {
@@ -25,7 +25,7 @@ struct Case {
   DropoutRates dropout;
 };
 
-class CudaAgreement : public simulator::SimulatorTest, public testing::WithParamInterface<Case> {
+class CudaAgreement : public DeviceTest, public testing::WithParamInterface<Case> {
  protected:
   static TrainingSettings settings() {
     TrainingSettings settings;
@@ -89,6 +89,33 @@ std::vector<Case> cases() {
 
 INSTANTIATE_TEST_SUITE_P(Networks, CudaAgreement, testing::ValuesIn(cases()),
                          [](const auto& each) { return each.param.name; });
+
+class CudaOptionsAgree : public DeviceTest {
+ protected:
+  static std::vector<double> losses(const CudaOptions& options) {
+    TrainingSettings settings;
+    settings.hidden = {48, 24};
+    settings.batch_size = 32;
+    settings.dropout = {};
+    settings.epochs = 1;
+    const auto backend = make_cuda_backend(options);
+    return run_steps(*backend, settings, 300, 10).losses;
+  }
+};
+
+TEST_F(CudaOptionsAgree, TuningChangesNoLoss) {
+  EXPECT_LE(worst_difference(losses({.tune = true}), losses({})), 1e-5);
+}
+
+TEST_F(CudaOptionsAgree, PrecisionRoundsAsItSays) {
+  const auto exact = losses({});
+  for (const auto& [name, precision] : kCudaPrecisions) {
+    SCOPED_TRACE(name);
+    const double worst = worst_difference(losses({.precision = precision}), exact);
+    EXPECT_LE(worst, 0.05);
+    EXPECT_EQ(worst > 0, precision != CudaPrecision::fp32);
+  }
+}
 
 }  // namespace
 }  // namespace softwarp

@@ -101,24 +101,6 @@ TEST_F(CudaRefusal, OfAPlainProductIsAnErrorThatSaysWhatCublasltSaid) {
   }
 }
 
-TEST_F(CudaRefusal, OfTheSlowerWayChangesNoLoss) {
-  const TrainingRun fused = run(Activation::relu);
-  expect_near(run(Activation::relu, {.tune = true}), fused);
-}
-
-TEST_F(CudaRefusal, OfDigitsIsWhatThePrecisionSays) {
-  const TrainingRun exact = run(Activation::relu);
-  for (const auto& [name, precision] : kCudaPrecisions) {
-    SCOPED_TRACE(name);
-    const TrainingRun rounded = run(Activation::relu, {.precision = precision});
-    double worst = 0;
-    for (std::size_t i = 0; i < exact.losses.size(); ++i)
-      worst = std::max(worst, std::abs(rounded.losses[i] - exact.losses[i]));
-    EXPECT_LE(worst, 0.05);
-    EXPECT_EQ(worst > 0, precision != CudaPrecision::fp32);
-  }
-}
-
 TEST_F(CudaRefusal, OfMemorySaysHowMuchWasAskedForAndHowMuchIsFree) {
   simulator::Device small;
   small.memory = std::size_t{64} << 20;

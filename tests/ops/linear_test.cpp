@@ -166,7 +166,8 @@ INSTANTIATE_TEST_SUITE_P(Sizes, LinearLayer,
                                          Sizes{33, 100, 64},     // as in a network for MNIST
                                          Sizes{128, 32, 129}));  // beside 16384 outputs
 
-// A diverged training must show. cuBLASLt's ReLU turns NaN into 0, which its documentation says.
+// A diverged training must show. On a GPU a ReLU that cuBLASLt fuses makes NaN 0, as its documentation says,
+// and ours passes it; which of them runs depends on the library's version.
 TEST(Linear, PassesNaN) {
   for (const Activation activation : kActivations) {
     ReferenceLayer reference(shape_of({3, 4, 5}, activation), 1);
@@ -174,12 +175,11 @@ TEST(Linear, PassesNaN) {
     for (const auto& backend : make_backends()) {
       SCOPED_TRACE(backend->name() + " " + text_of(activation));
       const Floats y = Layer(*backend, reference).forward();
-      const bool hides = activation == Activation::relu && backend->name().starts_with("cuda");
-      for (std::size_t i = 0; i < y.size(); ++i)
-        if (i / 5 == 1 && hides)
-          EXPECT_EQ(y[i], 0) << i;
-        else
-          EXPECT_EQ(std::isnan(y[i]), i / 5 == 1) << i;
+      const bool may_hide = activation == Activation::relu && backend->name().starts_with("cuda");
+      for (std::size_t i = 0; i < y.size(); ++i) {
+        const bool hidden = may_hide && i / 5 == 1 && y[i] == 0;
+        EXPECT_EQ(std::isnan(y[i]) || hidden, i / 5 == 1) << i;
+      }
     }
   }
 }
