@@ -58,6 +58,8 @@ class Backend {
     copy_out(from, &value, sizeof(T));
     return value;
   }
+  // For copies of `bytes` at a time to the host that nobody waits for.
+  virtual std::unique_ptr<HostCopy> make_host_copy(std::size_t bytes) = 0;
   void copy(const float* from, float* to, std::int64_t size);
   // Bytes of the arrays and matrices that there are now.
   std::int64_t memory_in_use() const { return memory_in_use_; }

@@ -56,4 +56,17 @@ class Matrix {
   std::int64_t cols_ = 0;
 };
 
+// Copies bytes from the device to the host without waiting. Made by Backend::make_host_copy, which must
+// outlive it.
+class HostCopy {
+ public:
+  virtual ~HostCopy() = default;
+  // Queues a copy from device memory behind all work so far. Not while an earlier one is on its way.
+  virtual void start(const void* from) = 0;
+  // True once the copy that was started last has arrived. Never waits.
+  virtual bool has_arrived() = 0;
+  // What arrived.
+  virtual const void* data() const = 0;
+};
+
 }  // namespace softwarp

@@ -28,7 +28,9 @@ Trainer::Trainer(Backend& backend, const TrainingSettings& settings, const MlpSh
       order_(backend.make_array<std::int32_t>(data.count())),
       targets_(backend.make_array<std::int32_t>(whole_.batch())),
       state_(backend.make_array<TrainingState>(1)),
-      sums_(backend.make_array<CrossEntropySums>(1)) {
+      sums_(backend.make_array<CrossEntropySums>(1)),
+      state_copy_(backend.make_host_copy(sizeof(TrainingState))),
+      sums_copy_(backend.make_host_copy(sizeof(CrossEntropySums))) {
   mlp_.initialize(settings.initialization, settings.seed);
   whole_step_ = record_step(whole_);
   if (const std::int64_t rest = data.count() % whole_.batch(); rest > 0) {
@@ -58,6 +60,7 @@ void Trainer::start_epoch() {
   backend_->upload<CrossEntropySums>({&zero, 1}, sums_.data());
   backend_->permutation(settings_.seed, epochs_, order_.data(), data_->count());
   samples_ = 0;
+  looking_ = false;
 }
 
 void Trainer::run_epoch(const std::function<bool()>& more) {
@@ -67,7 +70,7 @@ void Trainer::run_epoch(const std::function<bool()>& more) {
     (whole ? whole_step_ : rest_step_)();
     samples_ += whole ? whole_.batch() : rest_->batch();
     ++steps_;
-    if (steps_ % look_every_ == 0) expect_sound();
+    if (steps_ % look_every_ == 0) look();
     if (!more()) break;
   }
   ++epochs_;
@@ -89,13 +92,37 @@ void Trainer::restore(const TrainerState& state) {
   steps_ = state.steps;
 }
 
+// Never waits for the device: a look is over when its copies have arrived, which on a GPU is some steps
+// later. Until then there is no other.
+void Trainer::look() {
+  if (look_every_ == 1) return expect_sound();
+  const auto finish = [this] {
+    if (!looking_ || !state_copy_->has_arrived() || !sums_copy_->has_arrived()) return;
+    looking_ = false;
+    expect_sound(*static_cast<const TrainingState*>(state_copy_->data()),
+                 *static_cast<const CrossEntropySums*>(sums_copy_->data()), looked_at_steps_,
+                 looked_at_samples_);
+  };
+  finish();
+  if (looking_) return;
+  state_copy_->start(state_.data());
+  sums_copy_->start(sums_.data());
+  looking_ = true;
+  looked_at_steps_ = steps_;
+  looked_at_samples_ = samples_;
+  finish();
+}
+
+void Trainer::expect_sound() const {
+  expect_sound(backend_->download(state_.data()), backend_->download(sums_.data()), steps_, samples_);
+}
+
 // Both are looked for, since a GPU's fused ReLU turns NaN into 0, and a loss may be infinite where its
 // gradient is not. A mean of 1000 nats is no network that errs, but one whose weights have flown away.
-void Trainer::expect_sound() const {
+void Trainer::expect_sound(const TrainingState& state, const CrossEntropySums& sums, std::int64_t steps,
+                           std::int64_t samples) const {
   constexpr double kExploded = 1000;
-  const CrossEntropySums sums = backend_->download(sums_.data());
-  const std::int64_t before = steps_ - (samples_ + whole_.batch() - 1) / whole_.batch();
-  const std::int64_t lost = backend_->download(state_.data()).lost;
+  const std::int64_t before = steps - (samples + whole_.batch() - 1) / whole_.batch();
   const auto fail = [](std::int64_t step, const std::string& found) {
     throw Error(
         fmt::format("training diverged in step {}: expected a finite loss and finite parameters, found {}; "
@@ -104,10 +131,10 @@ void Trainer::expect_sound() const {
   };
   const bool finite = std::isfinite(sums.loss);
   const std::int64_t of_loss = finite ? INT64_MAX : before + sums.finite_rows / whole_.batch() + 1;
-  if (of_loss <= lost || (lost == 0 && !finite)) fail(of_loss, "a loss that is not");
-  if (lost > 0) fail(lost, "parameters that are not");
+  if (of_loss <= state.lost || (state.lost == 0 && !finite)) fail(of_loss, "a loss that is not");
+  if (state.lost > 0) fail(state.lost, "parameters that are not");
   if (const double loss = score_of(sums).loss; loss > kExploded)
-    fail(steps_, fmt::format("a mean loss of {:.3g}", loss));
+    fail(steps, fmt::format("a mean loss of {:.3g}", loss));
 }
 
 Score Trainer::running_score() const { return score_of(backend_->download(sums_.data())); }

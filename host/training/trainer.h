@@ -37,9 +37,10 @@ class Trainer {
 
   // Runs every batch of the next epoch, the last and smaller one too. After each step `more` decides whether
   // to go on. Throws Error, which names the step, if the loss or a parameter is no longer finite, or the loss
-  // has exploded; it looks every 100 steps and at the end, for the device has to be waited for.
+  // has exploded. It looks at a copy that is made every 100 steps, once that has arrived, and waits for the
+  // device at the end of the epoch alone.
   void run_epoch(const std::function<bool()>& more);
-  // Looks after each step from now on.
+  // Looks after each step from now on, and waits for the device each time.
   void look_at_every_step() { look_every_ = 1; }
 
   TrainerState state() const;
@@ -59,7 +60,10 @@ class Trainer {
 
  private:
   void start_epoch();
+  void look();
   void expect_sound() const;
+  void expect_sound(const TrainingState& state, const CrossEntropySums& sums, std::int64_t steps,
+                    std::int64_t samples) const;
   std::function<void()> record_step(Pass& pass);
 
   Backend* backend_;
@@ -80,6 +84,14 @@ class Trainer {
   std::int64_t steps_ = 0;
   std::int64_t samples_ = 0;
   std::int64_t look_every_ = 100;
+
+  // A look that is under way: copies of state_ and sums_ as they are after so many steps and samples of the
+  // epoch.
+  std::unique_ptr<HostCopy> state_copy_;
+  std::unique_ptr<HostCopy> sums_copy_;
+  bool looking_ = false;
+  std::int64_t looked_at_steps_ = 0;
+  std::int64_t looked_at_samples_ = 0;
 };
 
 }  // namespace softwarp

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "host/backend/cuda/cuda_backend.h"
+#include "host/backend/error.h"
 #include "tests/cuda/training_run.h"
 #include "tests/simulator/testing.h"
 
@@ -86,6 +87,43 @@ TEST_F(CudaStep, IsOneCallOfTheHost) {
   EXPECT_EQ(cost.allocations, 0);
   EXPECT_EQ(cost.copies, 0);
   EXPECT_EQ(cost.synchronizations, 0);
+}
+
+// The host looks at the loss every 100 steps by two small copies, which it does not wait for.
+TEST_F(CudaStep, IsLookedAtWithoutAWait) {
+  const auto backend = make_cuda_backend();
+  StepByStep run(*backend, settings_for({}, 4), 2000);
+  Trainer& trainer = run.trainer();
+  HostCounters host;
+  std::int64_t waits = 0;  // of the test, which lets the device catch up
+  trainer.run_epoch([&] {
+    if (trainer.steps() == 1) simulator::reset_counters();
+    if (trainer.steps() % 100 == 50) waits += 1, backend->wait();
+    host = simulator::host_counters();
+    return trainer.steps() < 350;
+  });
+  EXPECT_EQ(host.synchronizations, waits);
+  EXPECT_EQ(host.copies, 2 * 3) << "after 100, 200 and 300 steps";
+}
+
+TEST_F(CudaStep, ThatDivergesIsFoundOnceTheDeviceHasRunIt) {
+  TrainingSettings settings = settings_for({}, 4);
+  settings.optimizer = OptimizerKind::sgd;
+  settings.schedule = ScheduleKind::constant;
+  settings.rate = 1e30;
+  const auto backend = make_cuda_backend();
+  StepByStep run(*backend, settings, 2000);
+  Trainer& trainer = run.trainer();
+  try {
+    trainer.run_epoch([&] {
+      if (trainer.steps() == 150) backend->wait();
+      return true;
+    });
+    ADD_FAILURE() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(std::string(error.what()).find("training diverged in step 100: "), 0u) << error.what();
+  }
+  EXPECT_EQ(trainer.steps(), 200) << "the copy of step 100 has arrived by the next look";
 }
 
 // A pixel is a byte in and a float out, with 9 bytes of index, label and target an image; a logit is read and

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstring>
 #include <new>
 #include <utility>
@@ -21,6 +22,17 @@ namespace {
 
 constexpr std::align_val_t kAlignment{256};
 
+class CpuHostCopy final : public HostCopy {
+ public:
+  explicit CpuHostCopy(std::size_t bytes) : bytes_(bytes) {}
+  void start(const void* from) override { std::memcpy(bytes_.data(), from, bytes_.size()); }
+  bool has_arrived() override { return true; }
+  const void* data() const override { return bytes_.data(); }
+
+ private:
+  std::vector<std::byte> bytes_;
+};
+
 // Memory is the process's own, work is done when a call returns, and a recording is the work itself.
 class CpuBackend final : public Backend {
  public:
@@ -34,6 +46,9 @@ class CpuBackend final : public Backend {
   }
 
   void wait() override {}
+  std::unique_ptr<HostCopy> make_host_copy(std::size_t bytes) override {
+    return std::make_unique<CpuHostCopy>(bytes);
+  }
   std::function<void()> record(std::function<void()> work) override { return work; }
   void advance(TrainingState* state, std::int64_t rows) override { state->position += rows; }
 

@@ -32,6 +32,35 @@ cublasComputeType_t compute_type(CudaPrecision precision) {
 // What NVIDIA recommends for cublasLtMatmul: 32 MiB from Hopper on, 4 MiB before.
 std::size_t workspace_bytes() { return std::size_t{device_limits().clusters ? 32u : 4u} << 20; }
 
+// Into page-locked memory, for any other would make the copy wait.
+class CudaHostCopy final : public HostCopy {
+ public:
+  CudaHostCopy(std::size_t bytes, cudaStream_t stream)
+      : bytes_(bytes),
+        stream_(stream),
+        memory_(cuda::make<cuda::HostMemory>(cudaHostAlloc, bytes, unsigned{cudaHostAllocDefault})),
+        arrived_(cuda::make<cuda::Event>(cudaEventCreateWithFlags, unsigned{cudaEventDisableTiming})) {}
+  ~CudaHostCopy() override { cudaEventSynchronize(arrived_.get()); }
+
+  void start(const void* from) override {
+    check(cudaMemcpyAsync(memory_.get(), from, bytes_, cudaMemcpyDeviceToHost, stream_));
+    check(cudaEventRecord(arrived_.get(), stream_));
+  }
+  bool has_arrived() override {
+    const cudaError_t status = cudaEventQuery(arrived_.get());
+    if (status == cudaErrorNotReady) return false;
+    check(status);
+    return true;
+  }
+  const void* data() const override { return memory_.get(); }
+
+ private:
+  std::size_t bytes_;
+  cudaStream_t stream_;
+  cuda::HostMemory memory_;
+  cuda::Event arrived_;
+};
+
 class CudaBackend final : public Backend {
  public:
   explicit CudaBackend(const CudaOptions& options)
@@ -53,6 +82,9 @@ class CudaBackend final : public Backend {
   }
 
   void wait() override { check(cudaStreamSynchronize(stream())); }
+  std::unique_ptr<HostCopy> make_host_copy(std::size_t bytes) override {
+    return std::make_unique<CudaHostCopy>(bytes, stream());
+  }
 
   std::function<void()> record(std::function<void()> work) override {
     // A recording that asks for more scratch than there is is dropped, and made again with enough.
