@@ -28,6 +28,7 @@ if [ "${SOFTWARP_UNSHARED:-0}" != 1 ]; then
 fi
 
 root=$(mktemp -d)
+chmod 755 "$root"  # another user steps into it, too
 trap 'umount -l "$root/proc" "$root/dev" 2>/dev/null; rm -rf --one-file-system "$root"' EXIT
 trap 'exit 130' INT TERM
 
