@@ -3,7 +3,7 @@
 # try_system.sh SUITE [all]: what a newcomer does on another release of Debian or Ubuntu (trixie, noble, ...): a bare
 # root made by debootstrap, git and make in it, a clone of the committed tree in a path with a space, make train, some
 # tests, an installation and the examples. With `all`, make test in place of some tests. Needs root and debootstrap,
-# takes about 2 GB below TMPDIR, and leaves nothing. SOFTWARP_MIRROR: the archive, in place of debootstrap's own choice.
+# takes about 2 GB below TMPDIR, and leaves nothing. SOFTWARP_MIRROR: the archive, which debootstrap needs to be told for Ubuntu on Debian.
 set -eu
 suite=${1:?expected a suite, such as trixie}
 tests=${2:-some}
@@ -50,14 +50,13 @@ make_root() {
   components=main
   if [ "$(readlink "$scripts/$suite")" = gutsy ]; then components=main,universe; fi
   debootstrap --variant=minbase --components=$components --include=git,make,ca-certificates "$suite" "$root" \
-    ${SOFTWARP_MIRROR:+"$SOFTWARP_MIRROR"}
-  mount -t proc proc "$root/proc"
-  mount --bind /dev "$root/dev"
-  cp /etc/resolv.conf "$root/etc/"
-  mkdir -p "$root/home/new comer"
-  git clone --quiet "$source" "$root/home/new comer/softwarp"
+    ${SOFTWARP_MIRROR:+"$SOFTWARP_MIRROR"} &&
+    mount -t proc proc "$root/proc" &&
+    mount --bind /dev "$root/dev" &&
+    cp /etc/resolv.conf "$root/etc/" &&
+    mkdir -p "$root/home/new comer" &&
+    git clone --quiet "$source" "$root/home/new comer/softwarp"
 }
-
 # The commands as they would be typed in the clone, with the environment of a new login.
 inside() {
   env -i HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
