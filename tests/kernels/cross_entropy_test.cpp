@@ -236,6 +236,33 @@ TEST_F(CrossEntropy, OfManyBlocksAddsUpAllRows) {
   check_sums(p, run<float>(p, x.view(), x.view(), false).sums);
 }
 
+// A block of short rows has up to 128 of them, and all may count alike.
+TEST_F(CrossEntropy, CountsRowsThatAreAllAlike) {
+  constexpr std::int64_t kRows = 300;
+  for (const std::int64_t cols : {1, 4, 10, 33, 100}) {
+    SCOPED_TRACE(cols);
+    Problem<float> p(kRows, cols, {});
+    const auto sums = [&](std::int32_t target) {
+      p.targets.assign(kRows, target);
+      for (std::int64_t r = 0; r < kRows; ++r) p.x[static_cast<std::size_t>(r * cols)] = 50;
+      const Placed<float> x({kRows, 0, 0}, cols, p.x), dx({kRows, 0, 0}, cols);
+      return run<float>(p, x.view(), dx.view()).sums;
+    };
+    const CrossEntropySums hit = sums(0), bad = sums(-1), ignored = sums(kIgnoreIndex);
+    EXPECT_EQ(hit.hits, kRows);
+    EXPECT_EQ(hit.rows, kRows);
+    EXPECT_EQ(hit.finite_rows, kRows);
+    EXPECT_EQ(hit.bad_targets, 0);
+    EXPECT_EQ(bad.bad_targets, kRows);
+    EXPECT_EQ(bad.hits, 0);
+    EXPECT_EQ(ignored.rows, 0);
+    EXPECT_EQ(ignored.hits, 0);
+    if (cols > 1) {
+      EXPECT_EQ(sums(1).hits, 0);
+    }
+  }
+}
+
 TEST_F(CrossEntropy, WithoutRowsChangesNothing) {
   softmax_cross_entropy<float>({nullptr, 0, 10, 10}, nullptr, {}, nullptr, nullptr, {nullptr, 0, 10, 10},
                                nullptr, {}, nullptr);

@@ -146,6 +146,26 @@ TEST_F(TrainingOps, GatherTakesTheStatesBatch) {
   }
 }
 
+// Images beyond what 32 bits address. All but the last are untouched memory, which costs nothing.
+TEST_F(TrainingOps, GatherReachesImagesBeyondFourGibibytes) {
+  constexpr std::int64_t kPixels = 784, kCount = (std::int64_t{1} << 32) / kPixels + 2;
+  const DeviceArray<std::uint8_t> images(kCount * kPixels), labels(kCount);
+  std::vector<std::uint8_t> last(kPixels);
+  std::iota(last.begin(), last.end(), std::uint8_t{9});
+  const std::uint8_t label = 7;
+  ASSERT_EQ(
+      cudaMemcpy(images.data() + (kCount - 1) * kPixels, last.data(), last.size(), cudaMemcpyHostToDevice),
+      cudaSuccess);
+  ASSERT_EQ(cudaMemcpy(labels.data() + kCount - 1, &label, 1, cudaMemcpyHostToDevice), cudaSuccess);
+  const DeviceArray<TrainingState> state(std::vector{TrainingState{.position = kCount - 1}});
+  const Placed<float> batch({1, 0, 0}, kPixels);
+  const DeviceArray<std::int32_t> targets(1);
+  gather_batch({images.data(), labels.data(), kCount, kPixels, 1.0f}, nullptr, state.data(), batch.view(),
+               targets.data(), nullptr);
+  EXPECT_EQ(batch.values(), Floats(last.begin(), last.end()));
+  EXPECT_EQ(targets.value(), label);
+}
+
 // The optimizers in double.
 struct Moved {
   double value, first, second;

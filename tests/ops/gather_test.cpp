@@ -1,3 +1,5 @@
+#include <cstdlib>
+#include <memory>
 #include <numeric>
 
 #include "tests/ops/ops_testing.h"
@@ -134,6 +136,26 @@ TEST(Permutation, PutsEachIndexAtEachPlaceEquallyOften) {
       EXPECT_LT(squares, 40) << "place " << place;
     }
   }
+}
+
+// On the CPU, whose memory is the process's; kernels: tests/kernels/training_ops_test.cpp.
+TEST(GatherBatchOnTheCpu, ReachesImagesBeyondFourGibibytes) {
+  constexpr std::int64_t kPixels = 784, kCount = (std::int64_t{1} << 32) / kPixels + 2;
+  const auto backend = make_cpu_backend(1);
+  const auto free_memory = [](std::uint8_t* memory) { std::free(memory); };
+  // Pages that nobody touches cost nothing.
+  const std::unique_ptr<std::uint8_t, decltype(free_memory)> images(
+      static_cast<std::uint8_t*>(std::malloc(kCount * kPixels)));
+  const std::vector<std::uint8_t> labels(kCount, 7);
+  std::uint8_t* const last = images.get() + (kCount - 1) * kPixels;
+  std::iota(last, last + kPixels, std::uint8_t{9});
+  const TrainingState state{.position = kCount - 1};
+  const Matrix batch = backend->make_matrix(1, kPixels);
+  std::int32_t target = -1;
+  backend->gather_batch({images.get(), labels.data(), kCount, kPixels, 1.0f}, nullptr, &state, batch.view(),
+                        &target);
+  EXPECT_EQ(target, 7);
+  EXPECT_EQ(download(*backend, batch.view().data, kPixels), Floats(last, last + kPixels));
 }
 
 }  // namespace

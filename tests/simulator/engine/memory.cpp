@@ -15,6 +15,13 @@ namespace {
 
 constexpr std::size_t kAlignment = 256;  // what cudaMalloc promises
 
+// Pieces beyond this are not filled: pages that nobody touches cost nothing.
+constexpr std::size_t kMostFilled = std::size_t{1} << 30;
+
+void fill_with_nan(void* pointer, std::size_t bytes) {
+  if (bytes <= kMostFilled) std::memset(pointer, 0xff, bytes);
+}
+
 struct Allocation {
   Memory kind;
   std::size_t bytes;
@@ -45,7 +52,7 @@ void* allocate(Memory kind, std::size_t bytes) {
   if (kind == Memory::device && bytes_in_use + bytes > state().device.memory) return nullptr;
   void* pointer = nullptr;
   if (posix_memalign(&pointer, kAlignment, bytes) != 0) return nullptr;
-  std::memset(pointer, 0xff, bytes);
+  fill_with_nan(pointer, bytes);
   allocations[reinterpret_cast<std::uintptr_t>(pointer)] = {kind, bytes};
   ++state().memory_version;
   if (kind == Memory::device) {
@@ -59,7 +66,7 @@ bool release(Memory kind, void* pointer) {
   const auto found = allocations.find(reinterpret_cast<std::uintptr_t>(pointer));
   if (found == allocations.end() || found->second.kind != kind) return false;
   unpoison(pointer, found->second.bytes);
-  std::memset(pointer, 0xff, found->second.bytes);
+  fill_with_nan(pointer, found->second.bytes);
   if (kind == Memory::device) bytes_in_use -= found->second.bytes;
   allocations.erase(found);
   ++state().memory_version;
