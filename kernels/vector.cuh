@@ -72,6 +72,12 @@ struct WordsOf {
   unsigned v[sizeof(V) / sizeof(unsigned)];
 };
 template <class V>
+__device__ __forceinline__ WordsOf<V> words_of(const V& value) {
+  static_assert(sizeof(WordsOf<V>) == sizeof(V),
+                "whole words");  // and nvcc 12.4 then knows the size in the next line
+  return __builtin_bit_cast(WordsOf<V>, value);
+}
+template <class V>
 __device__ V load_words(const V* from) {
   WordsOf<V> words;
 #pragma unroll
@@ -81,7 +87,7 @@ __device__ V load_words(const V* from) {
 }
 template <class V>
 __device__ void store_words(const V& value, V* to) {
-  const auto words = __builtin_bit_cast(WordsOf<V>, value);
+  const auto words = words_of(value);
 #pragma unroll
   for (int i = 0; i < static_cast<int>(sizeof(V) / sizeof(unsigned)); ++i)
     store_one(words.v[i], reinterpret_cast<unsigned*>(to) + i);

@@ -13,7 +13,7 @@ inline constexpr unsigned kAllLanes = 0xffffffffu;
 
 template <class V>
 __device__ __forceinline__ V shuffle_xor(const V& value, int distance) {
-  auto words = __builtin_bit_cast(WordsOf<V>, value);
+  auto words = words_of(value);
 #pragma unroll
   for (unsigned& word : words.v) word = __shfl_xor_sync(kAllLanes, word, distance);
   return __builtin_bit_cast(V, words);
