@@ -58,6 +58,7 @@ class Trainer {
   float learning_rate() const;                       // of the next step
 
  private:
+  void clear_progress();  // of an epoch
   void start_epoch();
   void expect_sound() const;
   std::function<void()> record_step(Pass& pass);
