@@ -82,7 +82,6 @@ class Parts {
         dlogits_(backend.make_matrix(settings.batch_size, shape.classes)) {
     mlp_.initialize(Initialization::kaiming, 1);
     backend.permutation(1, 0, order_.data(), data.count());
-    gather();
     gather_ = backend.record([this] { gather(); });
     layers_ = backend.record([this] {
       pass_.forward();

@@ -11,21 +11,23 @@ namespace {
 
 std::atomic<const DeviceLimits*> assumed = nullptr;
 
-DeviceLimits ask() {
-  int device = 0, major = 0, shared_bytes = 0;
-  DeviceLimits limits;
-  check(cudaGetDevice(&device));
-  check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device));
-  check(cudaDeviceGetAttribute(&shared_bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
-  check(cudaDeviceGetAttribute(&limits.multiprocessors, cudaDevAttrMultiProcessorCount, device));
-  limits.shared_bytes = static_cast<std::size_t>(shared_bytes);
-  limits.clusters = limits.early_launch = major >= 9;
-  return limits;
-}
-
 __global__ void probe_kernel() {}
 
 }  // namespace
+
+DeviceLimits ask_device_limits() {
+  int device = 0, shared_bytes = 0;
+  DeviceLimits limits;
+  cudaFuncAttributes code{};
+  check(cudaGetDevice(&device));
+  check(cudaFuncGetAttributes(&code, probe_kernel));
+  check(cudaDeviceGetAttribute(&shared_bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
+  check(cudaDeviceGetAttribute(&limits.multiprocessors, cudaDevAttrMultiProcessorCount, device));
+  limits.shared_bytes = static_cast<std::size_t>(shared_bytes);
+  // __CUDA_ARCH__ / 10. binaryVersion is the device's own where the driver has compiled older PTX for it.
+  limits.clusters = limits.early_launch = code.ptxVersion >= 90;
+  return limits;
+}
 
 bool built_for_device() {
   cudaFuncAttributes attributes{};
@@ -40,7 +42,7 @@ bool built_for_device() {
 
 const DeviceLimits& device_limits() {
   if (const DeviceLimits* limits = assumed) return *limits;
-  static const DeviceLimits limits = ask();
+  static const DeviceLimits limits = ask_device_limits();
   return limits;
 }
 

@@ -8,8 +8,10 @@ namespace softwarp {
 struct DeviceLimits {
   int multiprocessors = 0;
   std::size_t shared_bytes = 0;  // that a block may have once its kernel has opted in
-  bool clusters = false;         // blocks that read each other's shared memory: compute capability 9.0 on
-  bool early_launch = false;     // of a kernel that waits by itself for those before it: the same
+  // Both need compute capability 9.0, of the device and of the code: a device also runs older PTX, which has
+  // neither.
+  bool clusters = false;      // blocks that read each other's shared memory
+  bool early_launch = false;  // of a kernel that waits by itself for those before it
 
   bool operator==(const DeviceLimits&) const = default;
 };
@@ -17,6 +19,9 @@ struct DeviceLimits {
 // The limits of the device that is current at the first call. They are asked once, so that no launch has to
 // ask: a process uses one GPU, or several that are alike. Throws Error where there is none.
 const DeviceLimits& device_limits();
+
+// Asks the current device anew.
+DeviceLimits ask_device_limits();
 
 // Whether this build has kernels for the device that is current. Throws Error for any other refusal.
 bool built_for_device();

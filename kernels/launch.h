@@ -40,7 +40,8 @@ struct LaunchHere : LaunchOn {
 
 // The only way to start a kernel here: `kernel<<<...>>>` drops the error. Arguments convert to the kernel's
 // own parameter types. One call of the runtime, nothing asked, nothing allocated: fit to be captured in a
-// graph.
+// graph, once the same launch has been made outside a capture. A first launch loads the kernel, which drivers
+// older than CUDA 12.3 refuse there.
 template <class... Params, class... Args>
 void launch(const LaunchHere& on, void (*kernel)(Params...), Args&&... args) {
   if (on.grid == 0) return;

@@ -34,7 +34,8 @@ enum {
   SOFTWARP_CPU =
       0, /* the process's own memory; done when the call returns; `stream` and `scratch` are ignored */
   SOFTWARP_CUDA = 1 /* the current CUDA device; asynchronous on `stream`, a cudaStream_t, NULL the default
-                       one. A process uses one GPU, or several that are alike. */
+                       one. A process uses one GPU, or several that are alike. A call can be captured in a
+                       graph once the same call was made outside a capture, which loads its kernels. */
 };
 
 typedef int softwarp_dtype;

@@ -26,6 +26,11 @@ void Optimizer::set_moments(std::span<const float> first, std::span<const float>
   mlp_->backend().upload(second, second_moment_.data());
 }
 
+void Optimizer::clear_moments() {
+  set_moments(std::vector<float>(static_cast<std::size_t>(first_moment_.size())),
+              std::vector<float>(static_cast<std::size_t>(second_moment_.size())));
+}
+
 void Optimizer::step(TrainingState* state, std::int64_t rows) {
   const ParameterBuffers buffers{.values = mlp_->data(),
                                  .gradients = gradients_.data(),

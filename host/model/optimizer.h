@@ -32,6 +32,7 @@ class Optimizer {
   std::vector<float> second_moment() const { return moment(second_moment_); }
   // Expects moments of those sizes.
   void set_moments(std::span<const float> first, std::span<const float> second);
+  void clear_moments();
 
   // Moves the Mlp's values along the gradients of a batch of `rows`, and *state to the next step.
   void step(TrainingState* state, std::int64_t rows);

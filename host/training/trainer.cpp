@@ -31,12 +31,15 @@ Trainer::Trainer(Backend& backend, const TrainingSettings& settings, const MlpSh
       sums_(backend.make_array<CrossEntropySums>(1)),
       state_copy_(backend.make_host_copy(sizeof(TrainingState))),
       sums_copy_(backend.make_host_copy(sizeof(CrossEntropySums))) {
-  mlp_.initialize(settings.initialization, settings.seed);
   whole_step_ = record_step(whole_);
   if (const std::int64_t rest = data.count() % whole_.batch(); rest > 0) {
     rest_ = std::make_unique<Pass>(mlp_, rest, /*trains=*/true, settings.dropout);
     rest_step_ = record_step(*rest_);
   }
+  // Recording has run these steps; training begins as if it had not.
+  mlp_.initialize(settings.initialization, settings.seed);
+  optimizer_.clear_moments();
+  clear_progress();
 }
 
 std::function<void()> Trainer::record_step(Pass& pass) {
@@ -53,14 +56,18 @@ std::function<void()> Trainer::record_step(Pass& pass) {
   });
 }
 
-void Trainer::start_epoch() {
+void Trainer::clear_progress() {
   const TrainingState state{.seed = settings_.seed, .step = steps_, .position = 0};
   const CrossEntropySums zero;
   backend_->upload<TrainingState>({&state, 1}, state_.data());
   backend_->upload<CrossEntropySums>({&zero, 1}, sums_.data());
-  backend_->permutation(settings_.seed, epochs_, order_.data(), data_->count());
   samples_ = 0;
   looking_ = false;
+}
+
+void Trainer::start_epoch() {
+  clear_progress();
+  backend_->permutation(settings_.seed, epochs_, order_.data(), data_->count());
 }
 
 void Trainer::run_epoch(const std::function<bool()>& more) {

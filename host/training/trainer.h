@@ -59,6 +59,7 @@ class Trainer {
   float learning_rate() const;                       // of the next step
 
  private:
+  void clear_progress();  // of an epoch
   void start_epoch();
   void look();
   void expect_sound() const;

@@ -15,7 +15,6 @@ namespace softwarp {
 inline constexpr int kMostThreads = 512;  // of a block that owns a row
 inline constexpr int kSmallBlock = 128;   // threads of a block whose warps own rows by themselves
 inline constexpr int kMostCluster = 8;    // blocks; more is not portable
-inline constexpr std::size_t kSharedWithoutOptIn = 48 << 10;
 inline constexpr std::size_t kSharedReserve = 2 << 10;  // for what kernels share beside their rows
 
 // How the rows of an op's matrices lie in memory.

@@ -6,6 +6,7 @@
 //   places()         where its matrices lie: the inputs, then the output if it writes one
 
 #include <atomic>
+#include <cstdint>
 
 #include "kernels/launch.h"
 #include "kernels/rows/flat.cuh"
@@ -29,12 +30,21 @@ RowProblem problem_of(const Op& op) {
   return problem;
 }
 
-// Lets a kernel have as much shared memory as a plan may ask for; asked once.
+// Opts in to all the dynamic shared memory that the current device has for a block of this kernel; without that a
+// launch gets 48 KiB less the kernel's static shared memory. Asks once for each device. Threads that ask at the
+// same time set the same value, so none lowers another's.
 template <class Kernel>
-void allow_shared(Kernel* kernel, std::size_t bytes, std::atomic<std::size_t>& allowed) {
-  if (bytes <= allowed) return;
-  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)));
-  allowed = bytes;
+void allow_shared(Kernel* kernel, std::atomic<std::uint64_t>& asked_devices) {
+  int device = 0, most = 0;
+  check(cudaGetDevice(&device));
+  const std::uint64_t bit = device < 64 ? std::uint64_t{1} << device : 0;
+  if ((asked_devices & bit) != 0) return;
+  cudaFuncAttributes attributes{};
+  check(cudaFuncGetAttributes(&attributes, kernel));
+  check(cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
+  most -= static_cast<int>(attributes.sharedSizeBytes);
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, most));
+  asked_devices |= bit;
 }
 
 template <class Op>
@@ -44,12 +54,13 @@ std::size_t streamed_bytes(const RowPlan& plan) {
 }
 
 template <class Op>
-void allow_streamed(std::size_t bytes) {
-  static std::atomic<std::size_t> allowed = kSharedWithoutOptIn;
-  allow_shared(streamed_rows_kernel<Op>, bytes, allowed);
+void allow_streamed() {
+  static std::atomic<std::uint64_t> asked_devices = 0;
+  allow_shared(streamed_rows_kernel<Op>, asked_devices);
 }
 
-// Whether the device can run the largest clusters of this op at all; a part of a GPU may not. Asked once.
+// True if the device can run the largest clusters of this op. A part of a GPU (MIG) may not, and some say so by an
+// error; whatever else is wrong, the launch says. Asked once.
 template <class Op>
 bool clusters_fit(RowForm form, const DeviceLimits& limits) {
   const auto fits = [](auto* kernel, std::size_t shared_bytes) {
@@ -64,17 +75,17 @@ bool clusters_fit(RowForm form, const DeviceLimits& limits) {
     config.attrs = &cluster;
     config.numAttrs = 1;
     int clusters = 0;
-    check(cudaOccupancyMaxActiveClusters(&clusters, kernel, &config));
-    return clusters > 0;
+    if (cudaOccupancyMaxActiveClusters(&clusters, kernel, &config) == cudaSuccess) return clusters > 0;
+    cudaGetLastError();  // an answer: it must not be said again to whoever asks next
+    return false;
   };
   if (form == RowForm::held) {
     static const bool held = fits(held_rows_kernel<Op, Op::kHeld>, 0);
     return held;
   }
   static const bool streamed = [&] {
-    const std::size_t bytes = limits.shared_bytes - kSharedReserve;
-    allow_streamed<Op>(bytes);
-    return fits(streamed_rows_kernel<Op>, bytes);
+    allow_streamed<Op>();
+    return fits(streamed_rows_kernel<Op>, limits.shared_bytes - kSharedReserve);
   }();
   return streamed;
 }
@@ -120,7 +131,7 @@ void run_flat(const Op& op, const RowPlan& plan, const RowGeometry& geometry, cu
 template <class Op>
 void run_streamed(const Op& op, const RowPlan& plan, const RowGeometry& geometry, cudaStream_t stream) {
   const std::size_t bytes = streamed_bytes<Op>(plan);
-  allow_streamed<Op>(bytes);
+  allow_streamed<Op>();
   launch(LaunchOn{.grid = blocks_of(plan, op.rows()),
                   .block = plan.threads,
                   .shared_bytes = bytes,

@@ -64,6 +64,8 @@ TEST(CResources, WorkGoesToTheStream) {
   ASSERT_EQ(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), cudaSuccess);
   for (std::size_t i = 0; i < calls.size(); ++i) {
     SCOPED_TRACE(testing::Message() << "call " << i);
+    EXPECT_EQ(calls[i](stream, nullptr, 0), SOFTWARP_SUCCESS) << "loads its kernels";
+    ASSERT_EQ(cudaStreamSynchronize(stream), cudaSuccess);
     simulator::reset_counters();
     ASSERT_EQ(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), cudaSuccess);
     EXPECT_EQ(calls[i](stream, nullptr, 0), SOFTWARP_SUCCESS) << softwarp_last_error();

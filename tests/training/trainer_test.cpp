@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "host/backend/error.h"
@@ -43,6 +44,31 @@ TEST(Trainer, GivesTheSameBitsForTheSameSeedOnEveryBackend) {
     settings.seed = 2;
     EXPECT_NE(run(*backend, settings).model.values, first);
   }
+}
+
+// To record a step is to run it once.
+TEST(Trainer, BeginsAsIfItHadRecordedNoStep) {
+  for (const auto& backend : make_backends())
+    for (const OptimizerKind optimizer : {OptimizerKind::sgd, OptimizerKind::adamw}) {
+      SCOPED_TRACE(backend->name());
+      TrainingSettings settings = short_settings();
+      settings.optimizer = optimizer;
+      settings.momentum = optimizer == OptimizerKind::sgd ? 0.9 : 0;
+      const MlpShape shape{.inputs = 784, .hidden = settings.hidden, .classes = 10};
+      const ResidentDataset data(*backend, mnist().train);
+      const Trainer trainer(*backend, settings, shape, data);
+      Mlp mlp(*backend, shape);
+      mlp.initialize(settings.initialization, settings.seed);
+
+      const TrainerState state = trainer.state();
+      EXPECT_EQ(state.values, mlp.values());
+      EXPECT_EQ(state.steps, 0);
+      const auto is_zero = [](float moment) { return moment == 0; };
+      EXPECT_GT(state.first_moment.size(), 0u);
+      EXPECT_TRUE(std::ranges::all_of(state.first_moment, is_zero));
+      EXPECT_TRUE(std::ranges::all_of(state.second_moment, is_zero));
+      EXPECT_EQ(trainer.running_score().images, 0);
+    }
 }
 
 // 3000 = 23 batches of 128 and one of 56.

@@ -49,7 +49,10 @@ class CpuBackend final : public Backend {
   std::unique_ptr<HostCopy> make_host_copy(std::size_t bytes) override {
     return std::make_unique<CpuHostCopy>(bytes);
   }
-  std::function<void()> record(std::function<void()> work) override { return work; }
+  std::function<void()> record(std::function<void()> work) override {
+    work();
+    return work;
+  }
   void advance(TrainingState* state, std::int64_t rows) override { state->position += rows; }
 
  private:

@@ -12,7 +12,6 @@
 #include "host/backend/cuda/linear.h"
 #include "host/backend/cuda/recording.h"
 #include "host/backend/error.h"
-#include "kernels/device.h"
 #include "kernels/softmax.h"
 #include "kernels/softmax_cross_entropy.h"
 #include "kernels/training_ops.h"
@@ -30,7 +29,12 @@ cublasComputeType_t compute_type(CudaPrecision precision) {
 }
 
 // What NVIDIA recommends for cublasLtMatmul: 32 MiB from Hopper on, 4 MiB before.
-std::size_t workspace_bytes() { return std::size_t{device_limits().clusters ? 32u : 4u} << 20; }
+std::size_t workspace_for_current_device() {
+  int device = 0, major = 0;
+  check(cudaGetDevice(&device));
+  check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device));
+  return std::size_t{major >= 9 ? 32u : 4u} << 20;
+}
 
 // Into page-locked memory, for any other would make the copy wait.
 class CudaHostCopy final : public HostCopy {
@@ -69,7 +73,8 @@ class CudaBackend final : public Backend {
         stream_(cuda::make<cuda::Stream>(cudaStreamCreateWithFlags, unsigned{cudaStreamNonBlocking})),
         library_(cuda::make<cuda::LtHandle>(cublasLtCreate)),
         arena_(stream_.get()),
-        workspace_(arena_.take(workspace_bytes())),
+        workspace_bytes_(workspace_for_current_device()),
+        workspace_(arena_.take(workspace_bytes_)),
         split_{arena_.take(kSplitScratchBytes), kSplitScratchBytes} {
     wait();
   }
@@ -87,25 +92,13 @@ class CudaBackend final : public Backend {
   }
 
   std::function<void()> record(std::function<void()> work) override {
-    // A recording that asks for more scratch than there is is dropped, and made again with enough.
-    std::shared_ptr<CUgraphExec_st> graph;
-    while (!graph) {
-      try {
-        graph = cuda::record(stream(), work);
-      } catch (const NeedsScratch& needed) {
-        grow_scratch(needed.bytes);
-      }
-    }
+    const std::shared_ptr<CUgraphExec_st> graph = cuda::record(stream(), work);
     return [this, graph] { check(cudaGraphLaunch(graph.get(), stream())); };
   }
 
   void advance(TrainingState* state, std::int64_t rows) override { softwarp::advance(state, rows, stream()); }
 
  private:
-  struct NeedsScratch {
-    std::size_t bytes;
-  };
-
   cudaStream_t stream() const { return stream_.get(); }
 
   void* run_allocate(std::size_t bytes) override { return arena_.take(bytes); }
@@ -176,7 +169,7 @@ class CudaBackend final : public Backend {
                              {.library = library_.get(),
                               .compute = compute_type(options_.precision),
                               .workspace = workspace_,
-                              .workspace_bytes = workspace_bytes(),
+                              .workspace_bytes = workspace_bytes_,
                               .stream = stream()},
                              options_.tune);
   }
@@ -215,16 +208,10 @@ class CudaBackend final : public Backend {
   // For cross-entropy, which leaves it zeroed where it must be.
   char* zeroed_scratch(std::size_t bytes) {
     if (bytes > scratch_bytes_) {
-      cudaStreamCaptureStatus status{};
-      check(cudaStreamIsCapturing(stream(), &status));
-      if (status != cudaStreamCaptureStatusNone) throw NeedsScratch{bytes};
-      grow_scratch(bytes);
+      scratch_ = arena_.take(bytes);
+      scratch_bytes_ = bytes;
     }
     return static_cast<char*>(scratch_);
-  }
-  void grow_scratch(std::size_t bytes) {
-    scratch_ = arena_.take(bytes);
-    scratch_bytes_ = bytes;
   }
 
   static constexpr std::size_t kWeightBytes = 256;
@@ -234,6 +221,7 @@ class CudaBackend final : public Backend {
   cuda::Stream stream_;
   cuda::LtHandle library_;
   cuda::Arena arena_;
+  std::size_t workspace_bytes_;
   void* workspace_;
   SplitScratch split_;
   void* scratch_ = nullptr;  // earlier and smaller ones stay: recordings may use them

@@ -36,6 +36,7 @@ class Capture {
 }  // namespace
 
 GraphExec record(cudaStream_t stream, const std::function<void()>& work) {
+  work();
   Capture capture(stream);
   work();
   const Graph graph = capture.end();

@@ -49,6 +49,13 @@ Choice choose(const Product& p, const cublasLtMatmulPreferenceOpaque_t& preferen
   return choice;
 }
 
+// As load_from_library tells it from others.
+std::string name_of(const Choice& choice) {
+  std::string name = "the algorithm for product " + std::to_string(choice.problem) + ", alignments";
+  for (const std::uint32_t alignment : choice.alignment) name += " " + std::to_string(alignment);
+  return name;
+}
+
 std::vector<const void*> pointers_of(const Product& p, const void* a, const void* b, const void* c,
                                      const void* d) {
   return {
@@ -104,6 +111,8 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
   if (refusal == Refusal::internal_error) return CUBLAS_STATUS_INTERNAL_ERROR;
   if (refusal == Refusal::none_found) return CUBLAS_STATUS_SUCCESS;
   const Choice choice = choose(product, *preference);
+  if (load_from_library("cublasLtMatmulAlgoGetHeuristic: " + name_of(choice)) != cudaSuccess)
+    return CUBLAS_STATUS_INTERNAL_ERROR;
   results[0] = {};
   if (refusal == Refusal::bad_state) results[0].state = CUBLAS_STATUS_NOT_SUPPORTED;
   std::memcpy(&results[0].algo, &choice, sizeof choice);
@@ -141,6 +150,8 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
   const auto pointers = pointers_of(product, a, b, c, d);
   if (!aligned_enough(choice, pointers)) return CUBLAS_STATUS_EXECUTION_FAILED;
 
+  if (load_from_library("cublasLtMatmul: " + name_of(choice)) != cudaSuccess)
+    return CUBLAS_STATUS_EXECUTION_FAILED;
   const bool host_scalars = desc->pointer_mode == CUBLASLT_POINTER_MODE_HOST;
   const double alpha_now = host_scalars ? read_scalar(alpha, desc->scale) : 0;
   const double beta_now = host_scalars ? read_scalar(beta, desc->scale) : 0;

@@ -1,5 +1,8 @@
 // The control interface: simulator.h.
 
+#include <algorithm>
+
+#include "tests/simulator/engine/image.h"
 #include "tests/simulator/engine/kernel.h"
 #include "tests/simulator/engine/memory.h"
 #include "tests/simulator/engine/queue.h"
@@ -28,7 +31,8 @@ Device device_of(int major, int minor) {
   const auto limits = [&](int multiprocessors, std::size_t shared_kib, int threads) {
     device.multiprocessors = multiprocessors;
     device.shared_per_multiprocessor = shared_kib << 10;
-    device.shared_per_block_optin = major == 7 ? shared_kib << 10 : (shared_kib - 1) << 10;
+    device.shared_reserved_per_block = major == 7 ? 0 : 1 << 10;
+    device.shared_per_block_optin = (shared_kib << 10) - device.shared_reserved_per_block;
     device.threads_per_multiprocessor = threads;
     device.largest_cluster = major >= 9 ? 8 : 1;
   };
@@ -49,6 +53,14 @@ void reset(std::uint64_t seed, const Device& device) {
   fresh.device = device;
   fresh.memory_version = state().memory_version + 1;
   fresh.kernels = std::move(state().kernels);  // whoever has set their attributes does so once
+  for (auto& [kernel, entry] : fresh.kernels) {
+    entry.loaded = false;
+    // Whoever asked for the most that the last device had would ask this one for the most, too.
+    const std::size_t shared = static_shared_bytes(kernel);
+    for (auto& [index, bytes] : entry.most_dynamic_shared)
+      if (bytes + shared == state().device.shared_per_block_optin)
+        bytes = device.shared_per_block_optin - std::min(shared, device.shared_per_block_optin);
+  }
   state() = std::move(fresh);
   reset_counters();
   set_seed(seed);

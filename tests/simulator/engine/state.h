@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -15,14 +16,15 @@ namespace softwarp::simulator {
 
 // What is asked once per kernel, and what it did.
 struct KernelEntry {
-  std::size_t most_dynamic_shared = 0;  // 0: as much as any kernel may use
+  std::map<int, std::size_t> most_dynamic_shared;  // by device, where cudaFuncSetAttribute has set it
   bool large_clusters = false;
+  bool loaded = false;
   KernelRun run;  // without its name
 };
 
 struct State {
   Device device;
-  int current = 0;  // of the device's copies, all of one kind
+  int current_device = 0;
   cudaError_t lost = cudaSuccess;  // why the context is lost: every call says so from then on
   cudaError_t last_error = cudaSuccess;
   std::vector<std::string> errors;
@@ -32,11 +34,21 @@ struct State {
   std::optional<Fault> fault;
   std::string fault_hit;
   std::map<cublasLtEpilogue_t, Refusal> refused_epilogues;
+  std::set<std::string, std::less<>> loaded;  // what libraries have used
   std::size_t memory_version = 0;  // changes with every allocation and release
 };
 State& state();
 
 KernelEntry& kernel_entry(const void* kernel);
+
+// How much dynamic shared memory a launch of it may ask for on the current device.
+std::size_t most_dynamic_shared(const void* kernel);
+// The compute capability that device code was compiled for, such as 90.
+int compiled_for();
+
+// What is used for the first time is loaded, which drivers may refuse while a stream captures.
+cudaError_t load_kernel(const void* kernel);
+cudaError_t load_from_library(const std::string& what);
 
 // Everything that has a handle. A handle that is not here is no longer, or never was, valid.
 struct Object {

@@ -27,11 +27,21 @@ cudaError_t check_shape(const Launch& launch) {
   return cudaSuccess;
 }
 
+// A GPU would run it, and nobody in it would wait for anybody.
+cudaError_t check_code(const Launch& launch, const std::string& what) {
+  if (compiled_for() >= 90) return cudaSuccess;
+  report("kernel " + symbol_name(launch.kernel) + " is launched with " + what +
+         ", but compiled for compute capability " + std::to_string(compiled_for()) + ", which has none");
+  return cudaErrorNotSupported;
+}
+
 cudaError_t check_cluster(const Launch& launch, const KernelEntry& entry) {
   const Device& device = state().device;
   const dim3& c = launch.cluster;
   if (c.x == 1 && c.y == 1 && c.z == 1) return cudaSuccess;
   if (device.major < 9) return cudaErrorNotSupported;
+  if (device.clusters != cudaSuccess) return device.clusters;
+  if (const cudaError_t refused = check_code(launch, "clusters"); refused != cudaSuccess) return refused;
   const auto largest = static_cast<unsigned>(device.largest_cluster) * (entry.large_clusters ? 2 : 1);
   if (c.x == 0 || c.y == 0 || c.z == 0 || c.x * c.y * c.z > largest) return cudaErrorInvalidClusterSize;
   if (launch.grid.x % c.x != 0 || launch.grid.y % c.y != 0 || launch.grid.z % c.z != 0)
@@ -39,11 +49,8 @@ cudaError_t check_cluster(const Launch& launch, const KernelEntry& entry) {
   return cudaSuccess;
 }
 
-cudaError_t check_shared(const Launch& launch, const KernelEntry& entry) {
-  const Device& device = state().device;
-  const std::size_t allowed = std::max(device.shared_per_block, entry.most_dynamic_shared);
-  return launch.shared_bytes <= std::min(allowed, device.shared_per_block_optin) ? cudaSuccess
-                                                                                 : cudaErrorInvalidValue;
+cudaError_t check_shared(const Launch& launch) {
+  return launch.shared_bytes <= most_dynamic_shared(launch.kernel) ? cudaSuccess : cudaErrorInvalidValue;
 }
 
 cudaError_t read_attributes(const cudaLaunchConfig_t& config, Launch& launch) {
@@ -54,6 +61,9 @@ cudaError_t read_attributes(const cudaLaunchConfig_t& config, Launch& launch) {
     if (attribute.id == cudaLaunchAttributeProgrammaticStreamSerialization &&
         attribute.val.programmaticStreamSerializationAllowed != 0) {
       if (state().device.major < 9) return cudaErrorNotSupported;
+      if (const cudaError_t refused = check_code(launch, "programmatic serialization");
+          refused != cudaSuccess)
+        return refused;
       launch.programmatic = true;
     }
   }
@@ -76,7 +86,7 @@ cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, std::fu
                   .body = std::move(body),
                   .counters = &entry.run.counters};
     for (const cudaError_t refused : {read_attributes(config, launch), check_shape(launch),
-                                      check_cluster(launch, entry), check_shared(launch, entry)})
+                                      check_cluster(launch, entry), check_shared(launch), load_kernel(kernel)})
       if (refused != cudaSuccess) return refused;
     entry.run.blocks = count(launch.grid);
     entry.run.threads = static_cast<int>(count(launch.block));
@@ -102,8 +112,10 @@ cudaError_t queue_library_work(const char* what, cudaStream_t handle, const std:
 
 cudaError_t run_on_device(const char* what, cudaStream_t stream, const std::vector<Extent>& touched,
                           std::function<cudaError_t()> work) {
-  return call(what, CallKind::plain,
-              [&] { return queue_library_work(what, stream, touched, std::move(work)); });
+  return call(what, CallKind::plain, [&] {
+    const cudaError_t refused = load_from_library(what);
+    return refused != cudaSuccess ? refused : queue_library_work(what, stream, touched, std::move(work));
+  });
 }
 
 }  // namespace softwarp::simulator

@@ -21,7 +21,22 @@ struct Case {
   std::uint64_t workspace = 0;
   std::size_t offset_of_a = 0;  // elements by which A is misaligned
   bool expect_bias = true;
+  enum class Captured { nothing, heuristic, product } captured = Captured::nothing;
 };
+
+// What the call says while some stream captures.
+cublasStatus_t while_capturing(bool captures, const std::function<cublasStatus_t()>& call) {
+  if (!captures) return call();
+  cudaStream_t stream = nullptr;
+  cudaGraph_t graph = nullptr;
+  EXPECT_EQ(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), cudaSuccess);
+  EXPECT_EQ(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), cudaSuccess);
+  const cublasStatus_t status = call();
+  if (cudaStreamEndCapture(stream, &graph) == cudaSuccess) cudaGraphDestroy(graph);
+  cudaStreamDestroy(stream);
+  cudaGetLastError();
+  return status;
+}
 
 template <class T>
 std::vector<T> some_values(std::size_t count, int seed) {
@@ -73,13 +88,17 @@ class CublasLt : public SimulatorTest {
                                          sizeof c.workspace);
     cublasLtMatmulHeuristicResult_t found{};
     int count = 0;
-    auto status = cublasLtMatmulAlgoGetHeuristic(handle, desc, layout_a, layout_b, layout_d, layout_d,
-                                                 preference, 1, &found, &count);
+    auto status = while_capturing(c.captured == Case::Captured::heuristic, [&] {
+      return cublasLtMatmulAlgoGetHeuristic(handle, desc, layout_a, layout_b, layout_d, layout_d, preference, 1,
+                                            &found, &count);
+    });
     if (status == CUBLAS_STATUS_SUCCESS) {
       EXPECT_EQ(count, 1);
-      status = cublasLtMatmul(handle, desc, &alpha, a.data() + c.offset_of_a, layout_a, b.data(), layout_b,
+      status = while_capturing(c.captured == Case::Captured::product, [&] {
+        return cublasLtMatmul(handle, desc, &alpha, a.data() + c.offset_of_a, layout_a, b.data(), layout_b,
                               &beta, d.data(), layout_d, d.data(), layout_d, &found.algo, workspace.data(),
                               found.workspaceSize, nullptr);
+      });
     }
     if (status == CUBLAS_STATUS_SUCCESS) {
       d_ = d.download();
@@ -210,6 +229,23 @@ TEST_F(CublasLt, RefusesWhatTheLibraryRefuses) {
             CUBLAS_STATUS_INVALID_VALUE);
   refuse_epilogue(CUBLASLT_EPILOGUE_BIAS);
   EXPECT_EQ(multiply({.epilogue = CUBLASLT_EPILOGUE_BIAS}), CUBLAS_STATUS_NOT_SUPPORTED);
+}
+
+TEST_F(CublasLt, LoadsNothingWhileAStreamCaptures) {
+  using enum Case::Captured;
+  const auto expect_refusal = [&](const Case& c, cublasStatus_t status, const std::string& words) {
+    EXPECT_EQ(multiply(c), status);
+    const auto errors = take_errors();
+    ASSERT_EQ(errors.size(), 1u);
+    EXPECT_EQ(errors[0].find(words + ": the algorithm for product "), 0u) << errors[0];
+    EXPECT_NE(errors[0].find("is used for the first time while a stream captures"), std::string::npos);
+  };
+  expect_refusal({.captured = heuristic}, CUBLAS_STATUS_INTERNAL_ERROR, "cublasLtMatmulAlgoGetHeuristic");
+  expect_refusal({.captured = product}, CUBLAS_STATUS_EXECUTION_FAILED, "cublasLtMatmul");
+  EXPECT_EQ(multiply({}), CUBLAS_STATUS_SUCCESS);
+  for (const auto captured : {heuristic, product})
+    EXPECT_EQ(multiply({.captured = captured}), CUBLAS_STATUS_SUCCESS) << "both were used before";
+  expect_refusal({.m = 6, .captured = product}, CUBLAS_STATUS_EXECUTION_FAILED, "cublasLtMatmul");
 }
 
 TEST_F(CublasLt, KeepsToTheAlignmentThatTheAlgorithmWasChosenFor) {

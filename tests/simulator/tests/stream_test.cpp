@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "tests/simulator/testing.h"
 
 namespace softwarp::simulator {
@@ -9,6 +11,7 @@ namespace {
 
 __global__ void add_kernel(int* x, int value) { x[0] += value; }
 __global__ void double_kernel(int* x) { x[0] *= 2; }
+__global__ void new_kernel(int* x) { x[0] = 1; }
 
 void start_on(cudaStream_t stream, void (*kernel)(int*, int), int* x, int value) {
   cudaLaunchConfig_t config{};
@@ -37,7 +40,10 @@ class Streams : public SimulatorTest {
     ASSERT_EQ(cudaEventCreate(&event_), cudaSuccess);
     ASSERT_EQ(cudaMalloc(&x_, sizeof(int)), cudaSuccess);
     ASSERT_EQ(cudaMemset(x_, 0, sizeof(int)), cudaSuccess);
+    start_on(nullptr, add_kernel, x_, 0);  // loads them
+    double_on(nullptr, x_);
     ASSERT_EQ(cudaDeviceSynchronize(), cudaSuccess);
+    reset_counters();
   }
   void end() {
     for (auto& stream : streams_) cudaStreamDestroy(stream);
@@ -180,26 +186,64 @@ TEST_F(Graphs, KeepTheDependenciesOfAllStreams) {
   }
 }
 
-TEST_F(Graphs, RefuseWhatCannotBeCaptured) {
-  void* memory = nullptr;
-  int host = 0;
-  const auto refused = [&](auto&& illegal, cudaError_t expected) {
+class Refusals : public Graphs {
+ protected:
+  // Of a call that spoils the graph; `words` are what the simulator says of it.
+  void expect_refusal(const std::function<cudaError_t()>& call, const std::string& words = {}) {
     cudaGraph_t graph = nullptr;
-    ASSERT_EQ(cudaStreamBeginCapture(streams_[0], cudaStreamCaptureModeGlobal), cudaSuccess);
-    EXPECT_EQ(illegal(), expected);
+    ASSERT_EQ(cudaStreamBeginCapture(streams_[0], cudaStreamCaptureModeThreadLocal), cudaSuccess);
+    EXPECT_EQ(call(), cudaErrorStreamCaptureUnsupported);
     cudaStreamCaptureStatus status{};
     EXPECT_EQ(cudaStreamIsCapturing(streams_[0], &status), cudaSuccess);
     EXPECT_EQ(status, cudaStreamCaptureStatusInvalidated);
     EXPECT_EQ(cudaStreamEndCapture(streams_[0], &graph), cudaErrorStreamCaptureInvalidated);
     EXPECT_EQ(graph, nullptr);
     cudaGetLastError();
-  };
-  refused([&] { return cudaMalloc(&memory, 4); }, cudaErrorStreamCaptureUnsupported);
-  refused([&] { return cudaStreamSynchronize(streams_[0]); }, cudaErrorStreamCaptureUnsupported);
-  refused([&] { return cudaDeviceSynchronize(); }, cudaErrorStreamCaptureUnsupported);
-  refused([&] { return cudaMemcpy(&host, x_, 4, cudaMemcpyDeviceToHost); },
-          cudaErrorStreamCaptureUnsupported);
-  refused([&] { return cudaMallocAsync(&memory, 4, streams_[0]); }, cudaErrorStreamCaptureUnsupported);
+    const auto errors = take_errors();
+    ASSERT_EQ(errors.size(), words.empty() ? 0u : 1u);
+    if (!words.empty()) {
+      EXPECT_EQ(errors[0], words + " while a stream captures");
+    }
+  }
+  cudaError_t start_new(cudaStream_t stream) const {
+    cudaLaunchConfig_t config{};
+    config.stream = stream;
+    return cudaLaunchKernelEx(&config, new_kernel, x_);
+  }
+};
+
+TEST_F(Refusals, AreOfWhatWaitsOrAllocates) {
+  void* memory = nullptr;
+  int host = 0;
+  expect_refusal([&] { return cudaMalloc(&memory, 4); });
+  expect_refusal([&] { return cudaStreamSynchronize(streams_[0]); });
+  expect_refusal([&] { return cudaDeviceSynchronize(); });
+  expect_refusal([&] { return cudaMemcpy(&host, x_, 4, cudaMemcpyDeviceToHost); });
+  expect_refusal([&] { return cudaMallocAsync(&memory, 4, streams_[0]); });
+}
+
+TEST_F(Refusals, AreOfAKernelThatWasNeverUsed) {
+  cudaFuncAttributes attributes{};
+  const std::string words = "kernel new_kernel is used for the first time";
+  expect_refusal([&] { return start_new(streams_[0]); }, words);
+  expect_refusal([&] { return start_new(streams_[1]); }, words);
+  expect_refusal([&] { return cudaFuncGetAttributes(&attributes, new_kernel); }, words);
+  EXPECT_EQ(start_new(streams_[1]), cudaSuccess);
+  cudaGraph_t graph = nullptr;
+  ASSERT_EQ(cudaStreamBeginCapture(streams_[0], cudaStreamCaptureModeThreadLocal), cudaSuccess);
+  EXPECT_EQ(start_new(streams_[0]), cudaSuccess);
+  EXPECT_EQ(cudaStreamEndCapture(streams_[0], &graph), cudaSuccess);
+  EXPECT_EQ(cudaGraphDestroy(graph), cudaSuccess);
+  end();
+  reset();
+  begin();
+  expect_refusal([&] { return start_new(streams_[0]); }, words);
+}
+
+TEST_F(Refusals, AreOfSettingAnAttribute) {
+  expect_refusal(
+      [&] { return cudaFuncSetAttribute(add_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, 1024); },
+      "an attribute of kernel add_kernel is set");
 }
 
 }  // namespace
