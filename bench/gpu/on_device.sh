@@ -1,0 +1,208 @@
+#!/bin/bash
+# on_device.sh OUT [STAGE...]: tests and measures softwarp on this machine's GPU; run it in the project's root, whose
+# data/ it reads. It stands at the top of an unpacked bundle (bundle.sh). Every stage ends at its own time limit, seconds
+# below, 540 in all. OUT gets summary.txt, logs.tar.gz and, per device, a page with its JSON; the last lines
+# printed are the summary. Exit code 1: a stage failed; then the others have run all the same.
+set -u
+root=$(cd "$(dirname "$0")" && pwd)
+stages=(machine train agree tests softmax linear training peers sanitize)
+declare -A limits=([machine]=20 [train]=60 [agree]=30 [tests]=90 [softmax]=100 [linear]=25 [training]=45 [peers]=60
+                   [sanitize]=100)
+page_limit=10
+# Rows x columns, the most telling first: those that the stage's time does not allow are named and left out.
+shapes=(4096x10 65536x1024 4096x16384 1024x65536 16x262144 524288x128 256x262144 1335x50257)
+
+usage() {
+  echo "on_device.sh: $1" >&2
+  echo "usage: on_device.sh OUT [STAGE...], of ${stages[*]}" >&2
+  exit 2
+}
+[ $# -ge 1 ] || usage 'expected a folder for the results'
+destination=$1
+shift
+for stage; do
+  [[ " ${stages[*]} " == *" $stage "* ]] || usage "no stage $stage"
+done
+[ $# -eq 0 ] || stages=("$@")
+mkdir -p "$destination" || exit 2
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+
+# CUDA's libraries: the toolkit's, or those that came with a Python's packages.
+cuda_folders() {
+  local nvcc
+  nvcc=$(command -v nvcc) && echo "$(dirname "$(dirname "$(readlink -f "$nvcc")")")/lib64"
+  ls -d /usr/local/cuda/lib64 /usr/local/cuda*/lib64 /usr/local/cuda*/targets/x86_64-linux/lib
+  type -ap python3 | while read -r python; do
+    "$python" -c 'import glob, sysconfig; print(*glob.glob(sysconfig.get_paths()["purelib"] + "/nvidia/*/lib"), sep="\n")'
+  done
+}
+libraries=$root/lib:$(cuda_folders 2>/dev/null | awk 'NF && !seen[$0]++' | paste -sd:)${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+export SOFTWARP_DATA_DIR="${SOFTWARP_DATA_DIR:-$PWD/data}" OMP_WAIT_POLICY=passive
+bin=$root/bin
+
+# The bundle's libraries are for its programs alone: Python and the tools bring their own.
+ours() { env "LD_LIBRARY_PATH=$libraries" "$@"; }
+say() { echo "$*" | tee -a "$out/summary.txt"; }
+fault() { echo "$*" >>"$out/faults"; }
+
+# limited NAME COMMAND...: runs it until the stage's deadline and, where `most` is set, for at most so many seconds.
+# NAME.log keeps its output.
+limited() {
+  local name=$1 start=$SECONDS left=$((deadline - SECONDS)) code=124
+  shift
+  if [ -n "${most:-}" ] && ((left > most)); then left=$most; fi
+  if ((left > 0)); then
+    timeout -k 2 "$left" env "LD_LIBRARY_PATH=$libraries" "$@" >"$out/$name.log" 2>&1 </dev/null
+    code=$?
+  else
+    echo 'not started' >"$out/$name.log"
+  fi
+  case $code in
+    0) ;;
+    124 | 137) fault "$name: stopped at its time limit, after $((SECONDS - start)) s" ;;
+    *) fault "$name: exit code $code, $(tail -n 1 "$out/$name.log" | cut -c1-200)" ;;
+  esac
+  return $code
+}
+bench() { # NAME PROGRAM FLAGS...
+  limited "$1" "$bin/$2" --benchmark_out="$out/$1.json" --benchmark_out_format=json "${@:3}"
+}
+
+stage_machine() {
+  limited devices "$bin/softwarp" devices
+  nvidia-smi --query-gpu=name,driver_version,memory.total,clocks.max.sm,clocks.max.mem,power.limit --format=csv \
+    >"$out/nvidia-smi.csv" 2>&1
+  { nvidia-smi; nvcc --version; uname -a; nproc; } >"$out/machine.log" 2>&1
+  local program
+  for program in "$bin"/*; do
+    echo "$program" && ours ldd "$program"
+  done >"$out/libraries.log" 2>&1
+  grep 'not found' "$out/libraries.log" | grep -v libcudnn | sort -u |
+    while read -r line; do fault "libraries: $line"; done
+}
+
+train() { # NAME FLAGS...
+  limited "train_$1" "$bin/softwarp" train --device cuda --output "$out/train_$1" "${@:2}"
+}
+stage_train() {
+  train fp32
+  train tf32 --precision tf32
+  train bf16 --precision bf16
+  train fp32_tuned --tune
+  train small --hidden 128 --dropout 0 --input-dropout 0 --batch-size 128 --optimizer sgd --lr 0.1 --momentum 0.9 \
+    --epochs 10
+}
+
+# The same training on both devices.
+stage_agree() {
+  local device
+  for device in cpu cuda; do
+    limited "agree_$device" "$bin/softwarp" train --device $device --hidden 128 --epochs 3 --images 10000 \
+      --output "$out/agree_$device"
+  done
+}
+
+# All that the bundle has, at once: most of a test's time is its reference on the host.
+stage_tests() {
+  local program shard shards=1
+  if (($(nproc) >= 8)); then shards=4; fi
+  for program in "$bin"/*_gpu "$bin"/*_gpu_test; do
+    [ -x "$program" ] || continue
+    for ((shard = 0; shard < shards; ++shard)); do
+      local name=tests_$(basename "$program").$shard
+      GTEST_TOTAL_SHARDS=$shards GTEST_SHARD_INDEX=$shard limited "$name" "$program" \
+        --gtest_output="json:$out/$name.json" &
+    done
+  done
+  wait
+}
+
+stage_softmax() {
+  local shape start program=softmax_bench longest=0
+  if ours ldd "$bin/softmax_bench" 2>&1 | grep -q 'libcudnn.*not found'; then program=softmax_bench_without_cudnn; fi
+  for shape in "${shapes[@]}"; do
+    start=$SECONDS
+    if ((deadline - start <= longest + longest / 4)); then
+      echo "$shape" >>"$out/softmax_left_out"
+      continue
+    fi
+    bench "softmax_$shape" $program --benchmark_min_time=0.02 \
+      --benchmark_filter="^cuda/(float|bfloat16)/(softmax|softmax_backward|cross_entropy)/$shape/"
+    if ((SECONDS - start > longest)); then longest=$((SECONDS - start)); fi
+  done
+}
+
+stage_linear() { bench linear linear_bench --benchmark_min_time=0.02 --benchmark_filter=^cuda; }
+
+stage_training() {
+  bench training_steps training_bench --benchmark_filter='^cuda/step/.*/batch:(128|512|2048)/'
+  bench training_time training_bench --benchmark_filter=^cuda/time_to_98
+}
+
+# The first Python that has what peers.py asks for. Exit code 77: it is not here.
+stage_peers() {
+  local python code
+  for python in $(type -ap python3); do
+    timeout -k 2 $((deadline - SECONDS)) "$python" "$root/peers.py" --seconds $((deadline - SECONDS)) "$out/peers.jsonl" \
+      "${shapes[@]}" >"$out/peers.log" 2>&1 </dev/null
+    code=$?
+    [ $code = 77 ] || break
+  done
+  case $code in
+    0) ;;
+    77) missing=$(tail -n 1 "$out/peers.log") ;;
+    124 | 137) fault 'peers: stopped at its time limit; what it had measured is kept' ;;
+    *) fault "peers: exit code $code, $(tail -n 1 "$out/peers.log" | cut -c1-200)" ;;
+  esac
+}
+
+# A selection: the tools slow kernels down many times.
+stage_sanitize() {
+  local tool
+  tool=$(PATH=$PATH:/usr/local/cuda/bin:/usr/local/cuda/compute-sanitizer command -v compute-sanitizer) ||
+    { missing='no compute-sanitizer'; return; }
+  train=("$bin/softwarp" train --device cuda --epochs 1 --checkpoint-every 0)
+  most=40 limited memcheck "$tool" --error-exitcode 1 "${train[@]}" --images 2000 --output "$out/run_memcheck"
+  most=35 limited racecheck "$tool" --tool racecheck --error-exitcode 1 "$bin/kernels_gpu_test" \
+    --gtest_filter='SplitRows*:SoftmaxMiddle*:TrainingOps*'
+  limited initcheck "$tool" --tool initcheck --error-exitcode 1 "${train[@]}" --images 1000 --output "$out/run_initcheck"
+}
+
+failed=0
+cp "$root/commit" "$out/"
+date -u +%Y-%m-%d >"$out/date"
+for stage in "${stages[@]}"; do
+  start=$SECONDS
+  deadline=$((SECONDS + ${SOFTWARP_STAGE_SECONDS:-${limits[$stage]}}))
+  missing=
+  : >"$out/faults"
+  "stage_$stage"
+  if [ -z "$missing" ]; then
+    lines=$(python3 "$root/results.py" "$out" "$stage" 2>>"$out/faults") || [ -s "$out/faults" ] || fault 'results.py failed'
+  else
+    lines=
+  fi
+  status=passed reason=
+  if [ -s "$out/faults" ]; then
+    status=failed reason=$(head -n 1 "$out/faults") failed=1
+  elif [ -n "$missing" ]; then
+    status='not run' reason=$missing
+  fi
+  printf '%s\t%s\t%s\t%s\n' "$stage" "$status" $((SECONDS - start)) "$reason" >>"$out/stages.tsv"
+  say "== $stage: $status, $((SECONDS - start)) s${missing:+, $missing}"
+  { [ -z "$lines" ] || echo "$lines"; head -n 8 "$out/faults" | sed 's/^/FAULT /'; } | sed 's/^/   /' |
+    tee -a "$out/summary.txt"
+  # What is known so far, in case this machine is taken away.
+  cp "$out/summary.txt" "$destination/"
+  tar -C "$out" --exclude='*.safetensors' --exclude=report.html -czf "$destination/logs.tar.gz" .
+done
+
+page=$(timeout -k 2 $page_limit python3 "$root/page.py" "$out" "$root/prediction.json" "$destination" 2>&1) || failed=1
+say "$page" >/dev/null
+say "== $(awk -F'\t' '{ n[$2]++ } END { printf "%d stages passed, %d failed, %d not run", n["passed"], n["failed"], n["not run"] }' "$out/stages.tsv")"
+cp "$out/summary.txt" "$destination/"
+echo '== summary'
+grep -E '^==|^   FAULT' "$destination/summary.txt"
+echo "$page"
+exit $failed

@@ -1,0 +1,239 @@
+#!/usr/bin/env python3
+"""results.py FOLDER STAGE: what a stage of on_device.sh left in FOLDER, in a few lines; what is wrong with it goes to the
+standard error, a line each, and then the exit code is 1."""
+
+import csv
+import json
+import pathlib
+import re
+import sys
+
+# Of the test images, for the defaults and for a network of 128 hidden values; the CPU's seeds lie between 98.5 and
+# 98.7 % (README.md) and at 97.9 %.
+LEAST_ACCURACY = {"small": 0.97}
+LEAST_ACCURACY_OF_DEFAULTS = 0.98
+# Sums in another order, over 120 steps that build on one another: 5e-4 is what tests/cuda/ allows 200 steps.
+LOSS_BOUND = 5e-4
+# Of a benchmark's counters, Google Benchmark's own say nothing here.
+IGNORED = {"family_index", "per_family_instance_index", "repetitions", "repetition_index", "threads", "iterations",
+           "real_time", "cpu_time"}
+
+
+def text_of(path):
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def json_of(path, faults):
+    """None, and a fault, where the program that should have written the file was stopped before."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        faults.append(f"{path.name}: {type(error).__name__}, the program did not finish it")
+        return None
+
+
+def read_machine(folder, faults):
+    """The first CUDA device, as softwarp names it, and the driver's version, as nvidia-smi does."""
+    found = re.search(r"^cuda \d+ (.+) \(compute capability ([\d.]+), (\d+) multiprocessors, ([\d.]+) GiB, "
+                      r"driver for CUDA ([\d.]+)\), (.*)$", text_of(folder / "devices.log"), re.M)
+    if not found:
+        refusal = re.search(r"^no CUDA device: (.*)$", text_of(folder / "devices.log"), re.M)
+        faults.append("no GPU: " + (refusal[1] if refusal else "softwarp devices names none"))
+    elif found[6] != "usable":
+        faults.append(f"{found[1]}: {found[6]}")
+    machine = {"device": found[1], "capability": found[2], "multiprocessors": int(found[3]), "GiB": float(found[4]),
+               "cuda": found[5]} if found else {"device": "no GPU"}
+    rows = list(csv.DictReader(text_of(folder / "nvidia-smi.csv").splitlines(), skipinitialspace=True))
+    if rows and rows[0].get("driver_version"):
+        machine["driver"] = rows[0]["driver_version"]
+    toolkit = re.search(r"release ([\d.]+)", text_of(folder / "machine.log"))
+    if toolkit:
+        machine["toolkit"] = toolkit[1]
+    return machine
+
+
+def read_train(folder, faults):
+    runs = []
+    for log in sorted(folder.glob("train_*.log")):
+        name = log.stem.removeprefix("train_")
+        summary = json_of(folder / log.stem / "summary.json", faults)
+        if summary is None:
+            continue
+        runs.append({"name": name} | {key: summary[key] for key in (
+            "network", "test_accuracy", "test_loss", "epochs", "train_seconds", "samples_per_second")})
+        least = LEAST_ACCURACY.get(name, LEAST_ACCURACY_OF_DEFAULTS)
+        if not summary["test_accuracy"] >= least:
+            faults.append(f"train_{name}: test accuracy {summary['test_accuracy']:.4f}, expected at least {least}")
+    return runs
+
+
+def read_agree(folder, faults):
+    """The loss of each epoch, on both devices."""
+    losses = {}
+    for device in ("cpu", "cuda"):
+        rows = csv.DictReader(text_of(folder / f"agree_{device}" / "metrics.csv").splitlines())
+        losses[device] = [float(row["train_loss"]) for row in rows]
+    pairs = list(zip(losses["cpu"], losses["cuda"]))
+    if not pairs or len(losses["cpu"]) != len(losses["cuda"]):
+        faults.append(f"agree: {len(losses['cpu'])} losses of the CPU, {len(losses['cuda'])} of the GPU")
+    for epoch, (cpu, cuda) in enumerate(pairs, 1):
+        if not abs(cpu - cuda) <= LOSS_BOUND:
+            faults.append(f"agree: losses of epoch {epoch} differ by more than {LOSS_BOUND}: CPU {cpu}, GPU {cuda}")
+    return losses
+
+
+def read_report(path):
+    """Passed and failed and skipped tests of one program's report, and the failed and skipped ones' names."""
+    counts, names = {"passed": 0, "failed": 0, "skipped": 0}, []
+    for suite in json.loads(path.read_text(encoding="utf-8"))["testsuites"]:
+        for test in suite["testsuite"]:
+            if test.get("status") == "NOTRUN":
+                continue
+            result = ("failed" if test.get("failures") else
+                      "skipped" if test.get("result") == "SKIPPED" else "passed")
+            counts[result] += 1
+            if result != "passed":
+                names.append(f"{suite['name']}.{test['name']} {result}")
+    return counts, names
+
+
+def read_tests(folder, faults):
+    """Counts by program. A program that a shard of which wrote no report has no more to say than where it stopped."""
+    programs = {}
+    for log in sorted(folder.glob("tests_*.log")):
+        name = log.name.removeprefix("tests_").removesuffix(".log").rsplit(".", 1)[0]
+        program = programs.setdefault(name, {"program": name, "passed": 0, "failed": 0, "skipped": 0, "unfinished": []})
+        try:
+            counts, names = read_report(log.with_suffix(".json"))
+        except (OSError, ValueError, KeyError):
+            begun = re.findall(r"^\[ RUN      \] (\S+)", text_of(log), re.M)
+            program["unfinished"].append(begun[-1] if begun else "its start")
+            faults.append(f"{log.stem}: ended in {program['unfinished'][-1]}, without a report")
+            continue
+        for result, count in counts.items():
+            program[result] += count
+        reason = re.search(r"no GPU: .*", text_of(log))
+        if counts["skipped"] and reason:
+            faults.append(f"{name}: {reason[0]}")
+        faults += [f"{name}: {test}" for test in names[:3]]
+        if len(names) > 3:
+            faults.append(f"{name}: {len(names) - 3} more failed or skipped")
+    for program in programs.values():
+        if not program["passed"] + program["failed"] + program["skipped"] and not program["unfinished"]:
+            faults.append(f"{program['program']}: ran no test")
+    if not programs:
+        faults.append("no test programs")
+    return list(programs.values())
+
+
+def read_benchmarks(folder, pattern, faults):
+    """Each benchmark's counters, by its name without what all of them end in."""
+    benchmarks = {}
+    for path in sorted(folder.glob(pattern + ".log")):
+        content = json_of(path.with_suffix(".json"), faults)
+        entries = content["benchmarks"] if content else []
+        if content and not entries:
+            faults.append(f"{path.stem}: no benchmark of that name")
+        for entry in entries:
+            name = entry["name"].split("/manual_time")[0].split("/iterations:")[0]
+            if entry.get("error_occurred"):
+                faults.append(f"{name}: {entry.get('error_message')}")
+                continue
+            benchmarks[name] = {key: value for key, value in entry.items()
+                                if isinstance(value, (int, float)) and key not in IGNORED}
+    if not benchmarks:
+        faults.append("nothing was measured")
+    return benchmarks
+
+
+def read_softmax(folder, faults):
+    return read_benchmarks(folder, "softmax_*", faults)
+
+
+def read_linear(folder, faults):
+    return read_benchmarks(folder, "linear", faults)
+
+
+def read_training(folder, faults):
+    return read_benchmarks(folder, "training_*", faults)
+
+
+def read_peers(folder, faults):
+    """What PyTorch took; a line that was cut off is left out."""
+    results = []
+    for line in text_of(folder / "peers.jsonl").splitlines():
+        try:
+            results.append(json.loads(line))
+        except ValueError:
+            continue
+    faults += [f"peers: {result['error']}" for result in results if "error" in result]
+    return results
+
+
+def read_sanitize(folder, faults):
+    """What each tool says in the end; on_device.sh looks at its exit code."""
+    tools = {}
+    for name in ("memcheck", "racecheck", "initcheck"):
+        text = text_of(folder / f"{name}.log")
+        said = re.findall(r"^=+ ((?:ERROR|RACECHECK) SUMMARY: .*)$", text, re.M)
+        if said:
+            tools[name] = said[-1]
+        elif text:
+            tools[name] = "no summary"
+            faults.append(f"{name}: no summary")
+    return tools
+
+
+READERS = {"machine": read_machine, "train": read_train, "agree": read_agree, "tests": read_tests,
+           "softmax": read_softmax, "linear": read_linear, "training": read_training, "peers": read_peers,
+           "sanitize": read_sanitize}
+
+
+def figure(value):
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def lines_of(stage, data):
+    if stage == "machine":
+        yield ", ".join(f"{key} {value}" for key, value in data.items())
+    elif stage == "train":
+        for run in data:
+            yield (f"{run['name']}: {run['network']}, test accuracy {run['test_accuracy']:.2%}, "
+                   f"{run['train_seconds']:.2f} s, {run['samples_per_second']:,.0f} samples/s")
+    elif stage == "agree":
+        yield "losses of the epochs, CPU and GPU: " + "; ".join(f"{a:.6f} {b:.6f}" for a, b in zip(data["cpu"], data["cuda"]))
+    elif stage == "tests":
+        for p in data:
+            unfinished = f", ended in {', '.join(p['unfinished'])}" if p["unfinished"] else ""
+            yield f"{p['program']}: {p['passed']} passed, {p['failed']} failed, {p['skipped']} skipped{unfinished}"
+    elif stage in ("softmax", "linear", "training"):
+        for name, counters in data.items():
+            shown = {k: v for k, v in counters.items()
+                     if k.endswith(("_us", "_GBps", "_s")) or k in ("GFLOPs", "samples/s", "ratio")}
+            yield f"{name}: " + ", ".join(f"{key} {figure(value)}" for key, value in shown.items())
+    elif stage == "peers":
+        for r in data:
+            yield ", ".join(figure(v) + " us" if k == "us" else f"{v}" for k, v in r.items() if k != "what")
+    elif stage == "sanitize":
+        for name, said in data.items():
+            yield f"{name}: {said}"
+
+
+def main(arguments):
+    if len(arguments) != 2 or arguments[1] not in READERS:
+        print(__doc__.strip(), file=sys.stderr)
+        return 2
+    faults = []
+    data = READERS[arguments[1]](pathlib.Path(arguments[0]), faults)
+    for line in lines_of(arguments[1], data):
+        print(line)
+    for fault in faults:
+        print(fault, file=sys.stderr)
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

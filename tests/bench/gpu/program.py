@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+"""Stands for every program of a bundle: writes what fixture.json has for the file that it is asked to write. FIXTURE_HANG,
+FIXTURE_CRASH, FIXTURE_FAIL and FIXTURE_SKIP name the program that then does so."""
+import json
+import os
+import pathlib
+import re
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+FIXTURE = json.loads((HERE / "fixture.json").read_text(encoding="utf-8"))
+NAME = pathlib.Path(sys.argv[0]).name
+ARGUMENTS = " ".join(sys.argv[1:])
+
+
+def is_told_to(what):
+    return os.environ.get("FIXTURE_" + what) == NAME
+
+
+def keep(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+
+
+if is_told_to("HANG"):
+    time.sleep(600)
+if NAME == "nvidia-smi":
+    print(FIXTURE["nvidia-smi"], end="")
+elif NAME == "compute-sanitizer":
+    tool = "RACECHECK" if "racecheck" in ARGUMENTS else "ERROR"
+    print(f"========= {tool} SUMMARY: {int(is_told_to('FAIL'))} errors")
+    sys.exit(is_told_to("FAIL"))
+elif ARGUMENTS == "devices":
+    print(FIXTURE["devices.log"], end="")
+elif run := re.search(r"--output (\S+)", ARGUMENTS):
+    for file in ("summary.json", "metrics.csv"):
+        keep(pathlib.Path(run[1]) / file, FIXTURE[file])
+elif out := re.search(r"--benchmark_out=(\S+)", ARGUMENTS):
+    path = pathlib.Path(out[1])
+    content = FIXTURE.get(path.name)
+    if content is None:  # another shape
+        shape = path.stem.removeprefix("softmax_")
+        content = json.loads(json.dumps(FIXTURE["softmax_4096x10.json"]).replace("4096x10", shape))
+    keep(path, content)
+elif report := re.search(r"--gtest_output=json:(\S+)", ARGUMENTS):
+    print("[ RUN      ] Suite.Passes\n[ RUN      ] Suite.PassesToo")
+    test = FIXTURE["gtest"]["testsuites"][0]["testsuite"][2]
+    if is_told_to("CRASH"):
+        sys.exit(9)
+    if is_told_to("FAIL"):
+        test["failures"] = [{"failure": "is told to"}]
+    if is_told_to("SKIP"):
+        test["result"] = "SKIPPED"
+    keep(pathlib.Path(report[1]), FIXTURE["gtest"])
+    sys.exit(is_told_to("FAIL"))
