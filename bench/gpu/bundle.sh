@@ -1,7 +1,8 @@
 #!/bin/bash
-# bundle.sh BUILD OUT: writes OUT/bundle.tar.xz, what a machine with a GPU, CUDA's libraries and Python, but none of our
+# bundle.sh BUILD OUT [COLUMNS]: writes OUT/bundle.tar.xz, what a machine with a GPU, CUDA's libraries and Python, but none of our
 # packages, needs to test and measure this checkout: the programs that BUILD/gpu_programs.txt lists, the shared libraries
-# that they load, and what the roofline predicts for the GPUs that BUILD was made for. on_device.sh is its entry.
+# that they load, and what the roofline predicts for the GPUs that BUILD was made for, for rows of at most COLUMNS.
+# on_device.sh is its entry.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 build=$1
@@ -23,7 +24,7 @@ done <"$build/gpu_programs.txt"
 # A kernel that spills is measured all the same: the ctest kernel_resources says so.
 table=$build/kernel_resources.md
 "$here/../../cmake/check_resources.sh" "$build/kernels" "$table" >/dev/null || echo "bundle.sh: $(tail -n 1 "$table")" >&2
-"$build/bench/roofline_counts" ${COLUMNS_COUNTED:+"$COLUMNS_COUNTED"} >"$build/roofline_counts.json"
+"$build/bench/roofline_counts" "${@:3}" >"$build/roofline_counts.json"
 "$here/../roofline/roofline.py" --json "$build/roofline_counts.json" "$table" >"$files/prediction.json"
 
 {

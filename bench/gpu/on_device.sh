@@ -63,7 +63,7 @@ limited() {
     124 | 137) fault "$name: stopped at its time limit, after $((SECONDS - start)) s" ;;
     *) fault "$name: exit code $code, $(tail -n 1 "$out/$name.log" | cut -c1-200)" ;;
   esac
-  return $code
+  return "$code"
 }
 bench() { # NAME PROGRAM FLAGS...
   limited "$1" "$bin/$2" --benchmark_out="$out/$1.json" --benchmark_out_format=json "${@:3}"
@@ -98,19 +98,19 @@ stage_train() {
 stage_agree() {
   local device
   for device in cpu cuda; do
-    limited "agree_$device" "$bin/softwarp" train --device $device --hidden 128 --epochs 3 --images 10000 \
+    limited "agree_$device" "$bin/softwarp" train --device "$device" --hidden 128 --epochs 3 --images 10000 \
       --output "$out/agree_$device"
   done
 }
 
 # All that the bundle has, at once: most of a test's time is its reference on the host.
 stage_tests() {
-  local program shard shards=1
+  local program name shard shards=1
   if (($(nproc) >= 8)); then shards=4; fi
   for program in "$bin"/*_gpu "$bin"/*_gpu_test; do
     [ -x "$program" ] || continue
     for ((shard = 0; shard < shards; ++shard)); do
-      local name=tests_$(basename "$program").$shard
+      name=tests_$(basename "$program").$shard
       GTEST_TOTAL_SHARDS=$shards GTEST_SHARD_INDEX=$shard limited "$name" "$program" \
         --gtest_output="json:$out/$name.json" &
     done
@@ -127,7 +127,7 @@ stage_softmax() {
       echo "$shape" >>"$out/softmax_left_out"
       continue
     fi
-    bench "softmax_$shape" $program --benchmark_min_time=0.02 \
+    bench "softmax_$shape" "$program" --benchmark_min_time=0.02 \
       --benchmark_filter="^cuda/(float|bfloat16)/(softmax|softmax_backward|cross_entropy)/$shape/"
     if ((SECONDS - start > longest)); then longest=$((SECONDS - start)); fi
   done
@@ -147,7 +147,7 @@ stage_peers() {
     timeout -k 2 $((deadline - SECONDS)) "$python" "$root/peers.py" --seconds $((deadline - SECONDS)) "$out/peers.jsonl" \
       "${shapes[@]}" >"$out/peers.log" 2>&1 </dev/null
     code=$?
-    [ $code = 77 ] || break
+    [ "$code" = 77 ] || break
   done
   case $code in
     0) ;;
@@ -203,6 +203,6 @@ say "$page" >/dev/null
 say "== $(awk -F'\t' '{ n[$2]++ } END { printf "%d stages passed, %d failed, %d not run", n["passed"], n["failed"], n["not run"] }' "$out/stages.tsv")"
 cp "$out/summary.txt" "$destination/"
 echo '== summary'
-grep -E '^==|^   FAULT' "$destination/summary.txt"
 echo "$page"
+grep -E '^==|^   FAULT' "$destination/summary.txt"
 exit $failed

@@ -24,12 +24,14 @@ def slug_of(device):
 
 def predicted_gpu(machine, prediction):
     """The GPU of the roofline that this is, or none and why."""
+    if "multiprocessors" not in machine:
+        return None, "there is none"
     for gpu in prediction["gpus"]:
-        if gpu["name"].lower() in machine["device"].lower():
-            if gpu["multiprocessors"] == machine.get("multiprocessors"):
+        if re.search(rf"\b{re.escape(gpu['name'])}\b", machine["device"], re.I):
+            if gpu["multiprocessors"] == machine["multiprocessors"]:
                 return gpu, ""
             return None, (f"the roofline's {gpu['name']} has {gpu['multiprocessors']} multiprocessors, this one "
-                          f"{machine.get('multiprocessors')}")
+                          f"{machine['multiprocessors']}")
     names = ", ".join(gpu["name"] for gpu in prediction["gpus"]) or "none"
     return None, f"the roofline knows no {machine['device']}; of this architecture it knows: {names}"
 

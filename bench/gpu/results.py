@@ -26,12 +26,18 @@ def text_of(path):
         return ""
 
 
-def json_of(path, faults):
-    """None, and a fault, where the program that should have written the file was stopped before."""
+def last_line_of(path):
+    return (text_of(path).strip().splitlines() or ["nothing"])[-1][:200]
+
+
+def json_of(path, log, faults):
+    """None, and a fault with the end of the program's log, where the program did not finish the file. on_device.sh keeps
+    the stage's faults in a file: what it says of the program there is enough."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        faults.append(f"{path.name}: {type(error).__name__}, the program did not finish it")
+    except (OSError, ValueError):
+        if not re.search(rf"^{re.escape(log.stem)}: ", text_of(log.parent / "faults"), re.M):
+            faults.append(f"{log.stem}: no result; its log ends in: {last_line_of(log)}")
         return None
 
 
@@ -59,7 +65,7 @@ def read_train(folder, faults):
     runs = []
     for log in sorted(folder.glob("train_*.log")):
         name = log.stem.removeprefix("train_")
-        summary = json_of(folder / log.stem / "summary.json", faults)
+        summary = json_of(folder / log.stem / "summary.json", log, faults)
         if summary is None:
             continue
         runs.append({"name": name} | {key: summary[key] for key in (
@@ -85,31 +91,33 @@ def read_agree(folder, faults):
     return losses
 
 
-def read_report(path):
-    """Passed and failed and skipped tests of one program's report, and the failed and skipped ones' names."""
+def read_report(path, begun):
+    """Passed and failed and skipped tests of one program's report, and the failed and skipped ones' names. Where the set-up
+    of all tests skips them, GoogleTest reports them as completed: what never began has not passed."""
     counts, names = {"passed": 0, "failed": 0, "skipped": 0}, []
     for suite in json.loads(path.read_text(encoding="utf-8"))["testsuites"]:
         for test in suite["testsuite"]:
             if test.get("status") == "NOTRUN":
                 continue
+            name = f"{suite['name']}.{test['name']}"
             result = ("failed" if test.get("failures") else
-                      "skipped" if test.get("result") == "SKIPPED" else "passed")
+                      "passed" if test.get("result") == "COMPLETED" and name in begun else "skipped")
             counts[result] += 1
             if result != "passed":
-                names.append(f"{suite['name']}.{test['name']} {result}")
+                names.append(f"{name} {result}")
     return counts, names
 
 
 def read_tests(folder, faults):
-    """Counts by program. A program that a shard of which wrote no report has no more to say than where it stopped."""
+    """Counts by program. A shard that wrote no report has no more to say than where it stopped."""
     programs = {}
     for log in sorted(folder.glob("tests_*.log")):
         name = log.name.removeprefix("tests_").removesuffix(".log").rsplit(".", 1)[0]
         program = programs.setdefault(name, {"program": name, "passed": 0, "failed": 0, "skipped": 0, "unfinished": []})
+        begun = re.findall(r"^\[ RUN      \] (\S+)", text_of(log), re.M)
         try:
-            counts, names = read_report(log.with_suffix(".json"))
+            counts, names = read_report(log.with_suffix(".json"), set(begun))
         except (OSError, ValueError, KeyError):
-            begun = re.findall(r"^\[ RUN      \] (\S+)", text_of(log), re.M)
             program["unfinished"].append(begun[-1] if begun else "its start")
             faults.append(f"{log.stem}: ended in {program['unfinished'][-1]}, without a report")
             continue
@@ -133,7 +141,7 @@ def read_benchmarks(folder, pattern, faults):
     """Each benchmark's counters, by its name without what all of them end in."""
     benchmarks = {}
     for path in sorted(folder.glob(pattern + ".log")):
-        content = json_of(path.with_suffix(".json"), faults)
+        content = json_of(path.with_suffix(".json"), path, faults)
         entries = content["benchmarks"] if content else []
         if content and not entries:
             faults.append(f"{path.stem}: no benchmark of that name")

@@ -39,11 +39,16 @@ class OnDevice(unittest.TestCase):
                              env=os.environ | {"PATH": f"{self.tools}:{os.environ['PATH']}", "CUDA_VISIBLE_DEVICES": ""}
                              | environment)
         self.said = run.stdout + run.stderr
+        self.last = run.stdout.split("== summary\n")[-1].splitlines()
         results = {}
         for line in (self.out / "summary.txt").read_text(encoding="utf-8").splitlines() if self.out.exists() else ():
             if line.startswith("== ") and line.split()[1].rstrip(":") in STAGES:
                 results[line.split()[1].rstrip(":")] = line.split(": ", 1)[1].split(",")[0]
         return run.returncode, results
+
+    @staticmethod
+    def shards():
+        return 4 if len(os.sched_getaffinity(0)) >= 8 else 1
 
     def test_runs_every_stage_and_writes_the_page_last(self):
         code, results = self.run_it()
@@ -52,10 +57,13 @@ class OnDevice(unittest.TestCase):
         self.assertEqual(sorted(p.name for p in self.out.iterdir()),
                          ["fixture-9.json", "fixture-9.md", "logs.tar.gz", "summary.txt"])
         summary = (self.out / "summary.txt").read_text(encoding="utf-8")
-        self.assertTrue(self.said.endswith("== summary\n" + summary), self.said)
+        self.assertEqual(self.last[0], "tests: 6 passed, 0 failed, 0 skipped".replace("6", str(6 * self.shards())), self.said)
+        self.assertEqual([line.split(":")[0] for line in self.last if line.startswith("== ")][:-1],
+                         [f"== {stage}" for stage in STAGES], self.said)
+        self.assertEqual(self.last[-1], "== 8 stages passed, 0 failed, 1 not run")
         self.assertIn("ops_test_gpu: ", summary)
         self.assertIn("kernels_gpu_test: ", summary)
-        self.assertTrue(summary.endswith("== 8 stages passed, 0 failed, 1 not run\n"), summary)
+        self.assertTrue(summary.endswith(self.last[-1] + "\n"), summary)
         with tarfile.open(self.out / "logs.tar.gz") as logs:
             self.assertIn("./tests_ops_test_gpu.0.log", logs.getnames())
 

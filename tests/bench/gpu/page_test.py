@@ -31,7 +31,7 @@ class OfAFolder(unittest.TestCase):
             self.keep(name + ".log", "")
             self.keep(name + ".json", FIXTURE[name + ".json"])
         self.keep("softmax_left_out", "1x1\n2x2\n")
-        self.keep("tests_a_test_gpu.0.log", "")
+        self.keep("tests_a_test_gpu.0.log", "".join(f"[ RUN      ] Suite.{n}\n" for n in ("Passes", "PassesToo", "Changes")))
         self.keep("tests_a_test_gpu.0.json", FIXTURE["gtest"])
         self.keep("train_fp32.log", "")
         self.keep("train_fp32/summary.json", FIXTURE["summary.json"])
@@ -121,8 +121,11 @@ class OfAFolder(unittest.TestCase):
         (self.folder / "linear.json").unlink()
         self.assertEqual(self.faults_of("machine"), ["no GPU: there is no driver"])
         self.assertEqual(self.faults_of("softmax"), ["softmax_4096x10: no benchmark of that name", "nothing was measured"])
-        self.assertEqual(self.faults_of("linear"), ["linear.json: FileNotFoundError, the program did not finish it",
-                                                    "nothing was measured"])
+        self.assertEqual(self.faults_of("linear"), ["linear: no result; its log ends in: nothing", "nothing was measured"])
+        self.keep("linear.log", "one\ntwo\n")
+        self.assertEqual(self.faults_of("linear")[0], "linear: no result; its log ends in: two")
+        self.keep("faults", "linear: exit code 9, two\n")
+        self.assertEqual(self.faults_of("linear"), ["nothing was measured"])
         text, _ = self.written()
         self.assertTrue(text.startswith("# softwarp on no GPU\n"))
 
@@ -151,6 +154,9 @@ class OfAFolder(unittest.TestCase):
         self.assertEqual(self.faults_of("tests"),
                          ["a_test_gpu: no GPU: there is no driver"] + [f"a_test_gpu: Suite.Test{i} skipped" for i in range(3)]
                          + ["a_test_gpu: 2 more failed or skipped"])
+        self.keep("tests_a_test_gpu.0.json", FIXTURE["gtest"])  # which calls them completed
+        self.assertEqual(self.faults_of("tests"), ["a_test_gpu: no GPU: there is no driver"] + [
+            f"a_test_gpu: Suite.{name} skipped" for name in ("Passes", "PassesToo", "Changes")])
         self.keep("tests_a_test_gpu.0.json", {"testsuites": []})
         self.assertEqual(self.faults_of("tests"), ["a_test_gpu: ran no test"])
 

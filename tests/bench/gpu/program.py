@@ -44,10 +44,11 @@ elif out := re.search(r"--benchmark_out=(\S+)", ARGUMENTS):
         content = json.loads(json.dumps(FIXTURE["softmax_4096x10.json"]).replace("4096x10", shape))
     keep(path, content)
 elif report := re.search(r"--gtest_output=json:(\S+)", ARGUMENTS):
-    print("[ RUN      ] Suite.Passes\n[ RUN      ] Suite.PassesToo")
+    print("[ RUN      ] Suite.Passes\n[ RUN      ] Suite.PassesToo", flush=True)
     test = FIXTURE["gtest"]["testsuites"][0]["testsuite"][2]
     if is_told_to("CRASH"):
         sys.exit(9)
+    print("[ RUN      ] Suite.Changes")
     if is_told_to("FAIL"):
         test["failures"] = [{"failure": "is told to"}]
     if is_told_to("SKIP"):
