@@ -1,8 +1,8 @@
 #!/bin/bash
-# bundle.sh BUILD OUT [COLUMNS]: writes OUT/bundle.tar.xz, what a machine with a GPU, CUDA's libraries and Python, but none of our
-# packages, needs to test and measure this checkout: the programs that BUILD/gpu_programs.txt lists, the shared libraries
-# that they load, and what the roofline predicts for the GPUs that BUILD was made for, for rows of at most COLUMNS.
-# on_device.sh is its entry.
+# bundle.sh BUILD OUT [COLUMNS]: writes OUT/bundle.tar.xz, with which a machine that has a GPU, CUDA's libraries and
+# Python, but none of our packages, can test and measure this checkout. It holds the programs that BUILD/gpu_programs.txt
+# lists, the shared libraries that they load, the roofline's predictions for the GPUs that BUILD was made for (of rows of
+# at most COLUMNS), and on_device.sh, which runs everything.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 build=$1
@@ -11,7 +11,7 @@ files=$(mktemp -d)
 trap 'rm -rf "$files"' EXIT
 mkdir -p "$out" "$files/bin" "$files/lib"
 
-# The C and C++ libraries are everywhere; the driver's and CUDA's are that machine's.
+# The other machine has its own C and C++ libraries, driver and CUDA.
 everywhere='/(ld-linux[^/]*|lib(c|m|dl|pthread|rt|stdc\+\+|gcc_s|cuda|cudart|cublas|cublasLt|cudnn[^/]*))\.so'
 while read -r program; do
   install -s "$program" "$files/bin/"
@@ -21,7 +21,7 @@ while read -r program; do
     while read -r library; do install -m 644 -s "$(readlink -f "$library")" "$files/lib/$(basename "$library")"; done
 done <"$build/gpu_programs.txt"
 
-# A kernel that spills is measured all the same: the ctest kernel_resources says so.
+# Spills do not stop the bundle; the ctest kernel_resources judges them.
 table=$build/kernel_resources.md
 "$here/../../cmake/check_resources.sh" "$build/kernels" "$table" >/dev/null || echo "bundle.sh: $(tail -n 1 "$table")" >&2
 "$build/bench/roofline_counts" "${@:3}" >"$build/roofline_counts.json"
@@ -33,4 +33,5 @@ table=$build/kernel_resources.md
 } | paste -sd ' ' >"$files/commit"
 install "$here"/{on_device.sh,results.py,page.py,peers.py} "$files"
 tar -C "$files" -cf - . | xz -T0 -6 >"$out/bundle.tar.xz"
-echo "wrote $out/bundle.tar.xz, $(($(stat -c %s "$out/bundle.tar.xz") >> 20)) MB, $(wc -l <"$build/gpu_programs.txt") programs"
+size=$(($(stat -c %s "$out/bundle.tar.xz") >> 20))
+echo "wrote $out/bundle.tar.xz, $size MB, $(wc -l <"$build/gpu_programs.txt") programs"

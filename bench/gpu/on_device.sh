@@ -1,15 +1,15 @@
 #!/bin/bash
-# on_device.sh OUT [STAGE...]: tests and measures softwarp on this machine's GPU; run it in the project's root, whose
-# data/ it reads. It stands at the top of an unpacked bundle (bundle.sh). Every stage ends at its own time limit, seconds
-# below, 540 in all. OUT gets summary.txt, logs.tar.gz and, per device, a page with its JSON; the last lines
-# printed are the summary. Exit code 1: a stage failed; then the others have run all the same.
+# on_device.sh OUT [STAGE...]: tests and measures softwarp on this machine's GPU. Run it in the project's root, because
+# it reads data/ there. It comes with a bundle (bundle.sh). Each stage has a time limit, in seconds below; together they
+# are 540. OUT gets summary.txt, logs.tar.gz, and a page with its JSON, named after the device. The last lines printed are
+# the summary. A stage that fails does not stop the others; the exit code is then 1.
 set -u
 root=$(cd "$(dirname "$0")" && pwd)
 stages=(machine train agree tests softmax linear training peers sanitize)
 declare -A limits=([machine]=20 [train]=60 [agree]=30 [tests]=90 [softmax]=100 [linear]=25 [training]=45 [peers]=60
                    [sanitize]=100)
 page_limit=10
-# Rows x columns, the most telling first: those that the stage's time does not allow are named and left out.
+# Rows x columns, the most important first. The last ones are left out, and named, when the stage's time runs out.
 shapes=(4096x10 65536x1024 4096x16384 1024x65536 16x262144 524288x128 256x262144 1335x50257)
 
 usage() {
@@ -28,7 +28,7 @@ mkdir -p "$destination" || exit 2
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 
-# CUDA's libraries: the toolkit's, or those that came with a Python's packages.
+# CUDA's libraries come from the toolkit or from Python packages.
 cuda_folders() {
   local nvcc
   nvcc=$(command -v nvcc) && echo "$(dirname "$(dirname "$(readlink -f "$nvcc")")")/lib64"
@@ -41,13 +41,13 @@ libraries=$root/lib:$(cuda_folders 2>/dev/null | awk 'NF && !seen[$0]++' | paste
 export SOFTWARP_DATA_DIR="${SOFTWARP_DATA_DIR:-$PWD/data}" OMP_WAIT_POLICY=passive
 bin=$root/bin
 
-# The bundle's libraries are for its programs alone: Python and the tools bring their own.
+# The bundle's libraries serve its programs only; Python and nvidia-smi have their own.
 ours() { env "LD_LIBRARY_PATH=$libraries" "$@"; }
 say() { echo "$*" | tee -a "$out/summary.txt"; }
 fault() { echo "$*" >>"$out/faults"; }
 
-# limited NAME COMMAND...: runs it until the stage's deadline and, where `most` is set, for at most so many seconds.
-# NAME.log keeps its output.
+# limited NAME COMMAND...: runs the command until the stage's deadline, or for at most $most seconds where that is set.
+# NAME.log keeps its output. A failure becomes a fault of the stage.
 limited() {
   local name=$1 start=$SECONDS left=$((deadline - SECONDS)) code=124
   shift
@@ -94,7 +94,7 @@ stage_train() {
     --epochs 10
 }
 
-# The same training on both devices.
+# Trains the same network from the same seed on both devices.
 stage_agree() {
   local device
   for device in cpu cuda; do
@@ -103,7 +103,7 @@ stage_agree() {
   done
 }
 
-# All that the bundle has, at once: most of a test's time is its reference on the host.
+# Runs all test programs of the bundle side by side, because they mostly compute references on the host.
 stage_tests() {
   local program name shard shards=1
   if (($(nproc) >= 8)); then shards=4; fi
@@ -119,16 +119,22 @@ stage_tests() {
 }
 
 stage_softmax() {
-  local shape start program=softmax_bench longest=0
-  if ours ldd "$bin/softmax_bench" 2>&1 | grep -q 'libcudnn.*not found'; then program=softmax_bench_without_cudnn; fi
+  local shape start flags program=softmax_bench plain=softmax_bench_without_cudnn longest=0
+  if ours ldd "$bin/softmax_bench" 2>&1 | grep -q 'libcudnn.*not found'; then program=$plain; fi
   for shape in "${shapes[@]}"; do
     start=$SECONDS
     if ((deadline - start <= longest + longest / 4)); then
       echo "$shape" >>"$out/softmax_left_out"
       continue
     fi
-    bench "softmax_$shape" "$program" --benchmark_min_time=0.02 \
-      --benchmark_filter="^cuda/(float|bfloat16)/(softmax|softmax_backward|cross_entropy)/$shape/"
+    flags=(--benchmark_min_time=0.02
+           --benchmark_filter="^cuda/(float|bfloat16)/(softmax|softmax_backward|cross_entropy)/$shape/")
+    # A failure may be cuDNN's: the program without it can still measure the rest.
+    if ! bench "softmax_$shape" "$program" "${flags[@]}" && [ "$program" != $plain ] && [ -x "$bin/$plain" ]; then
+      program=$plain
+      mv "$out/softmax_$shape.log" "$out/with_cudnn.log"
+      bench "softmax_$shape" "$program" "${flags[@]}"
+    fi
     if ((SECONDS - start > longest)); then longest=$((SECONDS - start)); fi
   done
 }
@@ -140,24 +146,26 @@ stage_training() {
   bench training_time training_bench --benchmark_filter=^cuda/time_to_98
 }
 
-# The first Python that has what peers.py asks for. Exit code 77: it is not here.
+# Tries each Python of PATH until one has PyTorch; exit code 77 means that it has not.
 stage_peers() {
-  local python code
+  local python left code=77
   for python in $(type -ap python3); do
-    timeout -k 2 $((deadline - SECONDS)) "$python" "$root/peers.py" --seconds $((deadline - SECONDS)) "$out/peers.jsonl" \
-      "${shapes[@]}" >"$out/peers.log" 2>&1 </dev/null
+    left=$((deadline - SECONDS))
+    ((left > 0)) || break
+    timeout -k 2 "$left" "$python" "$root/peers.py" --seconds "$left" "$out/peers.jsonl" \
+      "${shapes[@]}" >>"$out/peers.log" 2>&1 </dev/null
     code=$?
     [ "$code" = 77 ] || break
   done
   case $code in
     0) ;;
-    77) missing=$(tail -n 1 "$out/peers.log") ;;
+    77) missing=$(grep -h 'sees no GPU' "$out/peers.log" || tail -n 1 "$out/peers.log") ;;
     124 | 137) fault 'peers: stopped at its time limit; what it had measured is kept' ;;
     *) fault "peers: exit code $code, $(tail -n 1 "$out/peers.log" | cut -c1-200)" ;;
   esac
 }
 
-# A selection: the tools slow kernels down many times.
+# Checks a selection, because the tools slow kernels down many times.
 stage_sanitize() {
   local tool
   tool=$(PATH=$PATH:/usr/local/cuda/bin:/usr/local/cuda/compute-sanitizer command -v compute-sanitizer) ||
@@ -193,7 +201,7 @@ for stage in "${stages[@]}"; do
   say "== $stage: $status, $((SECONDS - start)) s${missing:+, $missing}"
   { [ -z "$lines" ] || echo "$lines"; head -n 8 "$out/faults" | sed 's/^/FAULT /'; } | sed 's/^/   /' |
     tee -a "$out/summary.txt"
-  # What is known so far, in case this machine is taken away.
+  # OUT is complete after each stage, in case the machine is taken away.
   cp "$out/summary.txt" "$destination/"
   tar -C "$out" --exclude='*.safetensors' --exclude=report.html -czf "$destination/logs.tar.gz" .
 done

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""page.py FOLDER PREDICTION OUT: of what on_device.sh left in FOLDER, a page for people and the same as JSON, named after
-the device: OUT/h100.md and OUT/h100.json, to be committed in bench/results/. PREDICTION is what roofline.py --json wrote.
-Prints what the run amounts to, in a few lines."""
+"""page.py FOLDER PREDICTION OUT: writes a page about a run of on_device.sh, and the same as JSON, named after the device:
+OUT/h100.md and OUT/h100.json. They are meant for bench/results/. FOLDER holds the run's files (logs.tar.gz, unpacked, will
+do), PREDICTION is the output of roofline.py --json. Prints the run's outcome in a few lines."""
 
 import csv
 import json
@@ -11,7 +11,7 @@ import sys
 
 import results
 
-OFF = 1.3  # a prediction that is further off than by this factor is named
+OFF = 1.3  # the page names each prediction that is off by more than this factor
 
 
 def slug_of(device):
@@ -23,7 +23,7 @@ def slug_of(device):
 
 
 def predicted_gpu(machine, prediction):
-    """The GPU of the roofline that this is, or none and why."""
+    """The roofline's entry for this GPU, or None and the reason."""
     if "multiprocessors" not in machine:
         return None, "there is none"
     for gpu in prediction["gpus"]:
@@ -37,7 +37,7 @@ def predicted_gpu(machine, prediction):
 
 
 def measured_times(found):
-    """us by (op, type, shape), in the roofline's words."""
+    """Measured microseconds by (op, type, shape) as the roofline names them."""
     times = {}
     for name, counters in found.get("softmax", {}).items():
         _, kind, op, shape = name.split("/")
@@ -49,7 +49,7 @@ def measured_times(found):
 
 
 def compare(found, prediction):
-    """Each prediction that was measured, the worst first; the ratio is measured / predicted."""
+    """Pairs predictions with measurements, the worst first. The ratio is measured / predicted."""
     gpu, why_not = predicted_gpu(found["machine"], prediction)
     times, rows = measured_times(found), []
     for p in prediction["predictions"] if gpu else ():
@@ -64,13 +64,13 @@ def compare(found, prediction):
 
 
 def collect(folder, prediction):
-    """All that the page shows. Stages that were not asked for are not in it."""
+    """All data of the page, by stage; a stage that did not run has none."""
     with open(folder / "stages.tsv", encoding="utf-8", newline="") as file:
         stages = [dict(zip(("stage", "result", "seconds", "reason"), row))
                   for row in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)]
     found = {"date": results.text_of(folder / "date").strip(), "commit": results.text_of(folder / "commit").strip(),
              "stages": [stage | {"seconds": int(stage["seconds"])} for stage in stages]}
-    ignored = []  # the faults are the stages', which have told them
+    ignored = []  # faults are in stages.tsv already
     run = [stage["stage"] for stage in stages if stage["result"] != "not run"]
     found["machine"] = results.read_machine(folder, ignored)
     for stage in run:
@@ -81,7 +81,7 @@ def collect(folder, prediction):
 
 
 def peer_times(found):
-    """PyTorch's us by (op, type, shape) or (network, batch), and how."""
+    """PyTorch's microseconds by (op, type, shape) or (network, batch), and by how it ran."""
     times = {}
     for peer in found.get("peers", ()):
         if "us" in peer:
@@ -193,6 +193,8 @@ def figures(found):
     if until:
         yield "## Until 98 % of the test images are right\n"
         yield from table(["benchmark", "median s", "least s", "most s", "epochs"], until)
+    for error in [peer["error"] for peer in found.get("peers", ()) if "error" in peer]:
+        yield f"PyTorch failed: {error}\n"
 
 
 def page_of(found):
@@ -224,7 +226,7 @@ def summary_of(found):
 
 
 def rounded(value):
-    """Four digits are more than a measurement has."""
+    """Keeps four digits of each number; no measurement has more."""
     if isinstance(value, float):
         return float(f"{value:.4g}")
     if isinstance(value, dict):

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""What people would use instead, on the same card: PyTorch's softmax, its backward and its cross-entropy with the gradient
-(eager, some compiled), a copy, and its training of the same networks (eager, a CUDA graph a step, that compiled). Medians
-of microseconds, a JSON object a line, as soon as they are known. Buffers take turns, so that none is left in the L2 cache.
+"""Times PyTorch on the same card: softmax, its backward, cross-entropy with its gradient (eager, and some compiled), a copy,
+and training steps of the same networks (eager, as a CUDA graph, and as a CUDA graph of compiled code). Writes medians in
+microseconds to OUT, one JSON object a line, each as soon as it is known. Buffers rotate, so that none stays in the L2 cache.
 
-Exit code 77, and one line: there is no PyTorch here, or none that sees a GPU."""
+Exit code 77, with one line: this Python has no PyTorch, or its PyTorch sees no GPU."""
 
 import argparse
 import json
@@ -45,7 +45,7 @@ class Peers:
             torch.cuda.synchronize()
 
     def seconds_of(self, work, runs):
-        """Of one run, of several in a row, the median of five such; on a GPU by the device's clock."""
+        """The time of one run: the median of five series of runs, on a GPU by its own clock."""
         times = []
         for _ in range(5):
             self.wait()
@@ -64,13 +64,13 @@ class Peers:
         return statistics.median(times)
 
     def timed(self, work, sets, runs=20):
-        """us of work on these sets in turn."""
+        """Microseconds of work, which takes the sets in turn."""
         for arguments in sets[:3]:
             work(*arguments)
         return 1e6 * self.seconds_of(lambda i: work(*sets[i % len(sets)]), 2 if self.small else runs)
 
     def attempt(self, work, *arguments):
-        """One part that fails is one line, and no reason to give up the others."""
+        """Calls work; an exception becomes one line of the results, so that the other parts still run."""
         try:
             work(*arguments)
         except Exception as error:  # pylint: disable=broad-exception-caught
@@ -126,7 +126,7 @@ class Peers:
         return torch.nn.Sequential(*layers).to(self.device)
 
     def train(self, widths, batch, compile_it):
-        """The batch is gathered from the data, which lies on the device, by a permutation; then a step of SGD."""
+        """Times steps of SGD, each on a batch that is gathered on the device by a permutation."""
         images = torch.rand(60000, widths[0], device=self.device)
         labels = torch.randint(widths[-1], (60000,), device=self.device)
         order = torch.randperm(60000, device=self.device)
@@ -168,7 +168,7 @@ class Peers:
         report("compiled graph" if compile_it else "graph", graph.replay)
 
     def run(self, shapes):
-        """What is quick comes first. A compilation takes seconds: none begins in the last third of the time."""
+        """Runs the quick parts first. A compilation takes seconds, so none begins in the last third of the time."""
         batches = BATCHES[:1] if self.small else BATCHES
         for widths in NETWORKS:
             for batch in batches:

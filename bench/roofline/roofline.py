@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """roofline.py [--json] COUNTS TABLE: what our kernels should take on GPUs that are not here, as Markdown.
 
---json: the same as JSON, for the GPUs that the kernels were compiled for; bench/gpu/ holds measurements against it.
+--json writes JSON instead, for the GPUs that the kernels were compiled for; bench/gpu/ compares measurements with it.
 
 COUNTS is what roofline_counts wrote, TABLE the compiler's registers and shared memory (kernel_resources.md). A time is
 predicted as the launches' overhead and, beside it, the longest of what the kernels ask for: the memory's bandwidth, the

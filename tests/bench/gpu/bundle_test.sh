@@ -1,7 +1,7 @@
 #!/bin/bash
-# bundle_test.sh STEP SOURCE BUILD FOLDER: what a machine without our packages and without a GPU makes of the bundle.
-# `is_made` comes first: it packs what BUILD built and unpacks it in FOLDER/root, where the other steps find it. Exit code
-# 77: what the step needs is not allowed here.
+# bundle_test.sh STEP SOURCE BUILD FOLDER: tests the bundle on a machine without a GPU, and without our packages' libraries.
+# The step is_made comes first: it packs the programs of BUILD and unpacks the bundle in FOLDER/root for the other steps.
+# Exit code 77 means that the step is not allowed to do its work here.
 set -euo pipefail
 step=$1 source=$2 build=$3 folder=$4
 root=$folder/root
@@ -23,7 +23,7 @@ is_made() {
   done
 }
 
-# What a program is asked, and what it says of a machine without a GPU.
+# The argument for a program, and the answer that it gives without a GPU.
 ask() { # PROGRAM
   case $1 in
     softwarp) echo devices ;;
@@ -40,7 +40,7 @@ answer() { # PROGRAM
   esac
 }
 
-# Loaded at the start or later, according to the loader itself.
+# Asks the loader which libraries it loads, at the start and later.
 loads_only_its_own() {
   local program name path others cuda loaded=0
   cuda=$(sed -n 's|^CUDA_cublasLt_LIBRARY:FILEPATH=\(.*\)/[^/]*$|\1|p' "$build/CMakeCache.txt")
@@ -67,7 +67,7 @@ loads_only_its_own() {
   [ $loaded -gt 10 ] || fail "expected the bundle's libraries to be loaded, found $loaded"
 }
 
-# A root of nothing but the bundle, the C and C++ libraries, and those of CUDA that the programs name.
+# Starts the programs in a root of nothing but the bundle, the C and C++ libraries, and CUDA's.
 starts_in_an_empty_root() {
   local program name path libraries enter
   enter=("$(PATH=$PATH:/usr/sbin command -v chroot)")
@@ -92,7 +92,7 @@ starts_in_an_empty_root() {
   rm -rf "$root/libraries"
 }
 
-# Every stage is tried, each says why it failed, and the exit code tells.
+# Every stage runs and says why it failed, and the exit code is 1.
 fails_without_a_gpu() {
   local code=0 stage
   cd "$source"

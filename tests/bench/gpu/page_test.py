@@ -1,4 +1,4 @@
-"""The page of what a GPU did, of numbers made by hand (fixture.json): page_test.py SOURCE"""
+"""Tests results.py and page.py with numbers made by hand (fixture.json): page_test.py SOURCE"""
 import json
 import pathlib
 import sys
@@ -100,6 +100,7 @@ class OfAFolder(unittest.TestCase):
                     "| time_to_98 | 1,000 | 1,000 | 1,000 | 1 |"):
             self.assertIn(f"\n{row}\n", text)
         self.assertIn("Left out for lack of time: 1x1, 2x2.", text)
+        self.assertIn("\nPyTorch failed: compiled 1x1: no compiler\n", text)
 
     def test_keeps_the_same_as_json(self):
         _, data = self.written()
@@ -163,6 +164,8 @@ class OfAFolder(unittest.TestCase):
     def test_says_what_a_sanitizer_did_not_say(self):
         self.keep("memcheck.log", "========= COMPUTE-SANITIZER\n")
         self.assertEqual(self.faults_of("sanitize"), ["memcheck: no summary"])
+        self.keep("memcheck.log", "[==========] Running 0 tests from 0 test suites.\n========= ERROR SUMMARY: 0 errors\n")
+        self.assertEqual(self.faults_of("sanitize"), ["memcheck: its filter names no test"])
 
 
 class Names(unittest.TestCase):
