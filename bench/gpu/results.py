@@ -162,7 +162,7 @@ def read_softmax(folder, faults):
 
 
 def read_linear(folder, faults):
-    return read_benchmarks(folder, "linear", faults)
+    return read_benchmarks(folder, "linear_*", faults)
 
 
 def read_training(folder, faults):

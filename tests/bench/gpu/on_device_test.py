@@ -68,7 +68,7 @@ class OnDevice(unittest.TestCase):
         code, results = self.run_it("machine", "linear", "agree", FIXTURE_HANG="linear_bench", SOFTWARP_STAGE_SECONDS="6")
         self.assertEqual(code, 1)
         self.assertEqual(results, {"machine": "passed", "linear": "failed", "agree": "passed"}, self.said)
-        self.assertIn("FAULT linear: stopped at its time limit", self.said)
+        self.assertIn("FAULT linear_forward: stopped at its time limit", self.said)
         self.assertIn("== 2 stages passed, 1 failed, 0 not run", self.said)
         self.assertLess(int(re.search(r"== linear: failed, (\d+) s", self.said)[1]), 15)
 
@@ -92,7 +92,7 @@ class OnDevice(unittest.TestCase):
         self.assertEqual((code, results), (1, {"softmax": "failed"}), self.said)
         self.assertEqual(self.said.count("exit code 1, cuDNN: is told to"), 2, self.said)  # now, and in the summary
         self.assertIn("cuda/float/softmax/4096x10: ours_us", self.said)
-        self.assertIn("cuda/float/softmax/1335x50257: ours_us", self.said)
+        self.assertIn("cuda/bfloat16/softmax/1335x50257: ours_us", self.said)
 
     def test_what_a_sanitizer_finds_is_a_fault(self):
         code, results = self.run_it("sanitize", FIXTURE_FAIL="compute-sanitizer")

@@ -27,10 +27,11 @@ class OfAFolder(unittest.TestCase):
         self.keep("devices.log", FIXTURE["devices.log"])
         self.keep("nvidia-smi.csv", FIXTURE["nvidia-smi"])
         self.keep("machine.log", "Cuda compilation tools, release 0.0, V0.0.0\n")
-        for name in ("softmax_4096x10", "linear", "training_steps", "training_time"):
-            self.keep(name + ".log", "")
-            self.keep(name + ".json", FIXTURE[name + ".json"])
-        self.keep("softmax_left_out", "1x1\n2x2\n")
+        for name in ("softmax", "linear_forward", "linear_backward", "training_steps", "training_time"):
+            file = "softmax_4096x10_float" if name == "softmax" else name
+            self.keep(file + ".log", "")
+            self.keep(file + ".json", FIXTURE[name + ".json"])
+        self.keep("softmax_left_out", "1x1/float\n2x2/float\n")
         self.keep("tests_a_test_gpu.0.log", "".join(f"[ RUN      ] Suite.{n}\n" for n in ("Passes", "PassesToo", "Changes")))
         self.keep("tests_a_test_gpu.0.json", FIXTURE["gtest"])
         self.keep("train_fp32.log", "")
@@ -99,7 +100,7 @@ class OfAFolder(unittest.TestCase):
                     "| 1-1-1 | 128 | 1,000 | 1,000 | 500 | 2 | 1 | 1 | 1 | 50 | 2,000 |",
                     "| time_to_98 | 1,000 | 1,000 | 1,000 | 1 |"):
             self.assertIn(f"\n{row}\n", text)
-        self.assertIn("Left out for lack of time: 1x1, 2x2.", text)
+        self.assertIn("Left out for lack of time: 1x1/float, 2x2/float.", text)
         self.assertIn("\nPyTorch failed: compiled 1x1: no compiler\n", text)
 
     def test_keeps_the_same_as_json(self):
@@ -118,14 +119,16 @@ class OfAFolder(unittest.TestCase):
 
     def test_of_no_gpu_is_still_a_page(self):
         self.keep("devices.log", "cpu (1 thread)\nno CUDA device: there is no driver\n")
-        self.keep("softmax_4096x10.json", {"benchmarks": []})
-        (self.folder / "linear.json").unlink()
+        self.keep("softmax_4096x10_float.json", {"benchmarks": []})
+        for name in ("forward", "backward"):
+            (self.folder / f"linear_{name}.json").unlink()
+        (self.folder / "linear_backward.log").unlink()
         self.assertEqual(self.faults_of("machine"), ["no GPU: there is no driver"])
-        self.assertEqual(self.faults_of("softmax"), ["softmax_4096x10: no benchmark of that name", "nothing was measured"])
-        self.assertEqual(self.faults_of("linear"), ["linear: no result; its log ends in: nothing", "nothing was measured"])
-        self.keep("linear.log", "one\ntwo\n")
-        self.assertEqual(self.faults_of("linear")[0], "linear: no result; its log ends in: two")
-        self.keep("faults", "linear: exit code 9, two\n")
+        self.assertEqual(self.faults_of("softmax"), ["softmax_4096x10_float: no benchmark of that name", "nothing was measured"])
+        self.assertEqual(self.faults_of("linear"), ["linear_forward: no result; its log ends in: nothing", "nothing was measured"])
+        self.keep("linear_forward.log", "one\ntwo\n")
+        self.assertEqual(self.faults_of("linear")[0], "linear_forward: no result; its log ends in: two")
+        self.keep("faults", "linear_forward: exit code 9, two\n")
         self.assertEqual(self.faults_of("linear"), ["nothing was measured"])
         text, _ = self.written()
         self.assertTrue(text.startswith("# softwarp on no GPU\n"))
@@ -145,7 +148,7 @@ class OfAFolder(unittest.TestCase):
 
     def test_wants_results_that_are_right(self):
         wrong = {"name": "cuda/float/softmax/4096x10/manual_time", "error_occurred": True, "error_message": "ours is wrong"}
-        self.keep("softmax_4096x10.json", {"benchmarks": [wrong, FIXTURE["softmax_4096x10.json"]["benchmarks"][1]]})
+        self.keep("softmax_4096x10_float.json", {"benchmarks": [wrong, FIXTURE["softmax.json"]["benchmarks"][1]]})
         self.assertEqual(self.faults_of("softmax"), ["cuda/float/softmax/4096x10: ours is wrong"])
 
     def test_says_why_tests_were_skipped_and_that_none_ran(self):

@@ -42,11 +42,11 @@ elif run := re.search(r"--output (\S+)", ARGUMENTS):
         keep(pathlib.Path(run[1]) / file, FIXTURE[file])
 elif out := re.search(r"--benchmark_out=(\S+)", ARGUMENTS):
     path = pathlib.Path(out[1])
-    content = FIXTURE.get(path.name)
-    if content is None:  # another shape
-        shape = path.stem.removeprefix("softmax_")
-        content = json.loads(json.dumps(FIXTURE["softmax_4096x10.json"]).replace("4096x10", shape))
-    keep(path, content)
+    if path.name.startswith("softmax"):
+        _, shape, kind = path.stem.split("_")
+        keep(path, json.dumps(FIXTURE["softmax.json"]).replace("4096x10", shape).replace("float", kind))
+    else:
+        keep(path, FIXTURE[path.name])
 elif report := re.search(r"--gtest_output=json:(\S+)", ARGUMENTS):
     shards, shard = (int(os.environ[f"GTEST_{name}"]) for name in ("TOTAL_SHARDS", "SHARD_INDEX"))
     suite = FIXTURE["gtest"]["testsuites"][0]
