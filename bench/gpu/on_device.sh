@@ -214,7 +214,8 @@ done
 
 page=$(timeout -k 2 $page_limit python3 "$root/page.py" "$out" "$root/prediction.json" "$destination" 2>&1) || failed=1
 say "$page" >/dev/null
-say "== $(awk -F'\t' '{ n[$2]++ } END { printf "%d stages passed, %d failed, %d not run", n["passed"], n["failed"], n["not run"] }' "$out/stages.tsv")"
+say "== $(awk -F'\t' '{ n[$2]++ }
+  END { printf "%d stages passed, %d failed, %d not run", n["passed"], n["failed"], n["not run"] }' "$out/stages.tsv")"
 cp "$out/summary.txt" "$destination/"
 echo '== summary'
 echo "$page"

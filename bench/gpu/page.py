@@ -122,7 +122,7 @@ def predictions(found):
         yield ""
         return
     g = p["gpu"]
-    yield (f"Predicted by `make roofline`'s model for {g['name']}, before anything was measured: {g['GBps']:,.0f} GB/s, "
+    yield (f"Predicted by `make roofline`'s model for {g['name']}: {g['GBps']:,.0f} GB/s, "
            f"{g['multiprocessors']} multiprocessors at {g['GHz']} GHz, {p['launch_us']} us a launch, {p['latency_us']} "
            "us a load.\n")
     yield from table(["op", "type", "shape", "predicted us", "bound by", "measured us", "measured / predicted", "off"],
@@ -242,9 +242,8 @@ def main(arguments):
     found = collect(folder, json.loads(prediction.read_text(encoding="utf-8")))
     name = out / slug_of(found["machine"]["device"])
     name.with_suffix(".md").write_text("\n".join(page_of(found)).rstrip() + "\n", encoding="utf-8")
-    # Losses are told apart by their last digits.
-    found = rounded({k: v for k, v in found.items() if k != "agree"}) | {k: v for k, v in found.items() if k == "agree"}
-    name.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    kept = {key: value if key == "agree" else rounded(value) for key, value in found.items()}  # losses: all digits
+    name.with_suffix(".json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
     for line in summary_of(found):
         print(line)
     print(f"page: {name}.md")
