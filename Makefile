@@ -3,9 +3,11 @@
 
 # The preset that make test and make test-all build.
 PRESET = cpu
+# The GPUs that make gpu-bundle builds for: 90 is compute capability 9.0.
+ARCH = 90
 
 .DEFAULT_GOAL := help
-.PHONY: help train test test-all bench roofline format check-format clean
+.PHONY: help train test test-all bench roofline gpu-bundle format check-format clean
 
 help:
 	@echo 'softwarp: softmax and multilayer perceptrons on NVIDIA GPUs and CPUs'
@@ -14,7 +16,8 @@ help:
 	@echo '  make test          build and run the tests'
 	@echo '  make test-all      the same, with what opens a browser, completes in zsh and fish and asks TensorBoard'
 	@echo '  make bench         build and run a short selection of the benchmarks; the results are in bench-results/'
-	@echo '  make roofline      predict what the kernels take on five GPUs (bench-results/roofline.md); needs nvcc, no GPU'
+	@echo '  make roofline      predict what the kernels take on six GPUs (bench-results/roofline.md); needs nvcc, no GPU'
+	@echo '  make gpu-bundle    pack what tests and measures a GPU elsewhere (build/gpu/bundle.tar.xz); needs nvcc, no GPU; ARCH=80'
 	@echo '  make format        lay out the sources with clang-format'
 	@echo '  make check-format  say where they are not so laid out'
 	@echo '  make clean         remove what was built'
@@ -42,6 +45,8 @@ build/train/build.ninja: | packages-program
 build/$(PRESET)/build.ninja: | packages-tests
 build/bench/build.ninja: | packages-bench
 build/roofline/build.ninja: | packages-tests
+build/gpu-%/build.ninja: CMakePresets.json | packages-tests
+	cmake --preset cuda -B $(@D) -DCMAKE_CUDA_ARCHITECTURES=$* && touch $@
 
 train: build/train/build.ninja
 	cmake --build --preset train
@@ -60,6 +65,10 @@ bench: build/bench/build.ninja
 roofline: build/roofline/build.ninja
 	cmake --build --preset roofline
 	bench/roofline/run.sh build/roofline bench-results
+
+gpu-bundle: build/gpu-$(ARCH)/build.ninja
+	cmake --build build/gpu-$(ARCH) --target gpu_programs
+	bench/gpu/bundle.sh build/gpu-$(ARCH) build/gpu
 
 format: packages-format
 	@cmake/check_format.sh --fix

@@ -32,11 +32,9 @@ struct Gpu {
   int major, minor, multiprocessors;
   double gigabytes_per_second, gigahertz;
 };
-constexpr Gpu kGpus[] = {{"A100", 8, 0, 108, 2039, 1.41},
-                         {"RTX 4090", 8, 9, 128, 1008, 2.52},
-                         {"H100", 9, 0, 132, 3350, 1.98},
-                         {"B200", 10, 0, 148, 8000, 1.97},
-                         {"RTX 5090", 12, 0, 170, 1792, 2.41}};
+constexpr Gpu kGpus[] = {{"A100", 8, 0, 108, 2039, 1.41},  {"RTX 4090", 8, 9, 128, 1008, 2.52},
+                         {"H100", 9, 0, 132, 3350, 1.98},  {"H200", 9, 0, 132, 4800, 1.98},
+                         {"B200", 10, 0, 148, 8000, 1.97}, {"RTX 5090", 12, 0, 170, 1792, 2.41}};
 
 DeviceLimits limits_of(const Gpu& gpu) {
   return {.multiprocessors = gpu.multiprocessors,

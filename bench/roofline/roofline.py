@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""roofline.py COUNTS TABLE: what our kernels should take on GPUs that are not here, as Markdown.
+"""roofline.py [--json] COUNTS TABLE: what our kernels should take on GPUs that are not here, as Markdown.
+
+--json writes JSON instead, for the GPUs that the kernels were compiled for; bench/gpu/ compares measurements with it.
 
 COUNTS is what roofline_counts wrote, TABLE the compiler's registers and shared memory (kernel_resources.md). A time is
 predicted as the launches' overhead and, beside it, the longest of what the kernels ask for: the memory's bandwidth, the
@@ -44,12 +46,28 @@ def predict(gpu, kernels, known):
     return terms, min(occupancy)
 
 
-def cell(gpu, entry, known):
-    """Predicted us, GB/s of the bytes that must move, and what bounds them."""
+def prediction(gpu, entry, known):
+    """Predicted us, GB/s of the bytes that must move, what bounds them, and the occupancy."""
     terms, occupancy = predict(gpu, entry["kernels"], known)
     work = max(value for name, value in terms.items() if name != "launch")
     total = terms["launch"] + work
-    return f"{total:,.1f} us, {entry['bytes'] / total / 1e3:,.0f} GB/s, {max(terms, key=terms.get)}, {occupancy:.0%}"
+    return {"us": total, "GBps": entry["bytes"] / total / 1e3, "bound": max(terms, key=terms.get), "occupancy": occupancy}
+
+
+def cell(gpu, entry, known):
+    p = prediction(gpu, entry, known)
+    return f"{p['us']:,.1f} us, {p['GBps']:,.0f} GB/s, {p['bound']}, {p['occupancy']:.0%}"
+
+
+def print_json(counts, known):
+    compiled = {arch for _, arch in known}
+    gpus = {gpu["name"]: gpu for gpu in counts["gpus"] if gpu["arch"] in compiled}
+    predictions = [{key: entry[key] for key in ("gpu", "op", "type", "shape")}
+                   | prediction(gpus[entry["gpu"]], entry, known)
+                   for entry in counts["entries"] if entry["gpu"] in gpus]
+    json.dump({"launch_us": LAUNCH_US, "latency_us": LATENCY_US, "gpus": list(gpus.values()),
+               "predictions": predictions}, sys.stdout, indent=1)
+    print()
 
 
 def print_page(counts, known):
@@ -79,11 +97,15 @@ def print_page(counts, known):
 
 
 def main(arguments):
+    printer = print_page
+    if arguments[:1] == ["--json"]:
+        printer = print_json
+        del arguments[0]
     if len(arguments) != 2:
         print(__doc__.strip(), file=sys.stderr)
         return 2
     with open(arguments[0], encoding="utf-8") as counts, open(arguments[1], encoding="utf-8") as table:
-        print_page(json.load(counts), resources.read_table(table))
+        printer(json.load(counts), resources.read_table(table))
     return 0
 
 
