@@ -65,9 +65,11 @@ constexpr ScheduleKind kSchedules[] = {ScheduleKind::constant, ScheduleKind::cos
 
 void add_network_rows(Table& t) {
   t.changes("--hidden", &S::hidden, adamw(), {{5, 4}, {4, 5}, {5}, {}});
-  t.changes("--activation", &S::activation, adamw(), {std::begin(kActivations), std::end(kActivations)});
-  t.changes("--activation", &S::activation, with(sgd(), &S::initialization, Initialization::uniform),
-            {std::begin(kActivations), std::end(kActivations)});
+  // With dropout and biases of 0, z may be exactly 0, where relu has no derivative to compare with.
+  for (const TrainingSettings& given :
+       {with(adamw(), &S::initialization, Initialization::uniform), with(adamw(), &S::dropout, {}),
+        with(sgd(), &S::initialization, Initialization::uniform)})
+    t.changes("--activation", &S::activation, given, {std::begin(kActivations), std::end(kActivations)});
   for (const TrainingSettings& given : {adamw(), sgd()}) {
     t.changes("--init", &S::initialization, given, {Initialization::kaiming, Initialization::uniform});
     t.changes("--input-dropout", &S::dropout, given, {{0, 0.3f}, {0.2f, 0.3f}, {0.5f, 0.3f}});
@@ -80,11 +82,10 @@ void add_optimizer_rows(Table& t) {
   t.changes("--optimizer", &S::optimizer, adamw(), {OptimizerKind::adamw, OptimizerKind::sgd});
   for (const ScheduleKind kind : kSchedules)
     for (const TrainingSettings& given : {adamw(), sgd()})
-      t.changes("--lr", &S::rate, with(given, &S::schedule, kind), {0.02, 0.05, 0.2});
+      t.changes("--lr", &S::rate, with(given, &S::schedule, kind), {0.01, 0.02, 0.05});
   t.changes("--momentum", &S::momentum, sgd(), {0, 0.5, 0.9});
   t.leaves("--momentum", &S::momentum, adamw(), {0, 0.9}, "AdamW has beta1 instead");
   t.changes("--nesterov", &S::nesterov, sgd(), {false, true});
-  t.leaves("--nesterov", &S::nesterov, with(sgd(), &S::momentum, 0), {false, true}, "d + 0 m = d");
   t.leaves("--nesterov", &S::nesterov, adamw(), {false, true}, "AdamW has none");
   t.changes("--weight-decay", &S::weight_decay, sgd(), {0, 0.1, 0.3});
   t.changes("--weight-decay", &S::weight_decay, with(sgd(), &S::nesterov, true), {0, 0.1});
@@ -114,12 +115,15 @@ void add_schedule_rows(Table& t) {
   t.leaves("--step-factor", &S::step_factor, with(steps, &S::step_epochs, 3), {0.1, 0.5}, "no drop");
 }
 
-// Its validation loss is lowest after epoch 3, rises, and is lower still from epoch 8 on.
-TrainingSettings held_out() { return with(with(sgd(), &S::validation, 0.3), &S::epochs, 12); }
+// Its validation loss falls to epoch 2, rises, and falls lower still in epoch 10.
+TrainingSettings held_out() {
+  return with(with(with(sgd(), &S::momentum, 0.5), &S::validation, 0.3), &S::epochs, 12);
+}
 
 void add_data_rows(Table& t) {
   for (const ScheduleKind kind : kSchedules)
-    t.changes("--epochs", &S::epochs, with(adamw(), &S::schedule, kind), {1, 2, 3});
+    t.changes("--epochs", &S::epochs, with(with(adamw(), &S::schedule, kind), &S::step_factor, 0.5),
+              {1, 2, 3});
   t.leaves("--epochs", &S::epochs, with(held_out(), &S::patience, 1), {12, 13}, "it ends before them");
   t.changes("--batch-size", &S::batch_size, adamw(), {5, 4, 1, 6, 0});
   t.leaves("--batch-size", &S::batch_size, adamw(), {0, 23, 24, 1000}, "all 23 images in one");
@@ -144,9 +148,9 @@ const Table& table() {
   return all;
 }
 
-// Values of size 1 after some 20 steps, each of which rounds them and moves them by the rate times a gradient
-// that is off by 1e-6.
-constexpr double kTolerance = 2e-5;
+// Values of size 1, which each of some 50 steps rounds and moves by the rate times a gradient that is off by
+// 1e-6; the worst seen is 1e-6.
+constexpr double kTolerance = 1e-5;
 constexpr double kEffect = 1e-3;  // at least, of a setting that has one
 
 TrainingResult run(Backend& backend, const TrainingSettings& settings) {
