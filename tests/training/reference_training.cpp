@@ -191,4 +191,27 @@ DataPair small_data() {
   return data;
 }
 
+TrainingSettings small_settings() {
+  TrainingSettings settings;
+  settings.hidden = {5, 4};
+  settings.activation = Activation::tanh;
+  settings.dropout = {.input = 0.2f, .hidden = 0.3f};
+  settings.rate = 0.02;
+  settings.schedule = ScheduleKind::constant;
+  settings.step_epochs = 1;
+  settings.epochs = 3;
+  settings.batch_size = 5;
+  return settings;
+}
+
+TrainingSettings held_out_settings() {
+  TrainingSettings settings = small_settings();
+  settings.optimizer = OptimizerKind::sgd;
+  settings.rate = 0.2;
+  settings.momentum = 0.5;
+  settings.epochs = 12;
+  settings.validation = 0.3;
+  return settings;
+}
+
 }  // namespace softwarp

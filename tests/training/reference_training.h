@@ -25,4 +25,10 @@ ReferenceTraining reference_train(const TrainingSettings& settings, const DataPa
 // Small pictures, 2 by 3 pixels, of three classes that overlap: 23 to train on, 11 to test.
 DataPair small_data();
 
+// AdamW at a constant rate with dropout, for 3 epochs of 5 steps.
+TrainingSettings small_settings();
+// SGD with momentum for 12 epochs of 4 steps, with 7 images held out. Their loss falls to epoch 2, rises, and
+// falls lower still in epoch 10.
+TrainingSettings held_out_settings();
+
 }  // namespace softwarp

@@ -13,18 +13,7 @@ namespace {
 
 using S = TrainingSettings;
 
-TrainingSettings adamw() {
-  TrainingSettings settings;
-  settings.hidden = {5, 4};
-  settings.activation = Activation::tanh;
-  settings.dropout = {.input = 0.2f, .hidden = 0.3f};
-  settings.rate = 0.02;
-  settings.schedule = ScheduleKind::constant;
-  settings.step_epochs = 1;
-  settings.epochs = 3;
-  settings.batch_size = 5;
-  return settings;
-}
+TrainingSettings adamw() { return small_settings(); }
 
 template <class T>
 TrainingSettings with(TrainingSettings settings, T S::* field, std::type_identity_t<T> value) {
@@ -115,24 +104,20 @@ void add_schedule_rows(Table& t) {
   t.leaves("--step-factor", &S::step_factor, with(steps, &S::step_epochs, 3), {0.1, 0.5}, "no drop");
 }
 
-// Its validation loss falls to epoch 2, rises, and falls lower still in epoch 10.
-TrainingSettings held_out() {
-  return with(with(with(sgd(), &S::momentum, 0.5), &S::validation, 0.3), &S::epochs, 12);
-}
-
 void add_data_rows(Table& t) {
   for (const ScheduleKind kind : kSchedules)
     t.changes("--epochs", &S::epochs, with(with(adamw(), &S::schedule, kind), &S::step_factor, 0.5),
               {1, 2, 3});
-  t.leaves("--epochs", &S::epochs, with(held_out(), &S::patience, 1), {12, 13}, "it ends before them");
+  t.leaves("--epochs", &S::epochs, with(held_out_settings(), &S::patience, 1), {12, 13},
+           "it ends before them");
   t.changes("--batch-size", &S::batch_size, adamw(), {5, 4, 1, 6, 0});
   t.leaves("--batch-size", &S::batch_size, adamw(), {0, 23, 24, 1000}, "all 23 images in one");
   const std::vector<std::uint64_t> seeds{1, 2, (std::uint64_t{1} << 32) + 1};
   t.changes("--seed", &S::seed, adamw(), seeds);
-  t.changes("--seed", &S::seed, held_out(), seeds);
+  t.changes("--seed", &S::seed, held_out_settings(), seeds);
   t.changes("--validation", &S::validation, adamw(), {0, 0.2, 0.4});
-  t.changes("--patience", &S::patience, held_out(), {0, 1});
-  t.leaves("--patience", &S::patience, held_out(), {0, 100}, "more than all epochs");
+  t.changes("--patience", &S::patience, held_out_settings(), {0, 1});
+  t.leaves("--patience", &S::patience, held_out_settings(), {0, 100}, "more than all epochs");
   t.leaves("--patience", &S::patience, adamw(), {0, 1}, "nothing is held out");
 }
 
@@ -226,7 +211,7 @@ TEST(TrainingSettings, EachHaveARowThatTheyChange) {
 
 // All that an optimizer, a schedule, the loss and the data can be told, in a few trainings.
 TEST(TrainingSettings, GiveTheSameTrainingOnEveryBackend) {
-  std::vector<TrainingSettings> all{adamw(), sgd(), held_out()};
+  std::vector<TrainingSettings> all{adamw(), sgd(), held_out_settings()};
   for (TrainingSettings& settings : all) settings.epochs = 2;
   all[0].label_smoothing = 0.1f;
   all[0].weight_decay = 0.2;
