@@ -164,7 +164,7 @@ TrainingResult train(Backend& backend, const TrainingSettings& settings, const D
                         .seconds = before + whole.seconds(),
                         .score = [&] { return trainer.running_score(); }});
       if (observer.wants_stop()) result.stopped = true;
-      if (trainer.samples() < parts.train->count()) rate = trainer.learning_rate();
+      if (!result.stopped && trainer.samples() < parts.train->count()) rate = trainer.learning_rate();
       return !result.stopped;
     });
     EpochRecord record;

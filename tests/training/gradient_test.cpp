@@ -12,19 +12,26 @@
 namespace softwarp {
 namespace {
 
+constexpr std::uint64_t kSeed = (std::uint64_t{5} << 32) + 1;
+constexpr std::int64_t kStep = 7;
+
 struct Case {
   MlpShape shape;
   std::int64_t batch;
+  DropoutRates dropout = {};
 };
 
 std::ostream& operator<<(std::ostream& out, const Case& c) {
-  return out << c.shape.text() << " batch " << c.batch << " activation "
-             << static_cast<int>(c.shape.activation);
+  return out << c.shape.text() << " batch " << c.batch << " activation " << text_of(c.shape.activation)
+             << " dropout " << c.dropout.input << " and " << c.dropout.hidden;
 }
 
 struct Problem {
   explicit Problem(const Case& c)
-      : shape(c.shape), values(static_cast<std::size_t>(ParameterLayout(shape).size)) {
+      : shape(c.shape),
+        dropout(c.dropout),
+        masks(defined_masks(shape, c.batch, dropout, kSeed, kStep)),
+        values(static_cast<std::size_t>(ParameterLayout(shape).size)) {
     std::mt19937 random(1);
     std::normal_distribution<float> normal;
     for (float& value : values) value = 0.4f * normal(random);
@@ -34,10 +41,10 @@ struct Problem {
       labels.push_back(static_cast<std::int32_t>(random() % static_cast<unsigned>(shape.classes)));
   }
 
-  double loss(std::size_t changed, double by) const {
-    std::vector<double> moved(values.begin(), values.end());
+  double loss(std::size_t changed = 0, double by = 0) const {
+    Doubles moved(values.begin(), values.end());
     moved[changed] += by;
-    return reference_loss(shape, moved, {images.begin(), images.end()}, labels);
+    return reference_score(shape, moved, {images.begin(), images.end()}, labels, masks).loss;
   }
 
   // Richardson's extrapolation of central differences: the error is of order h^4.
@@ -47,38 +54,49 @@ struct Problem {
   }
 
   MlpShape shape;
+  DropoutRates dropout;
+  Masks masks;
   std::vector<float> values;
   std::vector<float> images;
   std::vector<std::int32_t> labels;
 };
 
-std::vector<float> computed_gradient(Backend& backend, const Problem& problem) {
+struct Computed {
+  double loss;
+  std::vector<float> gradient;
+};
+Computed compute(Backend& backend, const Problem& problem) {
   const auto batch = static_cast<std::int64_t>(problem.labels.size());
   Mlp mlp(backend, problem.shape);
   mlp.set_values(problem.values);
-  Pass pass(mlp, batch, /*trains=*/true);
+  Pass pass(mlp, batch, /*trains=*/true, problem.dropout);
   backend.upload<float>(problem.images, pass.input().data);
   const auto targets = upload(backend, problem.labels);
+  const auto state = upload(backend, std::vector{TrainingState{.seed = kSeed, .step = kStep}});
   const auto sums = backend.make_array<CrossEntropySums>(1);
   const auto gradients = backend.make_array<float>(mlp.layout().size);
-  pass.forward();
+  pass.forward(state.data());
   backend.softmax_cross_entropy(pass.logits(), targets.data(), {}, nullptr, pass.logits(), sums.data());
-  pass.backward(gradients.data());
-  return download(backend, gradients.data(), mlp.layout().size);
+  pass.backward(gradients.data(), state.data());
+  const CrossEntropySums sum = backend.download(sums.data());
+  return {sum.loss / sum.weight, download(backend, gradients.data(), mlp.layout().size)};
 }
 
 class NetworkGradient : public testing::TestWithParam<Case> {};
 
 TEST_P(NetworkGradient, MatchesFiniteDifferencesOnEveryBackend) {
   const Problem problem(GetParam());
+  Doubles expected;
+  for (std::size_t i = 0; i < problem.values.size(); ++i) expected.push_back(problem.gradient(i));
   for (const auto& backend : make_backends()) {
     SCOPED_TRACE(backend->name());
-    const std::vector<float> gradient = computed_gradient(*backend, problem);
+    const auto [loss, gradient] = compute(*backend, problem);
+    EXPECT_NEAR(loss, problem.loss(), 4e-6);
     for (const ParameterTensor& tensor : ParameterLayout(problem.shape).tensors)
       for (std::int64_t k = 0; k < tensor.size(); ++k) {
         const auto i = static_cast<std::size_t>(tensor.offset + k);
         // Sums of a few dozen float products of size 1.
-        ASSERT_NEAR(gradient[i], problem.gradient(i), 4e-6) << tensor.name << " element " << k;
+        ASSERT_NEAR(gradient[i], expected[i], 4e-6) << tensor.name << " element " << k;
       }
   }
 }
@@ -90,6 +108,54 @@ INSTANTIATE_TEST_SUITE_P(Shapes, NetworkGradient,
                                          Case{{9, {8, 7}, 10, Activation::gelu}, 6},
                                          Case{{9, {17, 5, 4}, 3, Activation::relu}, 1},
                                          Case{{4, {3, 3, 3, 3}, 2, Activation::identity}, 8}));
+
+// Layers of one width, so that each could take another's mask.
+std::vector<Case> with_dropout() {
+  std::vector<Case> cases;
+  for (const Activation activation : kActivations)
+    for (const DropoutRates rates : {DropoutRates{0.3f, 0}, {0, 0.4f}, {0.3f, 0.4f}})
+      cases.push_back({{8, {8, 8, 8}, 4, activation}, 5, rates});
+  return cases;
+}
+
+INSTANTIATE_TEST_SUITE_P(Dropout, NetworkGradient, testing::ValuesIn(with_dropout()));
+
+// So the gradients above would not have been found with the mask of another layer, step or seed.
+TEST(NetworkDropout, GivesAnotherLossWithAnotherMask) {
+  constexpr double kApart = 1e-3;
+  Problem problem({{8, {8, 8, 8}, 4, Activation::tanh}, 5, {0.3f, 0.4f}});
+  const double right = problem.loss();
+  const Masks masks = problem.masks;
+  for (std::size_t i = 0; i < masks.size(); ++i) {
+    for (std::size_t other = 0; other < i; ++other) {
+      std::swap(problem.masks[i], problem.masks[other]);
+      EXPECT_GT(std::abs(problem.loss() - right), kApart) << "layers " << i << " and " << other;
+      problem.masks = masks;
+    }
+    for (const auto& [seed, step] : {std::pair{kSeed, kStep + 1}, {kSeed, kStep - 1}, {kSeed + 1, kStep}}) {
+      problem.masks[i] = defined_masks(problem.shape, 5, problem.dropout, seed, step)[i];
+      EXPECT_GT(std::abs(problem.loss() - right), kApart) << "layer " << i << " step " << step;
+      problem.masks = masks;
+    }
+  }
+}
+
+TEST(NetworkDropout, IsForTrainingAlone) {
+  const Problem problem({{8, {8, 8, 8}, 4, Activation::tanh}, 5});
+  for (const auto& backend : make_backends()) {
+    SCOPED_TRACE(backend->name());
+    Mlp mlp(*backend, problem.shape);
+    mlp.set_values(problem.values);
+    std::vector<std::vector<float>> logits;
+    for (const DropoutRates rates : {DropoutRates{}, {0.3f, 0.4f}}) {
+      Pass pass(mlp, 5, /*trains=*/false, rates);
+      backend->upload<float>(problem.images, pass.input().data);
+      pass.forward();
+      logits.push_back(download(*backend, pass.logits().data, pass.logits().size()));
+    }
+    EXPECT_EQ(logits[0], logits[1]);
+  }
+}
 
 }  // namespace
 }  // namespace softwarp
