@@ -11,7 +11,6 @@ WHICH is a mutant's name or a source, or a pattern of either; without one it is 
 import argparse
 import concurrent.futures
 import dataclasses
-import fnmatch
 import os
 import pathlib
 import random
@@ -24,142 +23,18 @@ import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-LISTS = ROOT / "tests/mutation/mutants"
+sys.dont_write_bytecode = True
+from mutant_list import ROOT, Failure, breaches, choose, plant, read_lists, read_sources  # noqa: E402
+
 REPORT = ROOT / "build/mutation/report.md"
-# Above a planted source; errors keep their line numbers.
-HEAD = '#include "tests/mutation/mutant.h"\n#line 1\n'
 
 
-class Failure(Exception):
-    """One line for whoever called."""
+def show(mutants, _):
+    print("\n".join(f"{m.name}  {m.file}" for m in mutants))
+    return 0
 
 
-@dataclasses.dataclass
-class Mutant:
-    name: str
-    file: str
-    tests: list  # program:filter
-    where: str  # in the list
-    number: int = 0  # from 1
-    old: str = ""
-    new: str = ""
-    context: str = ""
-    kind: str = ""  # text: built alone
-    survives: str = ""  # the reason why no test can notice
-
-    @property
-    def alone(self):
-        return self.kind == "text"
-
-    def find(self, source):
-        """Begin and end of the old text. Spaces stand for any white space, so that lines may be wrapped otherwise."""
-        begin, end = 0, len(source)
-        for text in filter(None, (self.context, self.old)):
-            hits = list(pattern_of(text).finditer(source, begin, end))
-            if len(hits) != 1:
-                raise Failure(f"{self.where}: {self.name}: expected `{text}` once in {self.file}, found {len(hits)}")
-            begin, end = hits[0].span()
-        return begin, end
-
-    def planted(self, old):
-        """Both texts and the switch between them."""
-        switch = f"::mutation::on({self.number})"
-        if self.alone:
-            return self.new
-        if old.endswith((";", "}")):
-            return f"{{ if ({switch}) {{ {self.new} }} else {{ {old} }} }}"
-        return f"({switch} ? ({self.new}) : ({old}))"
-
-
-FIELDS = {"-": "old", "+": "new", "in": "context", "kind": "kind", "survives": "survives"}
-
-
-def pattern_of(text):
-    whole = r"\s+".join(re.escape(word) for word in text.split())
-    return re.compile((r"(?<!\w)" if text[0].isalnum() else "") + whole + (r"(?!\w)" if text[-1].isalnum() else ""))
-
-
-def parse(path):
-    mutants, file, tests = [], "", []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        where = f"{path.relative_to(ROOT)}:{number}"
-        key, _, rest = line.strip().partition(" ")
-        rest = rest.strip()
-        if not key or key.startswith("#"):
-            continue
-        if line[0] != " ":
-            if key == "file":
-                file = rest
-            elif key == "tests":
-                tests = rest.split()
-            elif rest or not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", key):
-                raise Failure(f"{where}: expected file, tests or a name-like-this, found `{line}`")
-            else:
-                mutants.append(Mutant(key, file, tests, where))
-        elif not mutants or (key not in FIELDS and key != "tests"):
-            raise Failure(f"{where}: expected {', '.join(FIELDS)} or tests, found `{line.strip()}`")
-        elif key == "tests":
-            mutants[-1].tests = rest.split()
-        else:
-            before = getattr(mutants[-1], FIELDS[key])
-            setattr(mutants[-1], FIELDS[key], f"{before} {rest}".strip())
-    return mutants
-
-
-def read_lists():
-    mutants = [mutant for path in sorted(LISTS.glob("*.txt")) for mutant in parse(path)]
-    for number, mutant in enumerate(mutants, 1):
-        mutant.number = number
-    return mutants
-
-
-def choose(mutants, which):
-    for pattern in which:
-        if not any(fnmatch.fnmatch(text, pattern) for m in mutants for text in (m.name, m.file)):
-            raise Failure(f"expected a mutant or a source, found {pattern}")
-    return [m for m in mutants if not which or any(fnmatch.fnmatch(t, p) for p in which for t in (m.name, m.file))]
-
-
-def plant(mutants, sources):
-    """The sources by their file, with all of these mutants in them. Each text has one mutant at most."""
-    texts = {}
-    for file in {m.file for m in mutants}:
-        text, end_of_last = sources[file], len(sources[file])
-        spans = sorted(((*m.find(text), m) for m in mutants if m.file == file), key=lambda span: -span[0])
-        for begin, end, mutant in spans:
-            if end > end_of_last:
-                raise Failure(f"{mutant.where}: {mutant.name}: expected a text that no other mutant changes")
-            text = text[:begin] + mutant.planted(text[begin:end]) + text[end:]
-            end_of_last = begin
-        texts[file] = HEAD + text
-    return texts
-
-
-def read_sources(mutants):
-    return {file: (ROOT / file).read_text(encoding="utf-8") for file in {m.file for m in mutants}}
-
-
-def breaches(mutants):
-    """What is wrong with the list, a line each."""
-    known = " ".join(p.read_text(encoding="utf-8") for p in (ROOT / "tests").glob("*/*") if p.suffix in (".cpp", ".txt"))
-    names = set()
-    for m in mutants:
-        if m.name in names:
-            yield f"{m.where}: expected another name than {m.name}, which is taken"
-        names.add(m.name)
-        if not m.old or m.old == m.new or not m.tests or m.kind not in ("", "text"):
-            yield f"{m.where}: {m.name}: expected an old text, another new one, tests, and a kind of text or none"
-        elif not m.new and not m.old.endswith(";") and not m.alone:
-            yield f"{m.where}: {m.name}: expected a new text in place of an expression"
-        elif not (ROOT / m.file).is_file():
-            yield f"{m.where}: {m.name}: expected a source, found no {m.file}"
-        for word in re.findall(r"[A-Za-z_]\w*", " ".join(m.tests)):
-            if word not in known:
-                yield f"{m.where}: {m.name}: expected a test program, suite or test, found {word}"
-
-
-def check(mutants):
+def check(mutants, _):
     wrong = list(breaches(mutants))
     if not wrong:
         sources = read_sources(mutants)
@@ -186,11 +61,12 @@ def dependents(build):
     return objects
 
 
-def draw(mutants, options):
+def draw(mutants, build, options):
     """So many that to plant them compiles no more objects than it may."""
-    objects, drawn, together, alone = dependents(options.build), [], set(), 0
+    seed = options.seed or commit()
+    objects, drawn, together, alone = dependents(build), [], set(), 0
     pool = [m for m in mutants if not m.survives]
-    random.Random(options.seed).shuffle(pool)
+    random.Random(seed).shuffle(pool)
     for mutant in pool:
         of_mutant = objects.get(mutant.file, set())
         more_together = together if mutant.alone else together | of_mutant
@@ -198,13 +74,14 @@ def draw(mutants, options):
         if len(drawn) < options.draw and len(more_together) + more_alone <= options.compile:
             drawn.append(mutant)
             together, alone = more_together, more_alone
-    print(f"seed {options.seed} draws {len(drawn)} of {len(mutants)} mutants", flush=True)
+    print(f"seed {seed} draws {len(drawn)} of {len(mutants)} mutants", flush=True)
     return drawn
 
 
 def commit():
-    done = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    return done.stdout.strip() or time.strftime("%Y-%m-%d")
+    git = ["git", "-C", ROOT, "rev-parse", "--short", "HEAD"]
+    done = subprocess.run(git, capture_output=True, text=True, check=False) if shutil.which("git") else None
+    return done.stdout.strip() if done and done.stdout else time.strftime("%Y-%m-%d")
 
 
 # Over the project's root, at its own path, so that a build that is there goes on; what is written goes to $2.
@@ -219,13 +96,13 @@ def run(mutants, options):
     if ROOT not in build.parents:
         raise Failure(f"expected a build directory inside {ROOT}, found {build}")
     if options.draw:
-        mutants = draw(mutants, options)
+        mutants = draw(mutants, build, options)
     with tempfile.TemporaryDirectory(prefix="softwarp-mutants-") as temporary:
         report = pathlib.Path(temporary) / "report.md"
         overlay = ["unshare", "--mount", "--propagation", "private", "sh", "-c", OVERLAY, "sh", ROOT, temporary]
         tree = ROOT
-        probe = subprocess.run([*overlay, "true"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-        if probe.returncode != 0:
+        if not shutil.which("unshare") or subprocess.run([*overlay, "true"], stderr=subprocess.DEVNULL,
+                                                         check=False).returncode != 0:
             overlay, tree = [], pathlib.Path(temporary) / "tree"
             print("no private file system here: a copy is built anew, which takes longer", flush=True)
             for file in subprocess.run([ROOT / "cmake/list_files.sh"], capture_output=True, text=True,
@@ -354,9 +231,14 @@ def inside(mutants, options):
             if (ROOT / file).read_text(encoding="utf-8") != text:
                 (ROOT / file).write_text(text, encoding="utf-8")
         (ROOT / mutant.file).write_text(plant([mutant], sources)[mutant.file], encoding="utf-8")
-        compile_programs(build, [mutant], options.jobs)
+        try:
+            compile_programs(build, [mutant], options.jobs)
+        except Failure as failure:
+            print(failure)
+            results.append(((mutant, "does not compile", 0), False))
+            continue
         results.append(run_mutant(build, mutant, usual, marker / mutant.name))
-    caught = sum("caught" in line[1] for line, _ in results)
+    caught = sum(line[1].startswith("caught") for line, _ in results)
     wrong = [line[0].name for line, as_listed in results if not as_listed]
     summary = f"caught {caught} of {len(results)}" + (f"; not as listed: {', '.join(wrong)}" if wrong else "")
     pathlib.Path(options.report).write_text(f"{table([line for line, _ in results])}\n\n{summary}\n", encoding="utf-8")
@@ -369,7 +251,7 @@ def main():
     parser.add_argument("command", choices=["check", "list", "run", "inside"], metavar="check|list|run")
     parser.add_argument("which", nargs="*", metavar="WHICH")
     parser.add_argument("--draw", type=int, metavar="N", help="of those, N drawn at random")
-    parser.add_argument("--seed", default=commit(), help="of the draw; the commit unless given")
+    parser.add_argument("--seed", help="of the draw; the commit unless given")
     parser.add_argument("--compile", type=int, default=40, metavar="N", help="draw what N objects (40) are compiled for")
     parser.add_argument("--build", default="build/dev", help="the build directory to go on from (build/dev)")
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time (2)")
@@ -377,11 +259,7 @@ def main():
     options = parser.parse_intermixed_args()
     try:
         mutants = choose(read_lists(), options.which)
-        if options.command == "list":
-            print("\n".join(f"{m.name}  {m.file}" for m in mutants))
-            return 0
-        return {"check": check, "run": run, "inside": inside}[options.command](*(
-            [mutants] if options.command == "check" else [mutants, options]))
+        return {"check": check, "list": show, "run": run, "inside": inside}[options.command](mutants, options)
     except Failure as failure:
         print(f"mutate.py: {failure}", file=sys.stderr)
         return 1
