@@ -1,5 +1,5 @@
-// OpenMP's waiting threads: the program limits how long they spin unless whoever starts it chose. libgomp prints its
-// settings at each start where OMP_DISPLAY_ENV asks for them; the last ones count.
+// OpenMP's waiting threads: the program limits how long they spin unless whoever starts it chose. libgomp
+// prints its settings at each start where OMP_DISPLAY_ENV asks for them; the last ones count.
 
 #include <gtest/gtest.h>
 

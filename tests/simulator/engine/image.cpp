@@ -34,8 +34,7 @@ class Image {
     for (const Elf64_Shdr& section : sections_)
       if (section.sh_type == SHT_SYMTAB) read_symbols(section);
     for (const Elf64_Shdr& section : sections_)
-      if (section.sh_type == SHT_RELA && is_code(sections_[section.sh_info]))
-        read_references(section);
+      if (section.sh_type == SHT_RELA && is_code(sections_[section.sh_info])) read_references(section);
   }
 
   // Null: there is none. Some programs lie where their file says, others elsewhere.
