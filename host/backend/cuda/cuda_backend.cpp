@@ -36,13 +36,19 @@ std::size_t workspace_for_current_device() {
   return std::size_t{major >= 9 ? 32u : 4u} << 20;
 }
 
+cuda::HostMemory page_locked(std::size_t bytes) {
+  void* memory = nullptr;
+  check(cudaHostAlloc(&memory, bytes, cudaHostAllocDefault));
+  return cuda::HostMemory(memory);
+}
+
 // Into page-locked memory, for any other would make the copy wait.
 class CudaHostCopy final : public HostCopy {
  public:
   CudaHostCopy(std::size_t bytes, cudaStream_t stream)
       : bytes_(bytes),
         stream_(stream),
-        memory_(cuda::make<cuda::HostMemory>(cudaHostAlloc, bytes, unsigned{cudaHostAllocDefault})),
+        memory_(page_locked(bytes)),
         arrived_(cuda::make<cuda::Event>(cudaEventCreateWithFlags, unsigned{cudaEventDisableTiming})) {}
   ~CudaHostCopy() override { cudaEventSynchronize(arrived_.get()); }
 
