@@ -19,8 +19,7 @@ class CublasltProducts final : public BareProducts {
     setting_.stream = stream_.get();
     std::vector<Prepared> prepared = prepare(products);
     graph_ = cuda::record(stream_.get(), [&] {
-      for (Prepared& p : prepared)
-        if (!p.product->run(p.operands)) throw Error("cuBLASLt has no algorithm for a bare product");
+      for (Prepared& p : prepared) cuda::check(p.product.run(p.operands));
     });
   }
   double seconds(int runs) override {
@@ -31,7 +30,7 @@ class CublasltProducts final : public BareProducts {
 
  private:
   struct Prepared {
-    std::optional<cuda::Product> product;
+    cuda::Product product;
     cuda::ProductOperands operands;
   };
 
@@ -39,14 +38,12 @@ class CublasltProducts final : public BareProducts {
   std::vector<Prepared> prepare(const std::vector<BareProduct>& products) {
     std::vector<Prepared> prepared;
     for (const BareProduct& p : products) {
-      auto product = cuda::Product::plan(setting_, {.a = p.b_transposed ? CUBLAS_OP_T : CUBLAS_OP_N,
-                                                    .b = p.a_transposed ? CUBLAS_OP_T : CUBLAS_OP_N,
-                                                    .m = p.n,
-                                                    .n = p.m,
-                                                    .k = p.k});
-      if (!product) throw Error("cuBLASLt has no algorithm for a bare product");
       prepared.push_back(
-          {std::move(product),
+          {cuda::Product(setting_, {.a = p.b_transposed ? CUBLAS_OP_T : CUBLAS_OP_N,
+                                    .b = p.a_transposed ? CUBLAS_OP_T : CUBLAS_OP_N,
+                                    .m = p.n,
+                                    .n = p.m,
+                                    .k = p.k}),
            {.a = random_floats(p.k * p.n), .b = random_floats(p.m * p.k), .d = random_floats(p.m * p.n)}});
     }
     return prepared;
