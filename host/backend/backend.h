@@ -64,8 +64,8 @@ class Backend {
   // Waits until everything that was asked for is done.
   virtual void wait() = 0;
 
-  // Runs `work` at once, and again whenever the result is called: on a GPU as a graph, recorded after the first
-  // run has loaded each kernel and allocated what it needs.
+  // Runs `work` at once, and again whenever the result is called: on a GPU as a graph, recorded after the
+  // first run has loaded each kernel and allocated what it needs.
   virtual std::function<void()> record(std::function<void()> work) = 0;
 
   // --- softmax, row by row. x and y (dy and dx) may be the same matrix ---------------------------------

@@ -30,9 +30,9 @@ RowProblem problem_of(const Op& op) {
   return problem;
 }
 
-// Opts in to all the dynamic shared memory that the current device has for a block of this kernel; without that a
-// launch gets 48 KiB less the kernel's static shared memory. Asks once for each device. Threads that ask at the
-// same time set the same value, so none lowers another's.
+// Opts in to all the dynamic shared memory that the current device has for a block of this kernel; without
+// that a launch gets 48 KiB less the kernel's static shared memory. Asks once for each device. Threads that
+// ask at the same time set the same value, so none lowers another's.
 template <class Kernel>
 void allow_shared(Kernel* kernel, std::atomic<std::uint64_t>& asked_devices) {
   int device = 0, most = 0;
@@ -59,8 +59,8 @@ void allow_streamed() {
   allow_shared(streamed_rows_kernel<Op>, asked_devices);
 }
 
-// True if the device can run the largest clusters of this op. A part of a GPU (MIG) may not, and some say so by an
-// error; whatever else is wrong, the launch says. Asked once.
+// True if the device can run the largest clusters of this op. A part of a GPU (MIG) may not, and some say so
+// by an error; whatever else is wrong, the launch says. Asked once.
 template <class Op>
 bool clusters_fit(RowForm form, const DeviceLimits& limits) {
   const auto fits = [](auto* kernel, std::size_t shared_bytes) {

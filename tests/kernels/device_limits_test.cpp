@@ -1,5 +1,5 @@
-// Launches on every kind of device, on a part of one, and of code that is older than the device: none asks for what
-// is not there.
+// Launches on every kind of device, on a part of one, and of code that is older than the device: none asks
+// for what is not there.
 
 #include <gtest/gtest.h>
 
@@ -39,7 +39,8 @@ TYPED_TEST(SharedMemory, IsThereForEveryRowThatABlockKeeps) {
     const double most = std::floor((static_cast<double>(device.shared_per_block_optin) - 2048) / 8192) * 8;
     // KiB: all that there is without opt-in, for one input and for two, and as much as fits.
     for (const double kilobytes : {48.0, 24.0, most, most / 2}) {
-      const auto of_block = static_cast<std::int64_t>(kilobytes * 1024) / static_cast<std::int64_t>(sizeof(T));
+      const auto of_block =
+          static_cast<std::int64_t>(kilobytes * 1024) / static_cast<std::int64_t>(sizeof(T));
       const std::int64_t cols = of_block * (device_limits().clusters ? kMostCluster : 1);
       RowOps<T> ops({1, 0, 0}, cols);
       ops.each([&](const RowOp& op, const std::function<void()>& run) {
@@ -66,8 +67,8 @@ TYPED_TEST(SharedMemory, IsThereForEveryJacobian) {
   for (const std::int64_t cols : {kMost - 8, kMost, kMost + 8}) {
     cudaGraph_t graph = nullptr;
     ASSERT_EQ(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), cudaSuccess);
-    EXPECT_NO_THROW(softmax_jacobian<T>({y.view().data, 1, cols, cols}, {jacobian.view().data, cols, cols, cols},
-                                        stream));
+    EXPECT_NO_THROW(softmax_jacobian<T>({y.view().data, 1, cols, cols},
+                                        {jacobian.view().data, cols, cols, cols}, stream));
     ASSERT_EQ(cudaStreamEndCapture(stream, &graph), cudaSuccess);
     EXPECT_EQ(cudaGraphDestroy(graph), cudaSuccess);
   }
@@ -144,7 +145,8 @@ TEST_F(DeviceLimitsTest, AreThoseOfTheCode) {
     EXPECT_FALSE(limits.clusters);
     EXPECT_FALSE(limits.early_launch);
     const Assume assume(limits);
-    for (const std::int64_t cols : {std::int64_t{10}, std::int64_t{1000}, kHeldByACluster, kLongerThanAClusterHolds})
+    for (const std::int64_t cols :
+         {std::int64_t{10}, std::int64_t{1000}, kHeldByACluster, kLongerThanAClusterHolds})
       EXPECT_EQ(run<5>(cols).cluster, 1);
   }
   simulator::reset(1, device_of(8, 0));

@@ -60,8 +60,8 @@ class RowOps {
 
  private:
   void cross_entropy(MatrixView<T> dlogits, const CrossEntropyOptions& options) {
-    softmax_cross_entropy<T>(x_.view(), targets_.data(), options, nullptr, losses_.data(), dlogits, sums_.data(),
-                             {scratch_.data(), scratch_.bytes()}, nullptr);
+    softmax_cross_entropy<T>(x_.view(), targets_.data(), options, nullptr, losses_.data(), dlogits,
+                             sums_.data(), {scratch_.data(), scratch_.bytes()}, nullptr);
   }
 
   std::int64_t rows_, cols_;

@@ -35,7 +35,7 @@ struct State {
   std::string fault_hit;
   std::set<cublasLtEpilogue_t> refused_epilogues;
   std::set<std::string, std::less<>> loaded;  // what libraries have used
-  std::size_t memory_version = 0;  // changes with every allocation and release
+  std::size_t memory_version = 0;             // changes with every allocation and release
 };
 State& state();
 

@@ -24,7 +24,8 @@ cudaError_t refuse_in_capture(const std::string& what) {
 int resident_blocks(const void* kernel, int threads, std::size_t dynamic_bytes) {
   const Device& device = state().device;
   const std::size_t bytes = static_shared_bytes(kernel) + dynamic_bytes + device.shared_reserved_per_block;
-  const int by_threads = std::min(device.threads_per_multiprocessor / threads, device.blocks_per_multiprocessor);
+  const int by_threads =
+      std::min(device.threads_per_multiprocessor / threads, device.blocks_per_multiprocessor);
   return bytes == 0 ? by_threads
                     : std::min(by_threads, static_cast<int>(device.shared_per_multiprocessor / bytes));
 }
@@ -68,7 +69,8 @@ int compiled_for() {
 cudaError_t load_kernel(const void* kernel) {
   KernelEntry& entry = kernel_entry(kernel);
   if (entry.loaded) return cudaSuccess;
-  const cudaError_t refused = refuse_in_capture("kernel " + symbol_name(kernel) + " is used for the first time");
+  const cudaError_t refused =
+      refuse_in_capture("kernel " + symbol_name(kernel) + " is used for the first time");
   entry.loaded = refused == cudaSuccess;
   return refused;
 }
@@ -90,7 +92,8 @@ cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute
         refused != cudaSuccess)
       return refused;
     load_kernel(kernel);
-    if (attribute == cudaFuncAttributeMaxDynamicSharedMemorySize) return set_most_dynamic_shared(kernel, value);
+    if (attribute == cudaFuncAttributeMaxDynamicSharedMemorySize)
+      return set_most_dynamic_shared(kernel, value);
     if (attribute == cudaFuncAttributeNonPortableClusterSizeAllowed)
       kernel_entry(kernel).large_clusters = value != 0;
     return cudaSuccess;

@@ -85,8 +85,9 @@ cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, std::fu
                   .shared_bytes = config.dynamicSmemBytes,
                   .body = std::move(body),
                   .counters = &entry.run.counters};
-    for (const cudaError_t refused : {read_attributes(config, launch), check_shape(launch),
-                                      check_cluster(launch, entry), check_shared(launch), load_kernel(kernel)})
+    for (const cudaError_t refused :
+         {read_attributes(config, launch), check_shape(launch), check_cluster(launch, entry),
+          check_shared(launch), load_kernel(kernel)})
       if (refused != cudaSuccess) return refused;
     entry.run.blocks = count(launch.grid);
     entry.run.threads = static_cast<int>(count(launch.block));

@@ -89,8 +89,8 @@ class CublasLt : public SimulatorTest {
     cublasLtMatmulHeuristicResult_t found{};
     int count = 0;
     auto status = while_capturing(c.captured == Case::Captured::heuristic, [&] {
-      return cublasLtMatmulAlgoGetHeuristic(handle, desc, layout_a, layout_b, layout_d, layout_d, preference, 1,
-                                            &found, &count);
+      return cublasLtMatmulAlgoGetHeuristic(handle, desc, layout_a, layout_b, layout_d, layout_d, preference,
+                                            1, &found, &count);
     });
     if (status == CUBLAS_STATUS_SUCCESS) {
       EXPECT_EQ(count, 1);
