@@ -60,9 +60,10 @@ class Image {
         if (const auto found = functions_.find(callee); found != functions_.end())
           if (reached.insert(&found->second).second) next.push_back(&found->second);
     }
+    constexpr std::size_t kAlignment = 16;  // of the dynamic part, which nvcc puts behind them
     std::size_t bytes = 0;
     for (const auto variable : variables) bytes += variables_.at(variable);
-    return bytes;
+    return (bytes + kAlignment - 1) / kAlignment * kAlignment;
   }
 
  private:
