@@ -7,8 +7,9 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 build=$1
 out=$2
-files=$(mktemp -d)
-trap 'rm -rf "$files"' EXIT
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+files=$work/files
 mkdir -p "$out" "$files/bin" "$files/lib"
 
 # The other machine has its own C and C++ libraries, driver and CUDA.
@@ -22,10 +23,10 @@ while read -r program; do
 done <"$build/gpu_programs.txt"
 
 # Spills do not stop the bundle; the ctest kernel_resources judges them.
-table=$build/kernel_resources.md
+table=$work/kernel_resources.md
 "$here/../../cmake/check_resources.sh" "$build/kernels" "$table" >/dev/null || echo "bundle.sh: $(tail -n 1 "$table")" >&2
-"$build/bench/roofline_counts" "${@:3}" >"$build/roofline_counts.json"
-"$here/../roofline/roofline.py" --json "$build/roofline_counts.json" "$table" >"$files/prediction.json"
+"$build/bench/roofline_counts" "${@:3}" >"$work/counts.json"
+"$here/../roofline/roofline.py" --json "$work/counts.json" "$table" >"$files/prediction.json"
 
 {
   git -C "$here" log -1 --format='%h %s' 2>/dev/null || echo 'unknown'

@@ -15,7 +15,7 @@ fail() {
 is_made() {
   rm -rf "$folder" && mkdir -p "$root"
   "$source/bench/gpu/bundle.sh" "$build" "$folder" 128
-  [ "$(stat -c %s "$folder/bundle.tar.xz")" -lt $((48 << 20)) ] || fail "expected less than 48 MB"
+  [ "$(stat -c %s "$folder/bundle.tar.xz")" -lt $((60 << 20)) ] || fail "expected less than 60 MB"
   tar -xf "$folder/bundle.tar.xz" -C "$root"
   grep -q '"us": ' "$root/prediction.json" || fail "expected predictions"
   for name in kernels_gpu_test ops_test_gpu softwarp training_bench; do
