@@ -122,7 +122,8 @@ def read_sources(mutants):
 
 def breaches(mutants):
     """What is wrong with the list, a line each."""
-    known = " ".join(p.read_text(encoding="utf-8") for p in (ROOT / "tests").glob("*/*") if p.suffix in (".cpp", ".txt"))
+    files = [p for p in (ROOT / "tests").glob("*/*") if p.suffix in (".cpp", ".txt")]
+    known = " ".join(p.read_text(encoding="utf-8") for p in files)
     names = set()
     for m in mutants:
         if m.name in names:

@@ -98,12 +98,13 @@ def run(mutants, options):
     if options.draw:
         mutants = draw(mutants, build, options)
     with tempfile.TemporaryDirectory(prefix="softwarp-mutants-") as temporary:
-        report = pathlib.Path(temporary) / "report.md"
+        temporary = pathlib.Path(temporary).resolve()
+        report = temporary / "report.md"
         overlay = ["unshare", "--mount", "--propagation", "private", "sh", "-c", OVERLAY, "sh", ROOT, temporary]
         tree = ROOT
         if not shutil.which("unshare") or subprocess.run([*overlay, "true"], stderr=subprocess.DEVNULL,
                                                          check=False).returncode != 0:
-            overlay, tree = [], pathlib.Path(temporary) / "tree"
+            overlay, tree = [], temporary / "tree"
             print("no private file system here: a copy is built anew, which takes longer", flush=True)
             for file in subprocess.run([ROOT / "cmake/list_files.sh"], capture_output=True, text=True,
                                        check=True).stdout.splitlines():
@@ -112,7 +113,7 @@ def run(mutants, options):
         command = [sys.executable, "-B", tree / "tests/mutation/mutate.py", "inside", "--build",
                    build.relative_to(ROOT), "--jobs", str(options.jobs), "--report", report]
         done = subprocess.run([*overlay, *command, *(m.name for m in mutants)], check=False,
-                              env=dict(os.environ, SOFTWARP_MUTATION_TREE=str(tree)))
+                              env=dict(os.environ, SOFTWARP_MUTATION_TREE=str(tree), SOFTWARP_MUTANT="0"))
         if report.exists():
             REPORT.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(report, REPORT)
@@ -212,7 +213,8 @@ def inside(mutants, options):
         raise Failure("expected to be called by `mutate.py run`")
     build, sources, start = ROOT / options.build, read_sources(mutants), time.monotonic()
     together, alone = [m for m in mutants if not m.alone], [m for m in mutants if m.alone]
-    for file, text in plant(together, sources).items():
+    planted = plant(together, sources)
+    for file, text in planted.items():
         (ROOT / file).write_text(text, encoding="utf-8")
     compile_programs(build, mutants, options.jobs)
     print(f"built after {time.monotonic() - start:.0f} s", flush=True)
@@ -227,17 +229,15 @@ def inside(mutants, options):
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         results = list(pool.map(lambda m: run_mutant(build, m, usual, marker / m.name), together))
     for mutant in alone:
-        for file, text in plant(together, sources).items():
-            if (ROOT / file).read_text(encoding="utf-8") != text:
-                (ROOT / file).write_text(text, encoding="utf-8")
-        (ROOT / mutant.file).write_text(plant([mutant], sources)[mutant.file], encoding="utf-8")
+        source = ROOT / mutant.file
+        source.write_text(plant([mutant], sources)[mutant.file], encoding="utf-8")
         try:
             compile_programs(build, [mutant], options.jobs)
+            results.append(run_mutant(build, mutant, usual, marker / mutant.name))
         except Failure as failure:
             print(failure)
             results.append(((mutant, "does not compile", 0), False))
-            continue
-        results.append(run_mutant(build, mutant, usual, marker / mutant.name))
+        source.write_text(planted.get(mutant.file, sources[mutant.file]), encoding="utf-8")
     caught = sum(line[1].startswith("caught") for line, _ in results)
     wrong = [line[0].name for line, as_listed in results if not as_listed]
     summary = f"caught {caught} of {len(results)}" + (f"; not as listed: {', '.join(wrong)}" if wrong else "")
@@ -252,7 +252,7 @@ def main():
     parser.add_argument("which", nargs="*", metavar="WHICH")
     parser.add_argument("--draw", type=int, metavar="N", help="of those, N drawn at random")
     parser.add_argument("--seed", help="of the draw; the commit unless given")
-    parser.add_argument("--compile", type=int, default=40, metavar="N", help="draw what N objects (40) are compiled for")
+    parser.add_argument("--compile", type=int, default=40, metavar="N", help="draw what N objects compile for (40)")
     parser.add_argument("--build", default="build/dev", help="the build directory to go on from (build/dev)")
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time (2)")
     parser.add_argument("--report", help=argparse.SUPPRESS)
