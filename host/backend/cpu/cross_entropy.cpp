@@ -1,4 +1,4 @@
-// Softmax, cross-entropy and its gradient in one pass over each row. With p = softmax(x), w the class
+// Softmax, cross-entropy and its gradient, a block of rows at a time. With p = softmax(x), w the class
 // weights, W their sum, e the label smoothing and t the target:
 //   loss   = (1 - e) w_t nll_t + e/N sum_j w_j nll_j,   nll_j = log d - (x_j - m)
 //   dx_j   = ((1 - e) w_t + e W / N) p_j - e/N w_j - (1 - e) w_t [j = t],   over the batch's sum of w_t
@@ -13,37 +13,11 @@
 //
 #include <cmath>
 
-#include "host/backend/cpu/vector_row-inl.h"
-
-#ifndef SOFTWARP_CROSS_ENTROPY_ONCE
-#define SOFTWARP_CROSS_ENTROPY_ONCE
-namespace softwarp::cpu {
-
-// What a row adds to the sums.
-struct RowLoss {
-  double loss = 0;
-  bool hit = false;
-};
-
-// The batch's part of the formulas above.
-struct BatchLoss {
-  const CrossEntropyOptions* options;
-  double class_weight_sum;  // W
-  float inverse_weight;     // 1 / the sum of w_t over the rows that count
-
-  float weight(std::int64_t j) const {
-    return options->class_weights != nullptr ? options->class_weights[j] : 1.0f;
-  }
-};
-
-}  // namespace softwarp::cpu
-#endif
+#include "host/backend/cpu/loss_block-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace softwarp::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
-
-using D = hn::ScalableTag<float>;
 
 // The first of the largest; NaN counts as largest.
 inline std::int64_t first_largest(const float* x, std::int64_t n) {
@@ -57,78 +31,89 @@ inline std::int64_t first_largest(const float* x, std::int64_t n) {
   return std::max<std::int64_t>(first, 0);  // all -inf: none equals lowest()
 }
 
-// The sum of w_j (x_j - m), for label smoothing.
-inline double weighted_sum(const float* x, std::int64_t n, float max, const float* weights) {
-  const D d;
-  const auto m = hn::Set(d, max), one = hn::Set(d, 1.0f);
-  return sum_vectors(d, n, [=](std::int64_t j, std::int64_t count) HWY_ATTR {
-    // Missing lanes have weight 0, or without weights hold m - m.
-    const auto w = weights != nullptr ? load_count(d, weights + j, count) : one;
-    const auto v = count == static_cast<std::int64_t>(hn::Lanes(d))
-                       ? hn::LoadU(d, x + j)
-                       : load_first(d, x + j, static_cast<std::size_t>(count), max);
-    return hn::Mul(w, hn::Sub(v, m));
-  });
-}
-
-// exps may be null: then only the loss is wanted. It may be x.
-RowLoss row_loss(const float* x, std::int64_t n, std::int32_t t, const BatchLoss& batch, float* exps) {
-  const D d;
-  const float max = row_max(d, x, n);
-  const float shifted_target = x[t] - max;  // read before exps takes x's place
-  RowLoss row;
-  row.hit = shifted_target == 0 ? std::find(x, x + t, max) == x + t : false;
-  const double e = batch.options->label_smoothing;
-  const double smoothed = e > 0 ? weighted_sum(x, n, max, batch.options->class_weights) : 0;
-
-  const double sum = exps != nullptr ? row_exp_sum<true>(d, x, n, max, exps)
-                                     : row_exp_sum<false>(d, x, n, max, static_cast<float*>(nullptr));
-  if (sum != sum) row.hit = false;  // a NaN or +inf, which may not have reached max
-  const double log_sum = std::log(sum);
-  const double w = batch.weight(t);
-  row.loss = (1 - e) * w * (log_sum - shifted_target);
-  if (e > 0) row.loss += e / static_cast<double>(n) * (batch.class_weight_sum * log_sum - smoothed);
-  if (exps == nullptr) return row;
-
-  const double share = e / static_cast<double>(n);
-  const double of_target = (1 - e) * w;
-  const double scale = (of_target + share * batch.class_weight_sum) * batch.inverse_weight;
-  const float p_scale = static_cast<float>(scale / sum);
-  const float minus_share = static_cast<float>(-share * batch.inverse_weight);
-  const double target_exp = exps[t];
-  const auto a = hn::Set(d, p_scale), b = hn::Set(d, minus_share);
-  const float* const weights = batch.options->class_weights;
-  if (e == 0) {
-    write_row(d, exps, n, [=](std::int64_t j, std::int64_t count) HWY_ATTR {
-      return hn::Mul(load_count(d, exps + j, count), a);
-    });
-  } else {
-    write_row(d, exps, n, [=](std::int64_t j, std::int64_t count) HWY_ATTR {
-      const auto p = hn::Mul(load_count(d, exps + j, count), a);
-      return weights != nullptr ? hn::MulAdd(b, load_count(d, weights + j, count), p) : hn::Add(p, b);
-    });
+// The rows of x and dx, of which `first` is the first of the batch.
+template <std::size_t kVectors>
+HWY_INLINE BlockLoss run_block(const LossBatch& batch, std::int64_t first, ConstMatrixView<float> x,
+                               MatrixView<float> dx) {
+  constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+  const auto rows = static_cast<std::size_t>(x.rows);
+  const std::int32_t* const targets = batch.targets + first;
+  Block<kVectors> block;
+  for (std::size_t i = 0; i < rows; ++i) {
+    const std::int32_t t = batch.counts(targets[i]) ? targets[i] : 0;
+    block.classes[i] = t;
+    block.targets[i] = x.row(static_cast<std::int64_t>(i))[t];
+    block.weights[i] = batch.weight(t);
   }
-  // p_t - 1 in double, so that a confident row's small gradient keeps its digits.
-  exps[t] = static_cast<float>(target_exp / sum * scale - (of_target + share * w) * batch.inverse_weight);
-  return row;
-}
+  for (std::size_t i = rows; i % hn::Lanes(D()) != 0; ++i) block.set_sum(i, 1);
+  take_maxima(x, block);
+  std::fill_n(block.smoothed, Block<kVectors>::kSlots, 0.0);
+  for (std::size_t i = 0; batch.smoothing > 0 && i < rows; ++i)
+    block.smoothed[i] =
+        weighted_sum(x.row(static_cast<std::int64_t>(i)), x.cols, block.maxima[i], batch.class_weights);
+  take_exps(x, dx, block);
+  for (std::size_t i = 0; !batch.all_count && i < rows; ++i)
+    if (!batch.counts(targets[i])) block.set_sum(i, targets[i] == batch.ignore_index ? 1 : kNan);
 
-void CrossEntropyRows(ConstMatrixView<float> x, const std::int32_t* targets, const BatchLoss& batch,
-                      float* losses, MatrixView<float> dx, RowLoss* rows) {
-  constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-#pragma omp parallel for schedule(static) if (x.size() >= kWorthThreads)
-  for (std::int64_t r = 0; r < x.rows; ++r) {
-    const std::int32_t t = targets[r];
-    float* const exps = dx.data != nullptr ? dx.row(r) : nullptr;
-    const bool ignored = t == batch.options->ignore_index;
-    if (ignored || t < 0 || t >= x.cols) {
-      rows[r] = {ignored ? 0.0 : static_cast<double>(kNan), false};
-      if (exps != nullptr) std::fill_n(exps, x.cols, ignored ? 0.0f : kNan);
+  const BlockLoss loss = take_logarithms(batch, rows, block);
+  if (batch.losses != nullptr) std::copy_n(block.losses, rows, batch.losses + first);
+  for (std::size_t i = 0; dx.data != nullptr && i < rows; ++i) {
+    float* const row = dx.row(static_cast<std::int64_t>(i));
+    if (batch.counts(targets[i])) {
+      write_gradient(batch, i, block, row);
+      row[targets[i]] = block.target_gradients[i];
     } else {
-      rows[r] = row_loss(x.row(r), x.cols, t, batch, exps);
+      std::fill_n(row, x.cols, targets[i] == batch.ignore_index ? 0.0f : static_cast<float>(kNan));
     }
-    if (losses != nullptr) losses[r] = static_cast<float>(rows[r].loss);
   }
+  return loss;
+}
+
+// Returns how many blocks there are. Their size depends on the columns alone, so that the sums do.
+template <std::size_t kVectors>
+HWY_NOINLINE std::size_t run_blocks(const LossBatch& batch, BlockLoss* blocks) {
+  const std::int64_t rows = std::clamp<std::int64_t>(kBlockElements / batch.x.cols, 1, kBlockRows);
+  const std::int64_t count = (batch.x.rows + rows - 1) / rows;
+#pragma omp parallel for schedule(static) if (batch.x.size() >= kWorthThreads)
+  for (std::int64_t b = 0; b < count; ++b) {
+    const std::int64_t first = b * rows, size = std::min(rows, batch.x.rows - first);
+    const auto part = [=](auto matrix) HWY_ATTR {
+      if (matrix.data != nullptr) matrix.data = matrix.row(first);
+      matrix.rows = size;
+      return matrix;
+    };
+    blocks[b] = run_block<kVectors>(batch, first, part(batch.x), part(batch.dx));
+  }
+  return static_cast<std::size_t>(count);
+}
+
+std::size_t CrossEntropyBlocks(const LossBatch& batch, BlockLoss* blocks) {
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(D()));
+  switch ((batch.x.cols + lanes - 1) / lanes) {
+    case 1: return run_blocks<1>(batch, blocks);
+    case 2: return run_blocks<2>(batch, blocks);
+    case 3: return run_blocks<3>(batch, blocks);
+    case 4: return run_blocks<4>(batch, blocks);
+    case 5: return run_blocks<5>(batch, blocks);
+    case 6: return run_blocks<6>(batch, blocks);
+    case 7: return run_blocks<7>(batch, blocks);
+    case 8: return run_blocks<8>(batch, blocks);
+    default: return run_blocks<0>(batch, blocks);
+  }
+}
+
+TargetCounts CountTargets(const LossBatch& batch) {
+  // Copies, so that the compiler sees that nobody changes them.
+  const std::int32_t* const targets = batch.targets;
+  const std::int32_t ignored = batch.ignore_index;
+  const std::int64_t rows = batch.x.rows, cols = batch.x.cols;
+  TargetCounts counts;
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const bool counted = targets[r] != ignored;
+    counts.counted += counted;
+    counts.bad += counted & (targets[r] < 0 || targets[r] >= cols);
+  }
+  return counts;
 }
 
 void Argmax(ConstMatrixView<float> x, std::int32_t* best) {
@@ -143,37 +128,45 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace softwarp::cpu {
 
-HWY_EXPORT(CrossEntropyRows);
+HWY_EXPORT(CountTargets);
+HWY_EXPORT(CrossEntropyBlocks);
 HWY_EXPORT(Argmax);
 
 void softmax_cross_entropy(ConstMatrixView<float> logits, const std::int32_t* targets,
                            const CrossEntropyOptions& options, float* losses, MatrixView<float> dlogits,
                            CrossEntropySums* sums) {
-  BatchLoss batch{.options = &options, .class_weight_sum = 0, .inverse_weight = 0};
-  for (std::int64_t j = 0; j < logits.cols; ++j) batch.class_weight_sum += batch.weight(j);
-  double weight = 0;
-  std::int64_t bad = 0, counted = 0;
-  for (std::int64_t r = 0; r < logits.rows; ++r) {
-    if (targets[r] == options.ignore_index) continue;
-    ++counted;
-    if (targets[r] < 0 || targets[r] >= logits.cols)
-      ++bad;
-    else
-      weight += batch.weight(targets[r]);
+  LossBatch batch{.x = logits,
+                  .targets = targets,
+                  .losses = losses,
+                  .dx = dlogits,
+                  .class_weights = options.class_weights,
+                  .ignore_index = options.ignore_index,
+                  .smoothing = options.label_smoothing,
+                  .share = options.label_smoothing / static_cast<double>(logits.cols)};
+  const TargetCounts counts = HWY_DYNAMIC_DISPATCH(CountTargets)(batch);
+  batch.all_count = counts.counted == logits.rows && counts.bad == 0;
+  auto weight = static_cast<double>(counts.counted - counts.bad);
+  batch.class_weight_sum = static_cast<double>(logits.cols);
+  if (options.class_weights != nullptr) {
+    weight = 0;
+    for (std::int64_t r = 0; r < logits.rows; ++r)
+      if (batch.counts(targets[r])) weight += batch.weight(targets[r]);
+    batch.class_weight_sum = 0;
+    for (std::int64_t j = 0; j < logits.cols; ++j) batch.class_weight_sum += options.class_weights[j];
   }
-  batch.inverse_weight = static_cast<float>(1 / weight);
+  batch.inverse_weight = 1 / weight;
 
-  // Kept from call to call: a training step allocates nothing.
-  static thread_local std::vector<RowLoss> rows;
-  rows.resize(static_cast<std::size_t>(logits.rows));
-  HWY_DYNAMIC_DISPATCH(CrossEntropyRows)(logits, targets, batch, losses, dlogits, rows.data());
-  for (const RowLoss& row : rows) {
-    sums->loss += row.loss;
-    sums->hits += row.hit;
+  // Kept from call to call: a training step allocates nothing. A block has a row or more.
+  static thread_local std::vector<BlockLoss> blocks;
+  blocks.resize(static_cast<std::size_t>(logits.rows));
+  const std::size_t size = HWY_DYNAMIC_DISPATCH(CrossEntropyBlocks)(batch, blocks.data());
+  for (std::size_t b = 0; b < size; ++b) {
+    sums->loss += blocks[b].loss;
+    sums->hits += blocks[b].hits;
   }
   sums->weight += weight;
-  sums->rows += counted;
-  sums->bad_targets += bad;
+  sums->rows += counts.counted;
+  sums->bad_targets += counts.bad;
   if (std::isfinite(sums->loss)) sums->finite_rows = sums->rows;
 }
 

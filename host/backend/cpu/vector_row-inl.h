@@ -67,16 +67,62 @@ HWY_INLINE void store_first(hn::Vec<D> v, D d, T* p, std::size_t n) {
   }
 }
 
-#if HWY_TARGET != HWY_SCALAR
-// v with its upper half added to its lower, in double.
+// v in double, its upper half, if it has one, added to its lower.
 template <class D>
 HWY_INLINE auto widened([[maybe_unused]] D d, hn::Vec<D> v) {
   if constexpr (sizeof(hn::TFromD<D>) == 8) {
     return v;
   } else {
+#if HWY_TARGET == HWY_SCALAR
+    return hn::PromoteTo(hn::ScalableTag<double>(), v);
+#else
     const hn::Half<D> half;
     const hn::Repartition<double, D> wide;
     return hn::Add(hn::PromoteTo(wide, hn::LowerHalf(half, v)), hn::PromoteTo(wide, hn::UpperHalf(half, v)));
+#endif
+  }
+}
+
+// Reductions over the lanes of many vectors cost less together: each vector leaves kLaneParts elements
+// (store_lane_parts), of which load_lane_parts makes a vector of results, one for each of the vectors. `op`
+// joins two vectors of any width.
+#if HWY_HAVE_SCALABLE || HWY_TARGET == HWY_SCALAR
+template <class T>
+inline constexpr std::size_t kLaneParts = 1;
+
+template <class D, class Op, class T = hn::TFromD<D>>
+HWY_INLINE void store_lane_parts(D d, hn::Vec<D> v, Op op, T* parts) {
+  HWY_ALIGN T lanes[hn::MaxLanes(D())];
+  hn::Store(v, d, lanes);
+  for (std::size_t i = 1; i < hn::Lanes(d); ++i) v = op(v, hn::Set(d, lanes[i]));
+  *parts = hn::GetLane(v);
+}
+template <class D, class Op, class T = hn::TFromD<D>>
+HWY_INLINE hn::Vec<D> load_lane_parts(D d, const T* parts, Op) {
+  return hn::LoadU(d, parts);
+}
+#else
+template <class T>
+inline constexpr std::size_t kLaneParts = 16 / sizeof(T);
+
+template <class D, class Op, class T = hn::TFromD<D>>
+HWY_INLINE void store_lane_parts(D d, hn::Vec<D> v, Op op, T* parts) {
+  if constexpr (hn::MaxLanes(D()) == kLaneParts<T>) {
+    hn::StoreU(v, d, parts);
+  } else {
+    const hn::Half<D> half;
+    store_lane_parts(half, op(hn::LowerHalf(half, v), hn::UpperHalf(half, v)), op, parts);
+  }
+}
+template <class D, class Op, class T = hn::TFromD<D>>
+HWY_INLINE hn::Vec<D> load_lane_parts(D d, const T* parts, Op op) {
+  hn::Vec<D> a, b, c, e;
+  if constexpr (sizeof(T) == 8) {
+    hn::LoadInterleaved2(d, parts, a, b);
+    return op(a, b);
+  } else {
+    hn::LoadInterleaved4(d, parts, a, b, c, e);
+    return op(op(a, b), op(c, e));
   }
 }
 #endif
