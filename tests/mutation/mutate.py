@@ -35,16 +35,17 @@ def show(mutants, _):
 
 
 def check(mutants, _):
-    wrong = list(breaches(mutants))
+    wrong, sources = list(breaches(mutants)), {}
     if not wrong:
         sources = read_sources(mutants)
-        for group in [[m for m in mutants if not m.alone]] + [[m] for m in mutants if m.alone]:
-            for file in {m.file for m in group}:
-                try:
-                    plant([m for m in group if m.file == file], sources)
-                except Failure as failure:
-                    wrong.append(str(failure))
-    print("\n".join(wrong) if wrong else f"{len(mutants)} mutants fit the sources")
+    for file, source in sources.items():
+        of_file = [m for m in mutants if m.file == file]
+        for group in [[m] for m in of_file] + [[m for m in of_file if not m.alone]]:
+            try:
+                plant(group, {file: source})
+            except Failure as failure:
+                wrong.append(str(failure))
+    print("\n".join(dict.fromkeys(wrong)) if wrong else f"{len(mutants)} mutants fit the sources")
     return 1 if wrong else 0
 
 
