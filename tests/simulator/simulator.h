@@ -27,9 +27,8 @@ struct Device {
   std::size_t shared_reserved_per_block = 1 << 10;
   int threads_per_multiprocessor = 2048;
   int blocks_per_multiprocessor = 32;
-  int largest_cluster = 8;  // 16 for kernels that allow more than is portable
-  cudaError_t clusters =
-      cudaSuccess;       // anything else: what a part of a GPU says to every question of clusters
+  int largest_cluster = 8;             // 16 for kernels that allow more than is portable
+  cudaError_t clusters = cudaSuccess;  // anything else: a part of a GPU, which has none and says so by this
   int compiled_for = 0;  // compute capability that nvcc compiled the kernels for, such as 75; 0: this one's
   std::size_t memory = std::size_t{8} << 30;
 };

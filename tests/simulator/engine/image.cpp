@@ -47,8 +47,9 @@ class Image {
     return nullptr;
   }
 
+  bool has_references() const { return has_references_; }
+
   std::size_t shared_bytes(const Function& kernel) const {
-    if (!has_references_) throw std::logic_error("the simulator's programs are linked with --emit-relocs");
     std::set<const Function*> reached{&kernel};
     std::vector<const Function*> next{&kernel};
     std::set<std::uintptr_t> variables;
@@ -141,10 +142,11 @@ std::string function_name(const void* function) {
 
 std::size_t static_shared_bytes(const void* kernel) {
   static auto& known = *new std::map<const void*, std::size_t>;
-  const auto [place, is_new] = known.try_emplace(kernel, 0);
-  if (is_new)
-    if (const Function* function = image().function(kernel)) place->second = image().shared_bytes(*function);
-  return place->second;
+  if (const auto found = known.find(kernel); found != known.end()) return found->second;
+  const Function* const function = image().function(kernel);
+  if (function == nullptr || !image().has_references())
+    throw std::logic_error("a program of the simulator is linked with --emit-relocs, and keeps its symbols");
+  return known[kernel] = image().shared_bytes(*function);
 }
 
 }  // namespace softwarp::simulator
