@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "tests/backends.h"
+#include "tests/softmax/placed.h"
 #include "tests/softmax/reference.h"
 
 namespace softwarp {
@@ -22,45 +23,6 @@ const std::vector<std::int64_t> kCols = {1,    2,    3,    5,     7,     10,    
                                          32,   33,   63,   64,    65,    100,   127,   128,   129,   192,
                                          255,  256,  257,  760,   1000,  1023,  1024,  1025,  1128,  2047,
                                          2049, 4097, 8192, 12289, 32769, 50257, 65536, 65537, 131080};
-
-struct Shape {
-  std::int64_t rows, cols, stride, offset;
-};
-
-// A matrix in a backend's memory with any stride, its first element any number of floats off alignment.
-class Placed {
- public:
-  Placed(Backend& backend, const Shape& s, const std::vector<float>& packed) : backend_(&backend), shape_(s) {
-    std::vector<float> all(static_cast<std::size_t>(s.offset + s.rows * s.stride), kFence);
-    for (std::int64_t r = 0; r < s.rows; ++r)
-      std::copy_n(packed.begin() + r * s.cols, s.cols, all.begin() + s.offset + r * s.stride);
-    memory_ = upload(backend, all);
-  }
-  MatrixView<float> view() const {
-    return {memory_.data() + shape_.offset, shape_.rows, shape_.cols, shape_.stride};
-  }
-
-  // Packed again; what lies between the rows must not have changed.
-  std::vector<float> values() const {
-    const auto all = download(*backend_, memory_.data(), memory_.size());
-    std::vector<float> packed;
-    for (std::int64_t i = 0; i < memory_.size(); ++i) {
-      const std::int64_t at = i - shape_.offset;
-      const float value = all[static_cast<std::size_t>(i)];
-      if (at >= 0 && at % shape_.stride < shape_.cols)
-        packed.push_back(value);
-      else
-        EXPECT_EQ(value, kFence) << "element " << i << " lies outside the matrix";
-    }
-    return packed;
-  }
-
- private:
-  static constexpr float kFence = 12345.0f;
-  Backend* backend_;
-  Shape shape_;
-  Array<float> memory_;
-};
 
 // The relative error of exp(x - m) / sum: x - m is rounded before exp. Results below 2^-126 may be 0.
 void expect_softmax(const std::vector<float>& y, const std::vector<float>& x, const Shape& s) {

@@ -133,13 +133,13 @@ HWY_INLINE void take_exps(ConstMatrixView<float> x, MatrixView<float> dx, Block<
       const auto m = hn::Set(d, max);
       auto sum = hn::Zero(d);
       std::int64_t first = -1;
-      for (std::size_t k = kVectors; k-- > 0;) {
+      for (std::size_t k = 0; k < kVectors; ++k) {
         const auto v = load_short<kVectors>(row, x.cols, k);
         const auto at = hn::FindFirstTrue(d, hn::Eq(v, m));
-        if (at >= 0) first = static_cast<std::int64_t>(k * hn::Lanes(d)) + at;
+        if (first < 0 && at >= 0) first = static_cast<std::int64_t>(k * hn::Lanes(d)) + at;
         const auto e = vector_exp(d, hn::Sub(v, m));
         hn::Store(e, d, block.exps + (i * kVectors + k) * hn::Lanes(d));
-        sum = k + 1 < kVectors ? hn::Add(sum, e) : e;
+        sum = k > 0 ? hn::Add(sum, e) : e;
       }
       block.hits[i] = first == block.classes[i];
       store_lane_parts(Wide(), widened(d, sum), add, sum_parts);
@@ -157,14 +157,15 @@ HWY_INLINE BlockLoss take_logarithms(const LossBatch& batch, std::size_t rows, B
   const auto load = [=](const float* p) HWY_ATTR { return hn::PromoteTo(d, hn::Load(narrow, p)); };
   const double e = batch.smoothing, share = batch.share, inverse = batch.inverse_weight;
   const auto add = [](auto a, auto b) HWY_ATTR { return hn::Add(a, b); };
+  const auto nan = set(std::numeric_limits<double>::quiet_NaN());
   auto loss = hn::Zero(d);
   auto hits = hn::Zero(integers);
   for (std::size_t i = 0; i < rows; i += hn::Lanes(d)) {
-    const auto sum = load_lane_parts(d, block.sum_parts + i * kLaneParts<double>, add);
-    // A NaN or +inf makes d NaN, no finite entry makes it 0.
-    const auto is_number = hn::Gt(sum, hn::Zero(d));
-    const auto log_sum =
-        hn::IfThenElse(is_number, hn::Log(d, sum), set(std::numeric_limits<double>::quiet_NaN()));
+    // A NaN or +inf makes d NaN; no finite entry makes it 0, which ends in NaN too.
+    const auto joined = load_lane_parts(d, block.sum_parts + i * kLaneParts<double>, add);
+    const auto is_number = hn::Gt(joined, hn::Zero(d));
+    const auto sum = hn::IfThenElse(is_number, joined, nan);
+    const auto log_sum = hn::IfThenElse(is_number, hn::Log(d, sum), nan);
     const auto of_target = hn::Mul(set(1 - e), load(block.weights + i));
     auto each = hn::Mul(of_target, hn::Sub(log_sum, load(block.targets + i)));
     if (e > 0) {
@@ -174,16 +175,16 @@ HWY_INLINE BlockLoss take_logarithms(const LossBatch& batch, std::size_t rows, B
     loss = hn::Add(loss, each);
     hits = hn::Add(
         hits, hn::IfThenElseZero(hn::RebindMask(integers, is_number), hn::Load(integers, block.hits + i)));
-    hn::Store(hn::DemoteTo(narrow, each), narrow, block.losses + i);
+    hn::Store(narrowed(narrow, each), narrow, block.losses + i);
 
     const auto scale = hn::MulAdd(set(share), set(batch.class_weight_sum), of_target);
     const auto of_exp = hn::Div(hn::Mul(scale, set(inverse)), sum);
-    hn::Store(hn::DemoteTo(narrow, of_exp), narrow, block.scales + i);
+    hn::Store(narrowed(narrow, of_exp), narrow, block.scales + i);
     // p_t - 1 in double, so that a confident row's small gradient keeps its digits.
     const auto target_exp = hn::PromoteTo(d, vector_exp(narrow, hn::Load(narrow, block.targets + i)));
     const auto minus = hn::MulAdd(set(share), load(block.weights + i), of_target);
     const auto gradient = hn::MulSub(target_exp, of_exp, hn::Mul(minus, set(inverse)));
-    hn::Store(hn::DemoteTo(narrow, gradient), narrow, block.target_gradients + i);
+    hn::Store(narrowed(narrow, gradient), narrow, block.target_gradients + i);
   }
   return {hn::GetLane(hn::SumOfLanes(d, loss)), hn::GetLane(hn::SumOfLanes(integers, hits))};
 }

@@ -83,6 +83,16 @@ HWY_INLINE auto widened([[maybe_unused]] D d, hn::Vec<D> v) {
   }
 }
 
+// Doubles as floats. Highway's makes infinity the largest number where there are no vectors.
+template <class D, class V>
+HWY_INLINE hn::Vec<D> narrowed(D d, V v) {
+#if HWY_TARGET == HWY_SCALAR
+  return hn::Set(d, static_cast<float>(hn::GetLane(v)));
+#else
+  return hn::DemoteTo(d, v);
+#endif
+}
+
 // Reductions over the lanes of many vectors cost less together: each vector leaves kLaneParts elements
 // (store_lane_parts), of which load_lane_parts makes a vector of results, one for each of the vectors. `op`
 // joins two vectors of any width.
