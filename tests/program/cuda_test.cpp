@@ -56,10 +56,12 @@ TEST(CudaProgram, ListsTheDevice) {
       << run.out;
 }
 
-// Calls whose failure changes nothing: giving back, in the end or of a recording that is made again;
-// forgetting an error; asking for more memory than is needed at once.
-const std::vector<std::string> kTolerated = {
-    "Destroy", "cudaFree", "cudaStreamEndCapture", "cudaGetLastError", "cudaStreamSynchronize", "cudaMalloc"};
+// Calls whose failure changes nothing: giving back; waiting before that; forgetting an error; asking for more
+// memory than is needed at once; a fused product, in whose place a plain one and our kernel do the same.
+const std::vector<std::string> kTolerated = {"Destroy",          "cudaFree",
+                                             "cudaGetLastError", "cudaStreamEndCapture",
+                                             "cudaMalloc",       "cudaStreamSynchronize",
+                                             "cublasLtMatmul",   "cudaEventSynchronize"};
 
 // Whatever call fails, there is one line that says so and no file, or the checkpoint alone if the training
 // was over; or all files, where it does not matter.

@@ -89,12 +89,16 @@ Product::Choice& Product::choice_for(const ProductOperands& operands) {
 
 cublasStatus_t Product::run(const ProductOperands& operands) {
   Choice& choice = choice_for(operands);
+  if (choice.status != CUBLAS_STATUS_SUCCESS) return choice.status;
   const float one = 1, zero = 0;
-  if (choice.status == CUBLAS_STATUS_SUCCESS)
-    choice.status = cublasLtMatmul(setting_.library, desc_.get(), &one, operands.a, a_.get(), operands.b,
-                                   b_.get(), &zero, operands.d, d_.get(), operands.d, d_.get(), &choice.algo,
-                                   setting_.workspace, setting_.workspace_bytes, setting_.stream);
-  return choice.status;
+  const cublasStatus_t status =
+      cublasLtMatmul(setting_.library, desc_.get(), &one, operands.a, a_.get(), operands.b, b_.get(), &zero,
+                     operands.d, d_.get(), operands.d, d_.get(), &choice.algo, setting_.workspace,
+                     setting_.workspace_bytes, setting_.stream);
+  if (choice.has_run) check(status);
+  choice.has_run = true;
+  choice.status = status;
+  return status;
 }
 
 }  // namespace softwarp::cuda

@@ -48,7 +48,7 @@ class Product {
 
   // Queues the product. On any other status than CUBLAS_STATUS_SUCCESS nothing was queued: cuBLASLt has no
   // algorithm for operands aligned like these, or refused to run the one that it chose, which is then not
-  // tried again.
+  // tried again. Throws Error if it refuses one that has run before: whoever has recorded it counts on it.
   cublasStatus_t run(const ProductOperands& operands);
 
  private:
@@ -56,6 +56,7 @@ class Product {
     std::array<std::uint32_t, 5> alignment;  // of A, B, D, vector, aux
     cublasStatus_t status;
     cublasLtMatmulAlgo_t algo;
+    bool has_run = false;
   };
 
   void point_to(const ProductOperands& operands);
