@@ -101,11 +101,8 @@ HWY_INLINE void take_maxima(ConstMatrixView<float> x, Block<kVectors>& block) {
   }
   if constexpr (kVectors > 0) {
     std::fill(block.max_parts + rows * kLaneParts<float>, std::end(block.max_parts), 0.0f);
-    // lowest() if a row is all -inf, so that x - m is never -inf - -inf.
-    const auto lowest = hn::Set(d, std::numeric_limits<float>::lowest());
     for (std::size_t i = 0; i < rows; i += hn::Lanes(d)) {
-      const auto parts = load_lane_parts(d, block.max_parts + i * kLaneParts<float>, larger);
-      const auto max = hn::Max(parts, lowest);
+      const auto max = load_lane_parts(d, block.max_parts + i * kLaneParts<float>, larger);
       hn::Store(max, d, block.maxima + i);
       hn::Store(hn::Sub(hn::Load(d, block.targets + i), max), d, block.targets + i);
     }
@@ -161,10 +158,9 @@ HWY_INLINE BlockLoss take_logarithms(const LossBatch& batch, std::size_t rows, B
   auto loss = hn::Zero(d);
   auto hits = hn::Zero(integers);
   for (std::size_t i = 0; i < rows; i += hn::Lanes(d)) {
-    // A NaN or +inf makes d NaN; no finite entry makes it 0, which ends in NaN too.
-    const auto joined = load_lane_parts(d, block.sum_parts + i * kLaneParts<double>, add);
-    const auto is_number = hn::Gt(joined, hn::Zero(d));
-    const auto sum = hn::IfThenElse(is_number, joined, nan);
+    // A NaN or +inf makes d NaN, and no finite entry makes it NaN or, in a long row, 0.
+    const auto sum = load_lane_parts(d, block.sum_parts + i * kLaneParts<double>, add);
+    const auto is_number = hn::Gt(sum, hn::Zero(d));
     const auto log_sum = hn::IfThenElse(is_number, hn::Log(d, sum), nan);
     const auto of_target = hn::Mul(set(1 - e), load(block.weights + i));
     auto each = hn::Mul(of_target, hn::Sub(log_sum, load(block.targets + i)));
