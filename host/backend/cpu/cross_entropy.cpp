@@ -42,16 +42,11 @@ HWY_INLINE BlockLoss run_block(const LossBatch& batch, std::int64_t first, Const
   for (std::size_t i = 0; i < rows; ++i) {
     const std::int32_t t = batch.counts(targets[i]) ? targets[i] : 0;
     block.classes[i] = t;
-    block.targets[i] = x.row(static_cast<std::int64_t>(i))[t];
     block.weights[i] = batch.weight(t);
   }
-  for (std::size_t i = rows; i % hn::Lanes(D()) != 0; ++i) block.set_sum(i, 1);
-  take_maxima(x, block);
-  std::fill_n(block.smoothed, Block<kVectors>::kSlots, 0.0);
-  for (std::size_t i = 0; batch.smoothing > 0 && i < rows; ++i)
-    block.smoothed[i] =
-        weighted_sum(x.row(static_cast<std::int64_t>(i)), x.cols, block.maxima[i], batch.class_weights);
-  take_exps(x, dx, block);
+  const std::size_t lanes = kVectors > 0 ? hn::Lanes(D()) : hn::Lanes(Wide());
+  for (std::size_t i = rows; i % lanes != 0; ++i) block.set_sum(i, 1);
+  read_rows(batch, x, dx, block);
   for (std::size_t i = 0; !batch.all_count && i < rows; ++i)
     if (!batch.counts(targets[i])) block.set_sum(i, targets[i] == batch.ignore_index ? 1 : kNan);
 

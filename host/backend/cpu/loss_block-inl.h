@@ -82,7 +82,7 @@ HWY_INLINE hn::Vec<D> load_short(const float* row, std::int64_t cols, std::size_
                     -std::numeric_limits<float>::infinity());
 }
 
-// Each row's m and x_t - m.
+// Each short row's m and x_t - m.
 template <std::size_t kVectors>
 HWY_INLINE void take_maxima(ConstMatrixView<float> x, Block<kVectors>& block) {
   const D d;
@@ -90,60 +90,70 @@ HWY_INLINE void take_maxima(ConstMatrixView<float> x, Block<kVectors>& block) {
   const auto rows = static_cast<std::size_t>(x.rows);
   for (std::size_t i = 0; i < rows; ++i) {
     const float* const row = x.row(static_cast<std::int64_t>(i));
-    if constexpr (kVectors == 0) {
-      block.maxima[i] = row_max(d, row, x.cols);
-      block.targets[i] -= block.maxima[i];
-    } else {
-      auto max = load_short<kVectors>(row, x.cols, 0);
-      for (std::size_t k = 1; k < kVectors; ++k) max = hn::Max(max, load_short<kVectors>(row, x.cols, k));
-      store_lane_parts(d, max, larger, block.max_parts + i * kLaneParts<float>);
-    }
+    block.targets[i] = row[block.classes[i]];
+    auto max = load_short<kVectors>(row, x.cols, 0);
+    for (std::size_t k = 1; k < kVectors; ++k) max = hn::Max(max, load_short<kVectors>(row, x.cols, k));
+    store_lane_parts(d, max, larger, block.max_parts + i * kLaneParts<float>);
   }
-  if constexpr (kVectors > 0) {
-    std::fill(block.max_parts + rows * kLaneParts<float>, std::end(block.max_parts), 0.0f);
-    // lowest() if a row is all -inf, so that x - m is never -inf - -inf.
-    const auto lowest = hn::Set(d, std::numeric_limits<float>::lowest());
-    for (std::size_t i = 0; i < rows; i += hn::Lanes(d)) {
-      const auto parts = load_lane_parts(d, block.max_parts + i * kLaneParts<float>, larger);
-      const auto max = hn::Max(parts, lowest);
-      hn::Store(max, d, block.maxima + i);
-      hn::Store(hn::Sub(hn::Load(d, block.targets + i), max), d, block.targets + i);
-    }
+  std::fill(block.max_parts + rows * kLaneParts<float>, std::end(block.max_parts), 0.0f);
+  for (std::size_t i = 0; i < rows; i += hn::Lanes(d)) {
+    const auto max = load_lane_parts(d, block.max_parts + i * kLaneParts<float>, larger);
+    hn::Store(max, d, block.maxima + i);
+    hn::Store(hn::Sub(hn::Load(d, block.targets + i), max), d, block.targets + i);
   }
 }
 
-// Each row's exp(x - m), their sum, and whether the target is the first of the largest. A long row's exps go
-// to dx, which may have no data and may be x.
+// Each short row's exp(x - m), their sum, and whether the target is the first of the largest.
 template <std::size_t kVectors>
-HWY_INLINE void take_exps(ConstMatrixView<float> x, MatrixView<float> dx, Block<kVectors>& block) {
+HWY_INLINE void take_exps(ConstMatrixView<float> x, Block<kVectors>& block) {
   const D d;
   const auto add = [](auto a, auto b) HWY_ATTR { return hn::Add(a, b); };
   for (std::size_t i = 0; i < static_cast<std::size_t>(x.rows); ++i) {
     const float* const row = x.row(static_cast<std::int64_t>(i));
-    const float max = block.maxima[i];
-    double* const sum_parts = block.sum_parts + i * kLaneParts<double>;
-    if constexpr (kVectors == 0) {
-      const float* const target = row + block.classes[i];
-      block.hits[i] = *target == max && std::find(row, target, max) == target;
-      std::fill_n(sum_parts, kLaneParts<double>, 0.0);
-      *sum_parts = dx.data != nullptr
-                       ? row_exp_sum<true>(d, row, x.cols, max, dx.row(static_cast<std::int64_t>(i)))
-                       : row_exp_sum<false>(d, row, x.cols, max, static_cast<float*>(nullptr));
-    } else {
-      const auto m = hn::Set(d, max);
-      auto sum = hn::Zero(d);
-      std::int64_t first = -1;
-      for (std::size_t k = 0; k < kVectors; ++k) {
-        const auto v = load_short<kVectors>(row, x.cols, k);
-        const auto at = hn::FindFirstTrue(d, hn::Eq(v, m));
-        if (first < 0 && at >= 0) first = static_cast<std::int64_t>(k * hn::Lanes(d)) + at;
-        const auto e = vector_exp(d, hn::Sub(v, m));
-        hn::Store(e, d, block.exps + (i * kVectors + k) * hn::Lanes(d));
-        sum = k > 0 ? hn::Add(sum, e) : e;
-      }
-      block.hits[i] = first == block.classes[i];
-      store_lane_parts(Wide(), widened(d, sum), add, sum_parts);
+    const auto max = hn::Set(d, block.maxima[i]);
+    auto sum = hn::Zero(d);
+    std::int64_t first = -1;
+    for (std::size_t k = 0; k < kVectors; ++k) {
+      const auto v = load_short<kVectors>(row, x.cols, k);
+      const auto at = hn::FindFirstTrue(d, hn::Eq(v, max));
+      if (first < 0 && at >= 0) first = static_cast<std::int64_t>(k * hn::Lanes(d)) + at;
+      const auto e = vector_exp(d, hn::Sub(v, max));
+      hn::Store(e, d, block.exps + (i * kVectors + k) * hn::Lanes(d));
+      sum = k > 0 ? hn::Add(sum, e) : e;
     }
+    block.hits[i] = first == block.classes[i];
+    store_lane_parts(Wide(), widened(d, sum), add, block.sum_parts + i * kLaneParts<double>);
+  }
+}
+
+template <std::size_t kVectors>
+HWY_INLINE void read_rows(const LossBatch& batch, ConstMatrixView<float> x, MatrixView<float>,
+                          Block<kVectors>& block) {
+  take_maxima(x, block);
+  std::fill_n(block.smoothed, Block<kVectors>::kSlots, 0.0);
+  for (std::size_t i = 0; batch.smoothing > 0 && i < static_cast<std::size_t>(x.rows); ++i)
+    block.smoothed[i] =
+        weighted_sum(x.row(static_cast<std::int64_t>(i)), x.cols, block.maxima[i], batch.class_weights);
+  take_exps(x, block);
+}
+
+// The same of long rows, whose exps go to dx, which may have no data and may be x. One row after the other:
+// memory delivers the next one's elements while exps are taken of this one's.
+HWY_INLINE void read_rows(const LossBatch& batch, ConstMatrixView<float> x, MatrixView<float> dx,
+                          Block<0>& block) {
+  const D d;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(x.rows); ++i) {
+    const float* const row = x.row(static_cast<std::int64_t>(i));
+    const float* const target = row + block.classes[i];
+    const float max = row_max(d, row, x.cols);
+    block.targets[i] = *target - max;
+    block.hits[i] = *target == max && std::find(row, target, max) == target;
+    block.smoothed[i] = batch.smoothing > 0 ? weighted_sum(row, x.cols, max, batch.class_weights) : 0;
+    double* const sum_parts = block.sum_parts + i * kLaneParts<double>;
+    std::fill_n(sum_parts, kLaneParts<double>, 0.0);
+    *sum_parts = dx.data != nullptr
+                     ? row_exp_sum<true>(d, row, x.cols, max, dx.row(static_cast<std::int64_t>(i)))
+                     : row_exp_sum<false>(d, row, x.cols, max, static_cast<float*>(nullptr));
   }
 }
 
@@ -161,10 +171,9 @@ HWY_INLINE BlockLoss take_logarithms(const LossBatch& batch, std::size_t rows, B
   auto loss = hn::Zero(d);
   auto hits = hn::Zero(integers);
   for (std::size_t i = 0; i < rows; i += hn::Lanes(d)) {
-    // A NaN or +inf makes d NaN; no finite entry makes it 0, which ends in NaN too.
-    const auto joined = load_lane_parts(d, block.sum_parts + i * kLaneParts<double>, add);
-    const auto is_number = hn::Gt(joined, hn::Zero(d));
-    const auto sum = hn::IfThenElse(is_number, joined, nan);
+    // A NaN or +inf makes d NaN, and no finite entry makes it NaN or, in a long row, 0.
+    const auto sum = load_lane_parts(d, block.sum_parts + i * kLaneParts<double>, add);
+    const auto is_number = hn::Gt(sum, hn::Zero(d));
     const auto log_sum = hn::IfThenElse(is_number, hn::Log(d, sum), nan);
     const auto of_target = hn::Mul(set(1 - e), load(block.weights + i));
     auto each = hn::Mul(of_target, hn::Sub(log_sum, load(block.targets + i)));
