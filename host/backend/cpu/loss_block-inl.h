@@ -218,8 +218,9 @@ HWY_INLINE void write_gradient(const LossBatch& batch, std::size_t i, const Bloc
       return gradient(load_count(d, dx + j, count), j, count);
     });
   } else {
-    const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d)), tail = (kVectors - 1) * lanes;
-    const float* const exps = block.exps + static_cast<std::int64_t>(i) * kVectors * lanes;
+    const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+    const std::int64_t tail = static_cast<std::int64_t>(kVectors - 1) * lanes;
+    const float* const exps = block.exps + i * kVectors * hn::Lanes(d);
     for (std::int64_t j = 0; j < tail; j += lanes)
       hn::StoreU(gradient(hn::Load(d, exps + j), j, lanes), d, dx + j);
     store_first(gradient(hn::Load(d, exps + tail), tail, n - tail), d, dx + tail,
