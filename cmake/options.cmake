@@ -38,6 +38,9 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
   target_compile_options(softwarp_options INTERFACE
     $<BUILD_INTERFACE:$<$<COMPILE_LANGUAGE:CXX>:${softwarp_false_alarms}>>)
 endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL Clang)  # std::stable_sort of libstdc++ 12 calls a function that C++17 deprecates
+  target_compile_options(softwarp_options INTERFACE $<BUILD_INTERFACE:-Wno-deprecated-declarations>)
+endif()
 if(SOFTWARP_SANITIZE)
   target_compile_options(softwarp_options INTERFACE
     $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${SOFTWARP_SANITIZE};-fno-sanitize-recover=all;-fno-omit-frame-pointer>)

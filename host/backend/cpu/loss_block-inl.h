@@ -28,7 +28,7 @@ using Wide = hn::ScalableTag<double>;
 using Narrow = hn::Rebind<float, Wide>;  // as many floats as there are doubles in a vector
 
 // The sum of w_j (x_j - m), for label smoothing.
-HWY_NOINLINE double weighted_sum(const float* x, std::int64_t n, float max, const float* weights) {
+HWY_NOINLINE inline double weighted_sum(const float* x, std::int64_t n, float max, const float* weights) {
   const D d;
   const auto m = hn::Set(d, max), one = hn::Set(d, 1.0f);
   return sum_vectors(d, n, [=](std::int64_t j, std::int64_t count) HWY_ATTR {

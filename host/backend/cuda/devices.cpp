@@ -87,6 +87,7 @@ std::vector<CudaDevice> cuda_devices() {
   std::string refusal;
   std::vector<CudaDevice> devices;
   const int count = count_devices(refusal);
+  devices.reserve(static_cast<std::size_t>(count));
   for (int i = 0; i < count; ++i) devices.push_back(try_device(i));
   return devices;
 }

@@ -21,7 +21,8 @@ MatrixLayout layout(cublasOperation_t op, std::int64_t rows, std::int64_t cols) 
 
 template <class T>
 void set(const MatmulDesc& desc, cublasLtMatmulDescAttributes_t attribute, const T& value) {
-  check(cublasLtMatmulDescSetAttribute(desc.get(), attribute, &value, sizeof value));
+  check(
+      cublasLtMatmulDescSetAttribute(desc.get(), attribute, static_cast<const void*>(&value), sizeof value));
 }
 
 template <class T>
