@@ -6,7 +6,6 @@
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <string>
@@ -49,30 +48,9 @@ class Contest {
 
   void run(benchmark::State& state) {
     for (auto _ : state) {
-      run_once();
+      for (Entry& entry : entries_) entry.seconds.push_back(entry.contender.seconds());
       state.SetIterationTime(entries_.front().seconds.back());
     }
-    report(state);
-  }
-
-  // The same for benchmarks of one iteration, whose preparation is dear: at most so many rounds, none of
-  // which begins after so many seconds.
-  void run_rounds(benchmark::State& state, int rounds, double seconds) {
-    using Clock = std::chrono::steady_clock;
-    for (auto _ : state) {
-      const auto end = Clock::now() + std::chrono::duration<double>(seconds);
-      for (int i = 0; i < rounds && (i == 0 || Clock::now() < end); ++i) run_once();
-      state.SetIterationTime(median(entries_.front().seconds));
-    }
-    report(state);
-  }
-
- private:
-  void run_once() {
-    for (Entry& entry : entries_) entry.seconds.push_back(entry.contender.seconds());
-  }
-
-  void report(benchmark::State& state) const {
     const Entry& ours = entries_.front();
     state.counters["spread"] = spread(ours.seconds);
     for (const Entry& entry : entries_) {
@@ -84,6 +62,7 @@ class Contest {
     }
   }
 
+ private:
   struct Entry {
     Contender contender;
     std::vector<double> seconds;

@@ -8,9 +8,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <map>
 #include <memory>
-#include <string>
 
 #include "bench/contest.h"
 #include "bench/softmax_bench.h"
@@ -31,11 +29,6 @@ using cuda::Stream;
 // Beyond what the largest L2 cache of today holds, twice over.
 constexpr std::size_t kColdBytes = std::size_t{256} << 20;
 
-// Of each benchmark: in a round everybody runs at least 10 times in a row. A number of iterations that the
-// library chose would cost several preparations, and it counts our own runs alone.
-constexpr int kRounds = 20;
-constexpr double kSeconds = 0.3;
-
 DeviceMemory device_memory(std::size_t bytes) {
   void* memory = nullptr;
   check(cudaMalloc(&memory, bytes));
@@ -54,41 +47,13 @@ void upload(const std::vector<T>& from, const DeviceMemory& to) {
   check(cudaMemcpy(to.get(), from.data(), from.size() * sizeof(T), cudaMemcpyHostToDevice));
 }
 
-// As many rows as fill a Mi of elements are made on the host, once for all ops and types, and repeated on the
-// device: 64 Mi normal numbers for each benchmark would take the host seconds, and the device milliseconds.
-SoftmaxShape pattern_of(const SoftmaxShape& s) {
-  constexpr std::int64_t kMade = std::int64_t{1} << 20;
-  return {std::clamp<std::int64_t>(kMade / s.cols, 1, s.rows), s.cols};
-}
-const SoftmaxInputs& inputs_for(const SoftmaxShape& s) {
-  static std::map<std::string, SoftmaxInputs> made;
-  const SoftmaxShape pattern = pattern_of(s);
-  return made.try_emplace(pattern.text(), pattern).first->second;
-}
-
-// Fills `size` bytes with copies of the first `filled`.
-void repeat(const DeviceMemory& memory, std::size_t filled, std::size_t size, cudaStream_t stream) {
-  char* const begin = static_cast<char*>(memory.get());
-  for (; filled < size; filled *= 2)
-    check(cudaMemcpyAsync(begin + filled, begin, std::min(filled, size - filled), cudaMemcpyDeviceToDevice,
-                          stream));
-}
-
-template <class T>
-void upload_repeated(const std::vector<T>& from, const DeviceMemory& to, std::size_t size,
-                     cudaStream_t stream) {
-  upload(from, to);
-  repeat(to, from.size() * sizeof(T), size * sizeof(T), stream);
-}
-
 // What one run reads and writes.
 template <class T>
 struct Set {
-  Set(const SoftmaxShape& s, const std::vector<T>& x_pattern, const std::vector<T>& g_pattern,
-      cudaStream_t stream)
+  Set(const SoftmaxShape& s, const SoftmaxInputs& in)
       : shape(s), x(device_memory(bytes())), g(device_memory(bytes())), out(device_memory(bytes())) {
-    upload_repeated(x_pattern, x, s.size(), stream);
-    upload_repeated(g_pattern, g, s.size(), stream);
+    upload(rounded<T>(in.x), x);
+    upload(rounded<T>(in.g), g);
   }
   std::size_t bytes() const { return shape.size() * sizeof(T); }
   MatrixView<T> view(const DeviceMemory& memory) const {
@@ -104,22 +69,21 @@ class Bench {
   Bench(const SoftmaxOpInfo& info, const SoftmaxShape& s)
       : info_(info),
         shape_(s),
-        in_(inputs_for(s)),
+        in_(s),
         stream_(cuda::make<Stream>(cudaStreamCreateWithFlags, unsigned{cudaStreamNonBlocking})),
         start_(cuda::make<Event>(cudaEventCreateWithFlags, unsigned{cudaEventDefault})),
         end_(cuda::make<Event>(cudaEventCreateWithFlags, unsigned{cudaEventDefault})),
-        targets_(device_memory(static_cast<std::size_t>(s.rows) * sizeof(std::int32_t))),
+        targets_(device_memory(in_.targets.size() * sizeof(std::int32_t))),
         sums_(device_memory(sizeof(CrossEntropySums))),
         loss_scratch_bytes_(cross_entropy_scratch_bytes(s.rows, s.cols, sizeof(T))),
         loss_scratch_(device_memory(loss_scratch_bytes_)),
         split_(device_memory(kSplitScratchBytes)) {
-    upload_repeated(in_.targets, targets_, static_cast<std::size_t>(s.rows), stream_.get());
+    upload(in_.targets, targets_);
     check(cudaMemset(sums_.get(), 0, sizeof(CrossEntropySums)));
     check(cudaMemset(loss_scratch_.get(), 0, loss_scratch_bytes_));
     const std::size_t each = s.size() * sizeof(T) * static_cast<std::size_t>(info.matrices);
     const std::size_t sets = std::clamp<std::size_t>(kColdBytes / each + 1, 2, 64);
-    const auto x = rounded<T>(in_.x), g = rounded<T>(in_.g);
-    for (std::size_t i = 0; i < sets; ++i) sets_.push_back(std::make_unique<Set<T>>(s, x, g, stream_.get()));
+    for (std::size_t i = 0; i < sets; ++i) sets_.push_back(std::make_unique<Set<T>>(s, in_));
     // The backwards read y or log y where the forwards read x.
     if (is_backward(info.op))
       for (const auto& set : sets_) {
@@ -141,13 +105,12 @@ class Bench {
     Set<T>& set = *sets_[0];
     check(cudaMemsetAsync(set.out.get(), 0, set.bytes(), stream_.get()));
     run_once(set);
-    std::vector<T> out(static_cast<std::size_t>(shape_.cols));
-    check(cudaMemcpyAsync(out.data(), set.view(set.out).row(shape_.rows - 1), out.size() * sizeof(T),
-                          cudaMemcpyDeviceToHost, stream_.get()));
+    std::vector<T> out(shape_.size());
+    check(cudaMemcpyAsync(out.data(), set.out.get(), set.bytes(), cudaMemcpyDeviceToHost, stream_.get()));
     check(cudaStreamSynchronize(stream_.get()));
-    const std::vector<float> last_row(out.begin(), out.end());
-    const auto in_row = static_cast<std::size_t>(shape_.rows - 1) % in_.targets.size();
-    return softwarp::is_right(info_.op, in_, in_row, shape_.rows, last_row, sizeof(T) == 4 ? 1e-4 : 2e-2);
+    std::vector<float> values;
+    for (const T v : out) values.push_back(static_cast<float>(v));
+    return softwarp::is_right(info_.op, shape_, in_, values, sizeof(T) == 4 ? 1e-4 : 2e-2);
   }
 
   // Seconds of the device for one run, of several in a row.
@@ -220,7 +183,7 @@ class Bench {
 
   SoftmaxOpInfo info_;
   SoftmaxShape shape_;
-  const SoftmaxInputs& in_;
+  SoftmaxInputs in_;
   Stream stream_;
   Event start_, end_;
   DeviceMemory targets_, sums_;
@@ -238,7 +201,7 @@ void compare(benchmark::State& state, const SoftmaxOpInfo& info, const SoftmaxSh
   contest.add({"ours", [&] { return bench.seconds(); }, bench.bytes()});
   if (const auto cudnn = bench.cudnn()) contest.add({"cudnn", cudnn, bench.bytes()});
   contest.add({"copy", [&] { return bench.copy_seconds(); }, bench.bytes()});
-  contest.run_rounds(state, kRounds, kSeconds);
+  contest.run(state);
   state.counters["host_us"] = 1e6 * bench.host_seconds();
 }
 
@@ -249,7 +212,6 @@ void add(const char* type, const std::vector<SoftmaxShape>& shapes) {
       benchmark::RegisterBenchmark(fmt::format("cuda/{}/{}/{}", type, info.name, s.text()).c_str(),
                                    [&info, s](benchmark::State& state) { compare<T>(state, info, s); })
           ->UseManualTime()
-          ->Iterations(1)
           ->Unit(benchmark::kMicrosecond);
 }
 

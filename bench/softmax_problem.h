@@ -72,18 +72,18 @@ inline std::vector<double> defined(SoftmaxOp op, std::span<const float> x, std::
   return result;
 }
 
-// Compares the last row of a result with its definition, so that nobody is timed on wrong ones. Row `in_row`
-// of the inputs made it; `rows` is the batch. `tolerance` is relative to the row's largest.
-inline bool is_right(SoftmaxOp op, const SoftmaxInputs& in, std::size_t in_row, std::int64_t rows,
-                     std::span<const float> last_row, double tolerance) {
-  const std::size_t cols = last_row.size(), first = in_row * cols;
+// The last row of a result, so that nobody is timed on wrong ones. `tolerance` is relative to the row's
+// largest.
+inline bool is_right(SoftmaxOp op, const SoftmaxShape& shape, const SoftmaxInputs& in,
+                     std::span<const float> out, double tolerance) {
+  const auto cols = static_cast<std::size_t>(shape.cols), first = shape.size() - cols;
   const auto expected = defined(op, std::span(in.x).subspan(first, cols),
-                                std::span(in.g).subspan(first, cols), in.targets[in_row], rows);
+                                std::span(in.g).subspan(first, cols), in.targets.back(), shape.rows);
   double worst = 0, largest = 0;
   for (std::size_t c = 0; c < cols; ++c) {
-    worst = std::fmax(worst, std::abs(static_cast<double>(last_row[c]) - expected[c]));
+    worst = std::fmax(worst, std::abs(static_cast<double>(out[first + c]) - expected[c]));
     largest = std::fmax(largest, std::abs(expected[c]));
-    if (!(std::abs(static_cast<double>(last_row[c])) < INFINITY)) return false;
+    if (!(std::abs(static_cast<double>(out[first + c])) < INFINITY)) return false;
   }
   return worst <= tolerance * largest;
 }
