@@ -39,7 +39,7 @@ struct SoftmaxShape {
 // matrix is made by repetition, row r from row r % rows, because random numbers take longer than all that is
 // timed.
 struct SoftmaxInputs {
-  static constexpr std::int64_t kElements = 32768, kLeastRows = 3;
+  static constexpr std::int64_t kElements = 8192, kLeastRows = 3;
 
   explicit SoftmaxInputs(const SoftmaxShape& shape)
       : rows(std::min(shape.rows, std::max(kLeastRows, kElements / shape.cols))),
