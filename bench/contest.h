@@ -34,6 +34,10 @@ inline double median_ratio(const std::vector<double>& a, const std::vector<doubl
   return median(ratios);
 }
 
+// On a GPU, of which the clock is even and each time is that of several runs: so many rounds, and the inputs
+// made once for all of them. Google Benchmark would make them again for each guess at a number of rounds.
+inline constexpr int kCudaRounds = 9;
+
 struct Contender {
   std::string name;
   std::function<double()> seconds;  // of one run

@@ -96,14 +96,15 @@ void add_benchmarks() {
   static const std::vector<BenchDevice> devices = bench_devices();
   for (const BenchDevice& device : devices)
     for (const LayerShape& s : kShapes)
-      for (const bool backward : {false, true})
-        benchmark::RegisterBenchmark(
+      for (const bool backward : {false, true}) {
+        auto* const bench = benchmark::RegisterBenchmark(
             fmt::format("{}/{}/batch:{}/{}-{}", device.name, backward ? "backward" : "forward", s.batch,
                         s.inputs, s.outputs)
                 .c_str(),
-            [&device, &s, backward](benchmark::State& state) { compare(state, device, s, backward); })
-            ->UseManualTime()
-            ->Unit(benchmark::kMicrosecond);
+            [&device, &s, backward](benchmark::State& state) { compare(state, device, s, backward); });
+        bench->UseManualTime()->Unit(benchmark::kMicrosecond);
+        if (device.is_cuda) bench->Iterations(kCudaRounds);
+      }
 }
 
 }  // namespace softwarp

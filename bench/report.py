@@ -32,7 +32,9 @@ def figure(value):
 
 
 def table(title, columns, benchmarks):
-    """Markdown; columns are (heading, counter). Columns that no benchmark has are left out."""
+    """Markdown; columns are (heading, counter). Columns that no benchmark has are left out, and tables without any."""
+    if not benchmarks:
+        return
     columns = [c for c in columns if any(c[1] in b for b in benchmarks.values())]
     print(f"\n## {title}\n")
     print("| " + " | ".join(["benchmark"] + [heading for heading, _ in columns]) + " |")

@@ -22,9 +22,17 @@ namespace {
 using dnnl::memory;
 
 struct Buffers {
-  explicit Buffers(const SoftmaxShape& s) : in(s), y(s.size()), log_y(s.size()), out(s.size()) {}
+  explicit Buffers(const SoftmaxShape& s)
+      : in(s),
+        x(repeated(in.x, s.size())),
+        g(repeated(in.g, s.size())),
+        y(s.size()),
+        log_y(s.size()),
+        out(s.size()),
+        targets(repeated(in.targets, static_cast<std::size_t>(s.rows))) {}
   SoftmaxInputs in;
-  std::vector<float> y, log_y, out;
+  std::vector<float> x, g, y, log_y, out;
+  std::vector<std::int32_t> targets;
   std::vector<CrossEntropySums> sums = std::vector<CrossEntropySums>(1);
 };
 
@@ -40,13 +48,13 @@ double timed(const std::function<void()>& run) {
 void run_ours(Backend& backend, SoftmaxOp op, const SoftmaxShape& s, Buffers& b) {
   const auto view = [&](std::vector<float>& values) { return matrix_view(values.data(), s.rows, s.cols); };
   switch (op) {
-    case SoftmaxOp::softmax: return backend.softmax(view(b.in.x), view(b.out));
-    case SoftmaxOp::log_softmax: return backend.log_softmax(view(b.in.x), view(b.out));
-    case SoftmaxOp::softmax_backward: return backend.softmax_backward(view(b.y), view(b.in.g), view(b.out));
+    case SoftmaxOp::softmax: return backend.softmax(view(b.x), view(b.out));
+    case SoftmaxOp::log_softmax: return backend.log_softmax(view(b.x), view(b.out));
+    case SoftmaxOp::softmax_backward: return backend.softmax_backward(view(b.y), view(b.g), view(b.out));
     case SoftmaxOp::log_softmax_backward:
-      return backend.log_softmax_backward(view(b.log_y), view(b.in.g), view(b.out));
+      return backend.log_softmax_backward(view(b.log_y), view(b.g), view(b.out));
     case SoftmaxOp::cross_entropy:
-      return backend.softmax_cross_entropy(view(b.in.x), b.in.targets.data(), {.all_count = true}, nullptr,
+      return backend.softmax_cross_entropy(view(b.x), b.targets.data(), {.all_count = true}, nullptr,
                                            view(b.out), b.sums.data());
   }
 }
@@ -55,8 +63,8 @@ void run_ours(Backend& backend, SoftmaxOp op, const SoftmaxShape& s, Buffers& b)
 void run_naive(SoftmaxOp op, const SoftmaxShape& s, Buffers& b) {
 #pragma omp parallel for schedule(static)
   for (std::int64_t r = 0; r < s.rows; ++r) {
-    const float *x = b.in.x.data() + r * s.cols, *g = b.in.g.data() + r * s.cols,
-                *y = b.y.data() + r * s.cols, *log_y = b.log_y.data() + r * s.cols;
+    const float *x = b.x.data() + r * s.cols, *g = b.g.data() + r * s.cols, *y = b.y.data() + r * s.cols,
+                *log_y = b.log_y.data() + r * s.cols;
     float* out = b.out.data() + r * s.cols;
     if (is_backward(op)) {
       float sum = 0;
@@ -74,7 +82,7 @@ void run_naive(SoftmaxOp op, const SoftmaxShape& s, Buffers& b) {
     }
     const float scale = op == SoftmaxOp::cross_entropy ? 1 / static_cast<float>(s.rows) : 1;
     for (std::int64_t c = 0; c < s.cols; ++c) out[c] = out[c] / sum * scale;
-    if (op == SoftmaxOp::cross_entropy) out[b.in.targets[static_cast<std::size_t>(r)]] -= scale;
+    if (op == SoftmaxOp::cross_entropy) out[b.targets[static_cast<std::size_t>(r)]] -= scale;
   }
 }
 
@@ -115,10 +123,10 @@ std::optional<std::function<void()>> onednn(SoftmaxOp op, const SoftmaxShape& s,
   const memory::desc layout({s.rows, s.cols}, memory::data_type::f32, memory::format_tag::ab);
   const auto over = [&](std::vector<float>& values) { return memory(layout, engine, values.data()); };
   const bool log = op == SoftmaxOp::log_softmax || op == SoftmaxOp::log_softmax_backward;
-  std::unordered_map<int, memory> arguments{{DNNL_ARG_SRC, over(b.in.x)}, {DNNL_ARG_DST, over(b.out)}};
+  std::unordered_map<int, memory> arguments{{DNNL_ARG_SRC, over(b.x)}, {DNNL_ARG_DST, over(b.out)}};
   if (is_backward(op))
     arguments = {{DNNL_ARG_DST, over(log ? b.log_y : b.y)},
-                 {DNNL_ARG_DIFF_DST, over(b.in.g)},
+                 {DNNL_ARG_DIFF_DST, over(b.g)},
                  {DNNL_ARG_DIFF_SRC, over(b.out)}};
   return [primitive = plan_softmax(engine, layout, log, is_backward(op)), arguments,
           stream = dnnl::stream(engine)] { primitive.execute(stream, arguments); };
@@ -128,9 +136,8 @@ void compare(benchmark::State& state, const SoftmaxOpInfo& info, const SoftmaxSh
   const auto threads = static_cast<int>(state.range(0));
   const auto backend = make_cpu_backend(threads);
   Buffers b(s);
-  backend->softmax(matrix_view(b.in.x.data(), s.rows, s.cols), matrix_view(b.y.data(), s.rows, s.cols));
-  backend->log_softmax(matrix_view(b.in.x.data(), s.rows, s.cols),
-                       matrix_view(b.log_y.data(), s.rows, s.cols));
+  backend->softmax(matrix_view(b.x.data(), s.rows, s.cols), matrix_view(b.y.data(), s.rows, s.cols));
+  backend->log_softmax(matrix_view(b.x.data(), s.rows, s.cols), matrix_view(b.log_y.data(), s.rows, s.cols));
   omp_set_num_threads(threads);
 
   // A copy reads and writes.
@@ -142,7 +149,8 @@ void compare(benchmark::State& state, const SoftmaxOpInfo& info, const SoftmaxSh
   const auto enter = [&](const char* name, const std::function<void()>& run) {
     std::fill(b.out.begin(), b.out.end(), 0.0f);
     run();
-    if (!is_right(info.op, s, b.in, b.out, 1e-4)) throw std::string(name) + " is wrong";
+    const auto last_row = std::span(b.out).last(static_cast<std::size_t>(s.cols));
+    if (!is_right(info.op, s, b.in, last_row, 1e-4)) throw std::string(name) + " is wrong";
     contest.add({name, [run] { return timed(run); }, bytes});
   };
   try {
