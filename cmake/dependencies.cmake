@@ -15,7 +15,8 @@ find_path(RANDOM123_INCLUDE_DIR Random123/philox.h REQUIRED)
 add_library(softwarp_random123 INTERFACE)
 target_include_directories(softwarp_random123 SYSTEM INTERFACE $<BUILD_INTERFACE:${RANDOM123_INCLUDE_DIR}>)
 # nvcc 12.4 cannot read g++ 13's <x86intrin.h>, which Random123 includes and Philox does not use.
-target_compile_definitions(softwarp_random123 INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:R123_USE_X86INTRIN_H=0>)
+target_compile_definitions(softwarp_random123 INTERFACE
+  "$<$<COMPILE_LANGUAGE:CUDA>:R123_USE_X86INTRIN_H=0;R123_USE_SSE=0;R123_USE_AES_NI=0>")
 find_path(PROTOZERO_INCLUDE_DIR protozero/pbf_writer.hpp REQUIRED)
 find_path(BOOST_CRC_INCLUDE_DIR boost/crc.hpp REQUIRED)
 add_library(softwarp_event_format INTERFACE)
