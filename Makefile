@@ -23,7 +23,7 @@ help:
 	@echo '  make clean         remove what was built'
 	@echo
 	@echo 'Each installs the Debian packages it misses first (cmake/packages.txt); that needs root or sudo.'
-	@echo 'make train ARGS="--epochs 3 --hidden 128" hands flags on; build/train/softwarp --help lists them.'
+	@echo 'make train ARGS="--epochs 3 --hidden 128" hands flags on; build/train/softwarp --help lists them; make bench ARGS=short.'
 	@echo 'PRESET=dev makes warnings errors, for whoever works on softwarp: make test PRESET=dev.'
 	@echo 'After installing CUDA, make clean lets the next make train look for it again.'
 
