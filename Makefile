@@ -15,7 +15,7 @@ help:
 	@echo '  make train         build, then train on MNIST: on the GPU if there is one, otherwise on the CPU'
 	@echo '  make test          build and run the tests'
 	@echo '  make test-all      the same, with what opens a browser, completes in zsh and fish and asks TensorBoard'
-	@echo '  make bench         build and run a short selection of the benchmarks; the results are in bench-results/; ARGS=short: a minute'
+	@echo '  make bench         build and run a short selection of the benchmarks; the results are in bench-results/'
 	@echo '  make roofline      predict what the kernels take on six GPUs (bench-results/roofline.md); needs nvcc, no GPU'
 	@echo '  make gpu-bundle    pack what tests and measures a GPU elsewhere (build/gpu/bundle.tar.xz); needs nvcc, no GPU; ARCH=80'
 	@echo '  make format        lay out the sources with clang-format'
