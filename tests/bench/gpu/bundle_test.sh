@@ -108,7 +108,7 @@ fails_without_a_gpu() {
   grep -q '^   FAULT no GPU: ' "$folder/said" || fail "expected why machine failed"
   grep -q '^   FAULT train_fp32: exit code 1, softwarp: no CUDA device' "$folder/said" || fail "expected why train failed"
   grep -q '^   FAULT kernels_gpu_test: no GPU: ' "$folder/said" || fail "expected why kernels_gpu_test was skipped"
-  grep -q '^   FAULT ops_test_gpu: no GPU: ' "$folder/said" || fail "expected why ops_test_gpu was skipped"
+  grep -q '^   FAULT agreement_test_gpu: no GPU: ' "$folder/said" || fail "expected why agreement_test_gpu was skipped"
   [ "$(tail -n 1 "$folder/said")" = '== 0 stages passed, 7 failed, 2 not run' ] || fail "expected the count of stages last"
   [ "$(find "$folder/out" -type f | wc -l)" -le 8 ] || fail "expected at most 8 files"
   [ -s "$folder/out/no-gpu.md" ] || fail "expected a page"
