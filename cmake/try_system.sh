@@ -78,8 +78,9 @@ fi
 step 'install and the examples' inside 'cmake --install build/train --prefix /opt/softwarp
   cmake -S examples -B build/examples -DCMAKE_PREFIX_PATH=/opt/softwarp
   cmake --build build/examples
-  build/examples/train digits
-  build/examples/softmax'
+  cd build  # where the model is written
+  examples/train digits
+  examples/softmax'
 # Everything is there by now, so nobody needs to become root.
 step 'make train by another user' inside 'chown -R 1234 .
   setpriv --reuid=1234 --clear-groups env HOME=/tmp make train ARGS="--data digits --epochs 1"
