@@ -65,7 +65,7 @@ class HostCopy {
   virtual void start(const void* from) = 0;
   // True once the copy that was started last has arrived. Never waits.
   virtual bool has_arrived() = 0;
-  // What arrived.
+  // The bytes that arrived last.
   virtual const void* data() const = 0;
 };
 

@@ -56,7 +56,7 @@ TYPED_TEST(SharedMemory, IsThereForEveryRowThatABlockKeeps) {
   }
 }
 
-// What is recorded does not run, so its memory may be made up.
+// A recording does not run, so its memory may be made up.
 TYPED_TEST(SharedMemory, IsThereForEveryJacobian) {
   using T = TypeParam;
   const Placed<T> y({1, 0, 0}, 8), jacobian({8, 0, 0}, 8);

@@ -6,7 +6,7 @@
 
 namespace softwarp::cpu {
 
-// What a block of rows adds to the sums.
+// A block of rows' part of the sums.
 struct BlockLoss {
   double loss = 0;
   std::int64_t hits = 0;
@@ -16,7 +16,7 @@ struct TargetCounts {
   std::int64_t counted = 0, bad = 0;  // not ignored, and of these the ones that are no class
 };
 
-// What softmax_cross_entropy was asked for, and the batch's part of the formulas in cross_entropy.cpp.
+// The arguments of softmax_cross_entropy, and the batch's part of the formulas in cross_entropy.cpp.
 struct LossBatch {
   ConstMatrixView<float> x;
   const std::int32_t* targets;

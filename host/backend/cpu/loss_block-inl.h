@@ -45,7 +45,7 @@ HWY_NOINLINE inline double weighted_sum(const float* x, std::int64_t n, float ma
 inline constexpr std::int64_t kBlockElements = 8192;
 inline constexpr std::size_t kBlockRows = 32;
 
-// What is kept of a block's rows from one step to the next. A short row has kVectors vectors, a long row 0.
+// A block's rows between one step and the next. A short row has kVectors vectors, a long row 0.
 template <std::size_t kVectors>
 struct Block {
   static constexpr std::size_t kSlots = std::max(kBlockRows, hn::MaxLanes(D()));

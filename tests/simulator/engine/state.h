@@ -46,7 +46,7 @@ std::size_t most_dynamic_shared(const void* kernel);
 // The compute capability that device code was compiled for, such as 90.
 int compiled_for();
 
-// What is used for the first time is loaded, which drivers may refuse while a stream captures.
+// A first use loads code, which drivers may refuse while a stream captures.
 cudaError_t load_kernel(const void* kernel);
 cudaError_t load_from_library(const std::string& what);
 

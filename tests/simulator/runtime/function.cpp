@@ -1,4 +1,4 @@
-// What the runtime tells of a kernel, and what it is told: attributes, occupancy, loading.
+// The runtime's calls about a kernel: attributes, occupancy, loading.
 
 #include <algorithm>
 

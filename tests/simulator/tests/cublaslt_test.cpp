@@ -24,7 +24,7 @@ struct Case {
   enum class Captured { nothing, heuristic, product } captured = Captured::nothing;
 };
 
-// What the call says while some stream captures.
+// The call's status while some stream captures.
 cublasStatus_t while_capturing(bool captures, const std::function<cublasStatus_t()>& call) {
   if (!captures) return call();
   cudaStream_t stream = nullptr;
