@@ -3,7 +3,7 @@
 # try_system.sh SUITE [all]: what a newcomer does on another release of Debian or Ubuntu (trixie, noble, ...): a bare
 # root made by debootstrap, git and make in it, a clone of the committed tree in a path with a space, make train, some
 # tests, an installation and the examples. With `all`, make test in place of some tests. Needs root and debootstrap,
-# takes about 2 GB below TMPDIR, and leaves nothing. SOFTWARP_MIRROR: the archive, which debootstrap needs to be told for Ubuntu on Debian.
+# takes about 2 GB below TMPDIR, and leaves nothing but, of a step that failed, its log. SOFTWARP_MIRROR: the archive, which debootstrap needs to be told for Ubuntu on Debian.
 set -eu
 suite=${1:?expected a suite, such as trixie}
 tests=${2:-some}
@@ -36,9 +36,9 @@ step() {
   name=$1 start=$(date +%s)
   shift
   "$@" >"$root.log" 2>&1 || {
+    grep -A 20 '[*][*][*]Failed' "$root.log" | head -n 100  # of the tests
     tail -n 60 "$root.log"
-    rm -f "$root.log"
-    echo "try_system.sh: $suite: failed: $name" >&2
+    echo "try_system.sh: $suite: failed: $name; its output is in $root.log" >&2
     exit 1
   }
   rm -f "$root.log"
@@ -66,7 +66,7 @@ inside() {
 step 'a bare root and a clone' make_root
 step 'make train' inside 'make train ARGS="--epochs 2"'
 if [ "$tests" = all ]; then
-  step 'make test' inside make\ test
+  step 'make test' inside 'make test'
 else
   step 'some tests' inside '
     cmake/install_packages.sh program tests

@@ -277,6 +277,27 @@ TEST(Schedules, InFloatAreThoseInDouble) {
   }
 }
 
+// A block that is late, of which one thread has drawn the ticket and another notes the step when the last
+// block has moved it on already.
+TEST_F(TrainingOps, LateThreadsNoteTheStepTheyBelongTo) {
+  constexpr std::int64_t kSize = 3000;  // three blocks
+  for (int schedule = 0; schedule < schedules(60); ++schedule) {
+    set_schedule(schedule);
+    Floats gradients(kSize, 1);
+    gradients[200] = gradients[1500] = NAN;
+    const DeviceArray<float> g(gradients), values(Floats(kSize, 0)), moments(Floats(kSize, 0)),
+        squares(Floats(kSize, 0));
+    const ParameterBuffers parameters{values.data(), g.data(), moments.data(), squares.data(), kSize, kSize};
+    const DeviceArray<TrainingState> state(std::vector{TrainingState{.step = 4}});
+    if (schedule % 2 == 0)
+      sgd_step(parameters, {}, {}, state.data(), 1, nullptr);
+    else
+      adamw_step(parameters, {}, {}, state.data(), 1, nullptr);
+    ASSERT_EQ(state.value().step, 5) << schedule;
+    ASSERT_EQ(state.value().lost, 5) << schedule;
+  }
+}
+
 TEST_F(TrainingOps, AdvanceMovesThePositionAlone) {
   const DeviceArray<TrainingState> state(std::vector{TrainingState{.seed = 3, .step = 4, .position = 5}});
   advance(state.data(), 7, nullptr);

@@ -5,8 +5,10 @@
 
 #include <hwy/targets.h>
 
+#include <barrier>
 #include <cstring>
 #include <limits>
+#include <thread>
 
 #include "tests/backends.h"
 #include "tests/softmax/placed.h"
@@ -242,6 +244,29 @@ TEST(CrossEntropyRows, GiveTheSameBitsForAnyNumberOfThreads) {
       EXPECT_EQ(result.gradient, one.gradient);
     }
   }
+}
+
+// Callers in threads of their own, which start each round together.
+TEST(CrossEntropyRows, OfCallersAtOneTimeStayApart) {
+  constexpr std::size_t kCallers = 4;
+  constexpr int kRounds = 200;
+  std::vector<int> wrong(kCallers);
+  std::barrier start(kCallers);
+  {
+    std::vector<std::jthread> callers;
+    for (std::size_t c = 0; c < kCallers; ++c)
+      callers.emplace_back([&, c] {
+        const std::int64_t rows = 1000 + 500 * static_cast<std::int64_t>(c);
+        const Problem p({rows, 10, 10, 0}, {false, true, 0});
+        const auto backend = make_cpu_backend(1);
+        const double loss = run(*backend, p, Gradient::apart).sums.loss;
+        for (int round = 0; round < kRounds; ++round) {
+          start.arrive_and_wait();
+          wrong[c] += run(*backend, p, Gradient::apart).sums.loss != loss;
+        }
+      });
+  }
+  EXPECT_EQ(wrong, std::vector<int>(kCallers));
 }
 
 }  // namespace

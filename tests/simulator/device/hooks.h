@@ -39,6 +39,7 @@ ClusterPlace cluster_place();
 void access(const void* pointer, std::size_t bytes, bool store);
 // Global or shared memory: checks bounds and alignment, and counts an atomic.
 void access_atomically(const void* pointer, std::size_t bytes);
+void fence();  // __threadfence
 
 void count_exponential();
 void await_dependency();  // cudaGridDependencySynchronize

@@ -16,7 +16,7 @@ extern dim3 blockDim;
 extern dim3 gridDim;
 inline constexpr int warpSize = 32;
 
-// Barriers and fences. A fence does nothing: threads take turns and see all that was written before.
+// Barriers and fences. Within a block threads take turns and see all that was written before.
 inline void __syncthreads(const softwarp::simulator::Where& where = softwarp::simulator::Where::current()) {
   softwarp::simulator::meet_block(false, where);
 }
@@ -36,9 +36,9 @@ inline void __syncwarp(unsigned mask = 0xffffffffu,
                        const softwarp::simulator::Where& where = softwarp::simulator::Where::current()) {
   softwarp::simulator::meet_lanes(mask, where);
 }
-inline void __threadfence() {}
+inline void __threadfence() { softwarp::simulator::fence(); }
 inline void __threadfence_block() {}
-inline void __threadfence_system() {}
+inline void __threadfence_system() { softwarp::simulator::fence(); }
 
 // Votes.
 inline unsigned __ballot_sync(

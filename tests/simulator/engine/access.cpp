@@ -5,6 +5,7 @@
 #include "tests/simulator/device/hooks.h"
 #include "tests/simulator/engine/kernel.h"
 #include "tests/simulator/engine/memory.h"
+#include "tests/simulator/engine/random.h"
 
 namespace softwarp::simulator {
 
@@ -48,6 +49,7 @@ void access(const void* pointer, std::size_t bytes, bool store) {
                                              ", which is outside device memory");
   if (running_launch().programmatic && !running->awaited_dependency)
     fail_kernel(cudaErrorLaunchFailure, "touches memory before cudaGridDependencySynchronize");
+  if (store) running_cluster().stores.record(const_cast<void*>(pointer), bytes, *running);
   Counters& counters = running_counters();
   ++(store ? counters.stores : counters.loads);
   (store ? counters.store_bytes : counters.load_bytes) += static_cast<std::int64_t>(bytes);
@@ -60,10 +62,24 @@ void access(const void* pointer, std::size_t bytes, bool store) {
 
 void access_atomically(const void* pointer, std::size_t bytes) {
   check_alignment(pointer, bytes);
-  if (!in_global(pointer, bytes) && !is_shared(pointer, bytes, running_launch().shared_bytes))
+  const bool global = in_global(pointer, bytes);
+  if (!global && !is_shared(pointer, bytes, running_launch().shared_bytes))
     fail_kernel(cudaErrorIllegalAddress, "an atomic on " + size_and_place(pointer, bytes) +
                                              ", which is neither device nor shared memory");
   ++running_counters().atomics;
+  if (!global) return;
+  running_launch().communicates = true;
+  running->has_acquired = true;
+  running_cluster().stores.release(*running);
+  if (draw(4) == 0) running_cluster().leaves = true;
+}
+
+void fence() {
+  Launch& launch = running_launch();
+  launch.communicates = true;
+  running_cluster().stores.pass_fence(*running);
+  if (running->has_acquired) commit(launch.released);
+  running->has_acquired = false;
 }
 
 void count_sectors(Warp& warp) {

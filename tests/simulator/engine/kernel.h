@@ -13,6 +13,7 @@
 #include <cuda_runtime_types.h>
 #include "tests/simulator/engine/fiber.h"
 #include "tests/simulator/engine/shared_memory.h"
+#include "tests/simulator/engine/store_buffer.h"
 #include "tests/simulator/simulator.h"
 
 namespace softwarp::simulator {
@@ -33,6 +34,10 @@ struct Launch {
 
   Counters* counters = nullptr;
   cudaError_t status = cudaSuccess;
+
+  bool communicates = false;        // has passed a fence, or an atomic on global memory
+  std::vector<Store> released{};    // withdrawn until somebody may see them
+  std::vector<Store> unreleased{};  // withdrawn until the launch is over
 };
 
 enum class Wait { nothing, lanes, block, cluster, finished };
@@ -65,6 +70,9 @@ struct Thread {
   bool awaited_dependency = false;
   bool at_cluster_barrier = false;  // arrived there and not yet waited
   unsigned cluster_phase = 0;
+  std::uint64_t own_stores_at_fence = 0;  // numbers of the cluster's stores that its last fence covers
+  std::uint64_t block_stores_at_fence = 0;
+  bool has_acquired = false;  // has passed an atomic on global memory since its last fence
 };
 
 // The 32-byte sectors that one instruction of a warp touched: those near the first one as bits.
@@ -94,6 +102,7 @@ struct Block {
   unsigned finished = 0;
   bool begun = false;
   SharedImage shared;
+  std::uint64_t stores_at_barrier = 0;
 
   unsigned arrived = 0;  // at __syncthreads
   std::source_location barrier;
@@ -105,16 +114,20 @@ struct Block {
 
 struct Cluster {
   Launch* launch = nullptr;
+  unsigned number = 0;
   std::vector<Block> blocks;
   unsigned threads = 0;
   unsigned arrived = 0;
   unsigned phase = 0;
+  StoreBuffer stores{};
+  bool leaves = false;  // lets other clusters run before it goes on
 };
 
 // The thread whose code runs, or null between kernels.
 inline Thread* running = nullptr;
 inline Block& running_block() { return *running->warp->block; }
-inline Launch& running_launch() { return *running_block().cluster->launch; }
+inline Cluster& running_cluster() { return *running_block().cluster; }
+inline Launch& running_launch() { return *running_cluster().launch; }
 inline Counters& running_counters() { return *running_launch().counters; }
 
 // Ends the launch with `status` and an error that names kernel, block, thread. Unwinds the calling thread.

@@ -122,6 +122,7 @@ int meet_block(bool vote, const Where& where) {
   block.arrived = 0;
   block.votes_of_last_barrier = block.votes;
   block.votes = 0;
+  block.cluster->stores.pass_barrier(block);
   unsigned accesses = 0;
   for (const Thread& thread : block.threads) accesses = std::max(accesses, thread.accesses);
   for (Thread& thread : block.threads) {

@@ -1,8 +1,10 @@
-// Runs the blocks of a launch: one after another in random order, those of a cluster together. Within a
-// block, warps and their lanes take turns at random; a turn ends where a thread waits or returns.
+// Runs the blocks of a launch: those of a cluster together, the clusters one after another in random order;
+// after an atomic on global memory a cluster may leave and go on when others have run. Within a block, warps
+// and their lanes take turns at random; a turn ends where a thread waits or returns.
 
 #include <algorithm>
 #include <bit>
+#include <memory>
 #include <numeric>
 
 #include "tests/simulator/engine/kernel.h"
@@ -14,6 +16,7 @@ namespace softwarp::simulator {
 namespace {
 
 constexpr unsigned kLanes = 32;
+constexpr std::size_t kMostAbsent = 2;  // clusters that have left and will go on
 
 // Thrown through a kernel's thread to unwind it when its launch has failed.
 struct Abandoned {};
@@ -97,24 +100,25 @@ Block* ready_block(Cluster& cluster) {
   return nullptr;
 }
 
-// Lets a block run until all its threads wait, or until another of its cluster shall have a turn.
+// Lets a block run until all its threads wait, or until another one shall have a turn.
 void run_block(Block& block, SharedMemory& shared) {
   const Launch& launch = *block.cluster->launch;
-  const bool alone = block.cluster->blocks.size() == 1;
+  Cluster& cluster = *block.cluster;
+  const bool alone = cluster.blocks.size() == 1;
   blockIdx = block.index;
   if (!block.begun)
     shared.fill_with_nan();
-  else if (!alone)
+  else  // it has left before
     shared.restore(block.shared);
   block.begun = true;
   while (Warp* warp = ready_warp(block)) {
     run_warp(*warp, launch);
     if (launch.status != cudaSuccess) return;
-    if (!alone && draw(16) == 0) break;
+    if (cluster.leaves || (!alone && draw(16) == 0)) break;
   }
   const bool over = block.finished == block.threads.size();
   if (over && !alone) shared.fill_with_nan();  // nobody may read the memory of a block that has left
-  if (!alone) shared.save(block.shared);
+  if (!alone || cluster.leaves) shared.save(block.shared);
 }
 
 void fail_deadlock(Cluster& cluster) {
@@ -135,9 +139,12 @@ void abandon(Cluster& cluster) {
       if (thread.fiber.started() && !thread.fiber.finished()) run_thread(thread);
 }
 
-void run_cluster(Launch& launch, unsigned first, SharedMemory& shared) {
+// Its blocks and threads point to it.
+std::unique_ptr<Cluster> make_cluster(Launch& launch, unsigned first, SharedMemory& shared) {
   const unsigned size = launch.cluster.x * launch.cluster.y * launch.cluster.z;
-  Cluster cluster{.launch = &launch, .blocks = std::vector<Block>(size)};
+  auto made = std::make_unique<Cluster>(
+      Cluster{.launch = &launch, .number = first, .blocks = std::vector<Block>(size)});
+  Cluster& cluster = *made;
   const uint3 origin = unflatten(first, {launch.grid.x / launch.cluster.x, launch.grid.y / launch.cluster.y,
                                          launch.grid.z / launch.cluster.z});
   for (unsigned rank = 0; rank < size; ++rank) {
@@ -158,6 +165,17 @@ void run_cluster(Launch& launch, unsigned first, SharedMemory& shared) {
   }
   launch.counters->blocks += size;
   launch.counters->threads += cluster.threads;
+  return made;
+}
+
+bool is_over(const Cluster& cluster) {
+  return std::ranges::all_of(cluster.blocks,
+                             [](const Block& block) { return block.finished == block.threads.size(); });
+}
+
+// Until all its threads have returned, or it leaves.
+void run_cluster(Cluster& cluster, SharedMemory& shared) {
+  Launch& launch = *cluster.launch;
   while (Block* block = ready_block(cluster)) {
     run_block(*block, shared);
     if (launch.status != cudaSuccess) return abandon(cluster);
@@ -167,12 +185,30 @@ void run_cluster(Launch& launch, unsigned first, SharedMemory& shared) {
       launch.status = cudaErrorIllegalAddress;
       return abandon(cluster);
     }
+    if (cluster.leaves) return;
   }
-  const auto finished = [](const Block& block) { return block.finished == block.threads.size(); };
-  if (!std::ranges::all_of(cluster.blocks, finished)) {
+  if (!is_over(cluster)) {
     fail_deadlock(cluster);
     abandon(cluster);
   }
+}
+
+// A turn of the cluster, after which memory is as the others may see it. Where nobody communicates, most
+// launches leave their stores in place at once.
+void take_turn(Cluster& cluster, bool may_leave, bool delays_stores, SharedMemory& shared) {
+  Launch& launch = *cluster.launch;
+  if (cluster.leaves) {
+    commit(launch.released, cluster.number);
+    cluster.stores.reinstate();
+  }
+  do {
+    cluster.leaves = false;
+    run_cluster(cluster, shared);
+  } while (cluster.leaves && !may_leave && launch.status == cudaSuccess);
+  if (!launch.communicates && !delays_stores) return cluster.stores.clear();
+  cluster.stores.withdraw();
+  cluster.stores.move_released(launch.released);
+  if (!cluster.leaves) cluster.stores.move_all(launch.unreleased);
 }
 
 }  // namespace
@@ -187,10 +223,33 @@ cudaError_t run(Launch& launch) {
   std::iota(order.begin(), order.end(), 0u);
   for (unsigned i = static_cast<unsigned>(order.size()); i > 1; --i) std::swap(order[i - 1], order[draw(i)]);
   SharedMemory shared(launch.shared_bytes);
-  for (const unsigned cluster : order) {
-    run_cluster(launch, cluster, shared);
-    if (launch.status != cudaSuccess) break;
+  const bool delays_stores = draw(8) == 0;
+  struct Absent {
+    std::unique_ptr<Cluster> cluster;
+    std::size_t returns;  // when so many have begun
+  };
+  std::vector<Absent> absent;
+  std::size_t begun = 0;
+  const auto run_turn = [&](std::unique_ptr<Cluster> cluster) {
+    take_turn(*cluster, absent.size() < kMostAbsent, delays_stores, shared);
+    if (!cluster->leaves) return;
+    const auto left = static_cast<unsigned>(order.size() - begun);
+    absent.push_back({std::move(cluster), draw(2) == 0 ? order.size() : begun + draw(left + 1)});
+  };
+  while (launch.status == cudaSuccess && (begun < order.size() || !absent.empty())) {
+    const auto returns =
+        std::ranges::find_if(absent, [&](const Absent& one) { return one.returns <= begun; });
+    if (returns == absent.end()) {
+      run_turn(make_cluster(launch, order[begun++], shared));
+    } else {
+      std::unique_ptr<Cluster> cluster = std::move(returns->cluster);
+      absent.erase(returns);
+      run_turn(std::move(cluster));
+    }
   }
+  for (const Absent& one : absent) abandon(*one.cluster);
+  commit(launch.released);
+  commit(launch.unreleased);
   return launch.status;
 }
 
