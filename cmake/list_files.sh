@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 export LC_ALL=C
 {
   if [ ! -e .git ] || ! git -c core.quotePath=off ls-files --cached --others --exclude-standard 2>/dev/null; then
-    find . \( -path ./build -o -path './softwarp-run*' -o -path ./bench-results -o -path ./.cache -o -name .git \) -prune \
+    find . \( -path ./build -o -path './softwarp-run*' -o -path ./bench-results -o -path ./.cache -o -name .git -o -name __pycache__ \) -prune \
       -o -type f -print | sed 's|^\./||'
   fi
 } | sort -u | while IFS= read -r file; do

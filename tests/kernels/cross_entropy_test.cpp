@@ -197,7 +197,7 @@ template <class T>
 void check_all(std::int64_t cols) {
   const Assume assume(limits_for(cols));
   Worst worst;
-  const std::int64_t rows = cols > 9000 ? 2 : cols > 300 ? 7 : 37;
+  const std::int64_t rows = cols > 9000 ? 2 : cols > 2000 ? 3 : cols > 300 ? 7 : 37;
   for (const Options& options :
        {Options{}, Options{.targets = Targets::some_ignored},
         Options{.smoothing = 0.1, .weighted = true, .targets = Targets::some_ignored},

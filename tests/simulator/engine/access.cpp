@@ -49,7 +49,8 @@ void access(const void* pointer, std::size_t bytes, bool store) {
                                              ", which is outside device memory");
   if (running_launch().programmatic && !running->awaited_dependency)
     fail_kernel(cudaErrorLaunchFailure, "touches memory before cudaGridDependencySynchronize");
-  if (store) running_cluster().stores.record(const_cast<void*>(pointer), bytes, *running);
+  if (store && running_launch().clusters > 1)
+    running_cluster().stores.record(const_cast<void*>(pointer), bytes, *running);
   Counters& counters = running_counters();
   ++(store ? counters.stores : counters.loads);
   (store ? counters.store_bytes : counters.load_bytes) += static_cast<std::int64_t>(bytes);

@@ -35,6 +35,7 @@ struct Launch {
   Counters* counters = nullptr;
   cudaError_t status = cudaSuccess;
 
+  std::size_t clusters = 0;
   bool communicates = false;        // has passed a fence, or an atomic on global memory
   std::vector<Store> released{};    // withdrawn until somebody may see them
   std::vector<Store> unreleased{};  // withdrawn until the launch is over

@@ -222,6 +222,7 @@ cudaError_t run(Launch& launch) {
                               (launch.cluster.x * launch.cluster.y * launch.cluster.z));
   std::iota(order.begin(), order.end(), 0u);
   for (unsigned i = static_cast<unsigned>(order.size()); i > 1; --i) std::swap(order[i - 1], order[draw(i)]);
+  launch.clusters = order.size();
   SharedMemory shared(launch.shared_bytes);
   const bool delays_stores = draw(8) == 0;
   struct Absent {
