@@ -2,7 +2,7 @@
 
 #include "bench/bare_products.h"
 #include "bench/devices.h"
-#include "host/backend/cuda/product.h"
+#include "host/backend/cuda/matmul.h"
 #include "host/backend/cuda/recording.h"
 
 namespace softwarp {
@@ -30,7 +30,7 @@ class CublasltProducts final : public BareProducts {
 
  private:
   struct Prepared {
-    cuda::Product product;
+    cuda::Matmul product;
     cuda::ProductOperands operands;
   };
 
@@ -39,11 +39,11 @@ class CublasltProducts final : public BareProducts {
     std::vector<Prepared> prepared;
     for (const BareProduct& p : products) {
       prepared.push_back(
-          {cuda::Product(setting_, {.a = p.b_transposed ? CUBLAS_OP_T : CUBLAS_OP_N,
-                                    .b = p.a_transposed ? CUBLAS_OP_T : CUBLAS_OP_N,
-                                    .m = p.n,
-                                    .n = p.m,
-                                    .k = p.k}),
+          {cuda::Matmul(setting_, {.a = p.b_transposed ? CUBLAS_OP_T : CUBLAS_OP_N,
+                                   .b = p.a_transposed ? CUBLAS_OP_T : CUBLAS_OP_N,
+                                   .m = p.n,
+                                   .n = p.m,
+                                   .k = p.k}),
            {.a = random_floats(p.k * p.n), .b = random_floats(p.m * p.k), .d = random_floats(p.m * p.n)}});
     }
     return prepared;
@@ -68,7 +68,7 @@ class CublasltProducts final : public BareProducts {
   cuda::LtHandle library_ = cuda::make<cuda::LtHandle>(cublasLtCreate);
   cuda::Stream stream_ = cuda::make<cuda::Stream>(cudaStreamCreateWithFlags, unsigned{cudaStreamNonBlocking});
   std::vector<cuda::DeviceMemory> memory_;
-  cuda::ProductSetting setting_;
+  cuda::MatmulContext setting_;
   cuda::GraphExec graph_;
 };
 

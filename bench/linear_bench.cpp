@@ -8,7 +8,7 @@
 #include <random>
 
 #include "bench/bare_products.h"
-#include "bench/contest.h"
+#include "bench/comparison.h"
 #include "bench/devices.h"
 #include "bench/main.h"
 
@@ -77,7 +77,7 @@ void compare(benchmark::State& state, const BenchDevice& device, const LayerShap
     products = {{s.outputs, s.inputs, s.batch, true, false}, {s.batch, s.inputs, s.outputs, false, false}};
   const auto bare = device.make_products(products);
   const auto seconds = [backward](Layer& l) { return backward ? l.backward_seconds() : l.forward_seconds(); };
-  Contest contest;
+  Comparison contest;
   contest.add({"ours", [&] { return seconds(layer); }});
   contest.add({"bare", [&] { return bare->seconds(Layer::kRuns); }});
   std::unique_ptr<Layer> tuned;

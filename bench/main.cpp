@@ -14,8 +14,9 @@ int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   benchmark::AddCustomContext("cpu", make_cpu_backend()->name());
-  const std::string refusal = cuda_refusal();
-  benchmark::AddCustomContext("gpu", refusal.empty() ? cuda_devices().front().name : refusal);
+  const std::string unavailable_reason = cuda_refusal();
+  benchmark::AddCustomContext("gpu",
+                              unavailable_reason.empty() ? cuda_devices().front().name : unavailable_reason);
   benchmark::RunSpecifiedBenchmarks();
   return 0;
 }

@@ -11,7 +11,7 @@
 #include <optional>
 #include <unordered_map>
 
-#include "bench/contest.h"
+#include "bench/comparison.h"
 #include "bench/softmax_bench.h"
 #include "bench/softmax_problem.h"
 #include "host/backend/backend.h"
@@ -54,7 +54,7 @@ void run_ours(Backend& backend, SoftmaxOp op, const SoftmaxShape& s, Buffers& b)
     case SoftmaxOp::log_softmax_backward:
       return backend.log_softmax_backward(view(b.log_y), view(b.g), view(b.out));
     case SoftmaxOp::cross_entropy:
-      return backend.softmax_cross_entropy(view(b.x), b.targets.data(), {.all_count = true}, nullptr,
+      return backend.softmax_cross_entropy(view(b.x), b.targets.data(), {.assume_all_valid = true}, nullptr,
                                            view(b.out), b.sums.data());
   }
 }
@@ -145,7 +145,7 @@ void compare(benchmark::State& state, const SoftmaxOpInfo& info, const SoftmaxSh
   const std::vector<float> from(copied, 1.0f);
   std::vector<float> to(copied);
   const double bytes = static_cast<double>(s.size()) * sizeof(float) * info.matrices;
-  Contest contest;
+  Comparison contest;
   const auto enter = [&](const char* name, const std::function<void()>& run) {
     std::fill(b.out.begin(), b.out.end(), 0.0f);
     run();

@@ -10,7 +10,7 @@
 #include <chrono>
 #include <memory>
 
-#include "bench/contest.h"
+#include "bench/comparison.h"
 #include "bench/softmax_bench.h"
 #include "bench/softmax_cudnn.h"
 #include "bench/softmax_problem.h"
@@ -85,9 +85,9 @@ class Bench {
         end_(cuda::make<Event>(cudaEventCreateWithFlags, unsigned{cudaEventDefault})),
         targets_(device_memory(target_bytes())),
         sums_(device_memory(sizeof(CrossEntropySums))),
-        loss_scratch_bytes_(cross_entropy_scratch_bytes(s.rows, s.cols, sizeof(T))),
+        loss_scratch_bytes_(cross_entropy_workspace_bytes(s.rows, s.cols, sizeof(T))),
         loss_scratch_(device_memory(loss_scratch_bytes_)),
-        split_(device_memory(kSplitScratchBytes)) {
+        split_(device_memory(kSplitRowWorkspaceBytes)) {
     upload_repeated(in_.targets, targets_, target_bytes(), stream_.get());
     check(cudaMemsetAsync(sums_.get(), 0, sizeof(CrossEntropySums), stream_.get()));
     check(cudaMemsetAsync(loss_scratch_.get(), 0, loss_scratch_bytes_, stream_.get()));
@@ -189,7 +189,7 @@ class Bench {
   Set<T>& next() { return *sets_[turn_++ % sets_.size()]; }
 
   void run(Set<T>& set) {
-    const SplitScratch split{split_.get(), kSplitScratchBytes};
+    const Workspace split{split_.get(), kSplitRowWorkspaceBytes};
     const auto x = set.view(set.x), g = set.view(set.g), out = set.view(set.out);
     switch (info_.op) {
       case SoftmaxOp::softmax: return softmax<T>(x, out, split, stream_.get());
@@ -219,7 +219,7 @@ template <class T>
 void compare(benchmark::State& state, const SoftmaxOpInfo& info, const SoftmaxShape& s) {
   Bench<T> bench(info, s);
   if (!bench.is_right()) return state.SkipWithError("ours is wrong");
-  Contest contest;
+  Comparison contest;
   contest.add({"ours", [&] { return bench.seconds(); }, bench.bytes()});
   if (const auto cudnn = bench.cudnn()) contest.add({"cudnn", cudnn, bench.bytes()});
   contest.add({"copy", [&] { return bench.copy_seconds(); }, bench.bytes()});

@@ -10,7 +10,7 @@
 #include <random>
 
 #include "bench/bare_products.h"
-#include "bench/contest.h"
+#include "bench/comparison.h"
 #include "bench/devices.h"
 #include "bench/main.h"
 #include "host/data/resident.h"
@@ -88,7 +88,7 @@ class Parts {
       pass_.backward(optimizer_.gradients());
     });
     loss_ = backend.record([this] {
-      backend_.softmax_cross_entropy(pass_.logits(), targets_.data(), {.all_count = true}, nullptr,
+      backend_.softmax_cross_entropy(pass_.logits(), targets_.data(), {.assume_all_valid = true}, nullptr,
                                      dlogits_.view(), sums_.data());
     });
     update_ = backend.record([this] { optimizer_.step(state_.data(), 0); });
@@ -131,7 +131,7 @@ void step(benchmark::State& state, const BenchDevice& device, const std::vector<
   const auto products = device.make_products(bare_step(shape, batch));
 
   const auto steps = static_cast<int>(trainer.steps_per_epoch());
-  Contest contest;
+  Comparison contest;
   contest.add(
       {"step", [&] { return seconds_of(1, [&] { trainer.run_epoch([] { return true; }); }) / steps; }});
   contest.add({"gather", [&] { return parts.gather_seconds(); }});

@@ -23,7 +23,7 @@ set(headers ${CMAKE_INSTALL_INCLUDEDIR}/softwarp)
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/softwarp)
 install(TARGETS softwarp)
 install(TARGETS ${libraries} EXPORT softwarp)
-install(DIRECTORY kernels DESTINATION ${headers} FILES_MATCHING PATTERN *.h PATTERN rows EXCLUDE)
+install(DIRECTORY kernels DESTINATION ${headers} FILES_MATCHING PATTERN *.h PATTERN row_reduce EXCLUDE)
 install(DIRECTORY host/backend host/data host/model host/training host/report DESTINATION ${headers}/host
         FILES_MATCHING PATTERN *.h PATTERN cpu EXCLUDE PATTERN cuda EXCLUDE)
 install(FILES host/backend/cuda/cuda_backend.h DESTINATION ${headers}/host/backend/cuda)

@@ -6,7 +6,7 @@
 #include <exception>
 #include <vector>
 
-#include "kernels/launch.h"
+#include "kernels/primitives/launch.h"
 #include "kernels/softmax.h"
 
 using namespace softwarp;

@@ -4,10 +4,10 @@
 
 #include <cuda_runtime.h>
 
-#include "kernels/dependency.cuh"
-#include "kernels/launch.h"
+#include "kernels/primitives/launch.h"
+#include "kernels/primitives/pdl.cuh"
+#include "kernels/primitives/vector.cuh"
 #include "kernels/training_ops.h"
-#include "kernels/vector.cuh"
 
 namespace softwarp {
 namespace {
@@ -24,7 +24,7 @@ __global__ void __launch_bounds__(kThreads)
     bias_activation_kernel(Activation kind, const ConstMatrixView<float> z, const float* b,
                            const MatrixView<float> sums, const MatrixView<float> y, unsigned column_blocks) {
   __shared__ Vector<float, kWidth> biases[kWarpLanes];
-  wait_for_earlier_kernels();
+  pdl_wait();
   const int lane = static_cast<int>(threadIdx.x) % kWarpLanes,
             warp = static_cast<int>(threadIdx.x) / kWarpLanes;
   const std::int64_t j = (static_cast<std::int64_t>(blockIdx.x % column_blocks) * kWarpLanes + lane) * kWidth;
@@ -64,7 +64,7 @@ __global__ void __launch_bounds__(kThreads)
                                     const ConstMatrixView<float> y, const ConstMatrixView<float> dy,
                                     const MatrixView<float> dz, float* db) {
   __shared__ float sums[kSharers][kLanes * kWidth];
-  wait_for_earlier_kernels();
+  pdl_wait();
   const int lane = static_cast<int>(threadIdx.x) % kLanes, sharer = static_cast<int>(threadIdx.x) / kLanes;
   const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * kLanes * kWidth,
                      j = first + lane * kWidth;
@@ -98,10 +98,10 @@ __global__ void __launch_bounds__(kThreads)
 // Whether four columns are one access in every matrix. Matrices without data have no say.
 template <class... Views>
 bool wide(std::int64_t cols, const void* bias, const Views&... views) {
-  const auto at_border = [](const void* p) {
+  const auto is_aligned = [](const void* p) {
     return reinterpret_cast<std::uintptr_t>(p) % kAccessBytes == 0;
   };
-  return cols % 4 == 0 && at_border(bias) && (... && (at_border(views.data) && views.stride % 4 == 0));
+  return cols % 4 == 0 && is_aligned(bias) && (... && (is_aligned(views.data) && views.stride % 4 == 0));
 }
 
 template <class View>

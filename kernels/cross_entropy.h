@@ -19,7 +19,7 @@ struct CrossEntropyOptions {
   std::int32_t ignore_index = kIgnoreIndex;
   // A promise: every target is a class and not ignored, and there are no class weights. Then the mean is over
   // the rows, and a GPU need not look for their weight first.
-  bool all_count = false;
+  bool assume_all_valid = false;
 };
 
 }  // namespace softwarp

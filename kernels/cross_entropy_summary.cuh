@@ -4,7 +4,7 @@
 
 #include <climits>
 
-#include "kernels/arithmetic.cuh"
+#include "kernels/primitives/arithmetic.cuh"
 #include "kernels/softmax_summary.cuh"
 #include "kernels/training_state.h"
 
@@ -20,21 +20,24 @@ struct CrossEntropySummary {
   int best;  // INT_MAX: none is above -inf
   int unused;
 
-  __device__ static CrossEntropySummary neutral() { return {SoftmaxSummary<A>::neutral(), 0, 0, INT_MAX, 0}; }
+  __device__ static CrossEntropySummary identity() {
+    return {SoftmaxSummary<A>::identity(), 0, 0, INT_MAX, 0};
+  }
 
   // `smoothed` with another maximum.
   __device__ A smoothed_from(A max) const {
     return weights == 0 ? smoothed : smoothed + weights * (softmax.max - max);
   }
 
-  __device__ static CrossEntropySummary across(const CrossEntropySummary& part, const Lanes& lanes) {
+  __device__ static CrossEntropySummary warp_reduce(const CrossEntropySummary& part,
+                                                    const LogicalWarp& warp) {
     CrossEntropySummary all = part;
-    all.softmax = SoftmaxSummary<A>::across(part.softmax, lanes);
+    all.softmax = SoftmaxSummary<A>::warp_reduce(part.softmax, warp);
     const A max = all.softmax.max;
-    all.best = lanes.min(part.softmax.max == max ? part.best : INT_MAX);
+    all.best = warp.min(part.softmax.max == max ? part.best : INT_MAX);
     if constexpr (kSmooth) {
-      all.smoothed = lanes.sum(part.smoothed_from(max));
-      all.weights = lanes.sum(part.weights);
+      all.smoothed = warp.sum(part.smoothed_from(max));
+      all.weights = warp.sum(part.weights);
     }
     return all;
   }
@@ -66,7 +69,7 @@ struct LossSums {
   double weight;
   unsigned hits;
   unsigned rows;
-  unsigned bad_targets;
+  unsigned invalid_targets;
   unsigned unused;
 
   __device__ static LossSums none() { return {0, 0, 0, 0, 0, 0}; }
@@ -75,11 +78,15 @@ struct LossSums {
     weight += block.weight;
     hits += block.counts & 1023u;
     rows += block.counts >> 10 & 1023u;
-    bad_targets += block.counts >> 20;
+    invalid_targets += block.counts >> 20;
   }
   __device__ friend LossSums operator+(const LossSums& a, const LossSums& b) {
-    return {a.loss + b.loss, a.weight + b.weight,           a.hits + b.hits,
-            a.rows + b.rows, a.bad_targets + b.bad_targets, 0};
+    return {a.loss + b.loss,
+            a.weight + b.weight,
+            a.hits + b.hits,
+            a.rows + b.rows,
+            a.invalid_targets + b.invalid_targets,
+            0};
   }
   __device__ void add_to(CrossEntropySums* sums) const {
     const double total = load_one(&sums->loss) + loss;
@@ -89,7 +96,7 @@ struct LossSums {
     const std::int64_t rows_so_far = load_one(&sums->rows) + rows;
     store_one(rows_so_far, &sums->rows);
     if (is_finite(total)) store_one(rows_so_far, &sums->finite_rows);
-    store_one(load_one(&sums->bad_targets) + bad_targets, &sums->bad_targets);
+    store_one(load_one(&sums->invalid_targets) + invalid_targets, &sums->invalid_targets);
   }
 };
 

@@ -1,14 +1,14 @@
 // Inverted dropout. Bound by memory: 8 bytes an element. A thread takes four neighbours, one access, and two
 // threads draw the same Philox call for the eight that share it: arithmetic is there in plenty.
 
-#include "kernels/dependency.cuh"
 #include "kernels/dropout.h"
+#include "kernels/primitives/pdl.cuh"
 
 #include <cuda_runtime.h>
 
-#include "kernels/launch.h"
+#include "kernels/primitives/launch.h"
+#include "kernels/primitives/vector.cuh"
 #include "kernels/training_ops.h"
-#include "kernels/vector.cuh"
 
 namespace softwarp {
 namespace {
@@ -21,13 +21,13 @@ __global__ void __launch_bounds__(kThreads)
                    const TrainingState* state, float* y, bool aligned) {
   __shared__ std::uint64_t seed;
   __shared__ std::int64_t step;
-  wait_for_earlier_kernels();
+  pdl_wait();
   const std::int64_t access =
       static_cast<std::int64_t>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
   const std::int64_t first = access * kWidth;
   float v[kWidth] = {};
   if (aligned)
-    load_some<kWidth>(x, first, size, v);
+    load_partial<kWidth>(x, first, size, v);
   else
     for (int k = 0; k < kWidth; ++k)
       if (first + k < size) v[k] = load_one(x + first + k);
@@ -43,7 +43,7 @@ __global__ void __launch_bounds__(kThreads)
     const bool keeps = second_half ? chance.keeps(words, kWidth + k) : chance.keeps(words, k);
     v[k] = keeps ? v[k] * chance.scale : 0.0f;
   }
-  if (aligned) return store_some<kWidth>(v, y, first, size);
+  if (aligned) return store_partial<kWidth>(v, y, first, size);
   for (int k = 0; k < kWidth; ++k)
     if (first + k < size) store_one(v[k], y + first + k);
 }

@@ -5,12 +5,12 @@
 
 #include <cuda_runtime.h>
 
-#include "kernels/arithmetic.cuh"
-#include "kernels/dependency.cuh"
-#include "kernels/launch.h"
-#include "kernels/ticket.cuh"
+#include "kernels/primitives/arithmetic.cuh"
+#include "kernels/primitives/last_block.cuh"
+#include "kernels/primitives/launch.h"
+#include "kernels/primitives/pdl.cuh"
+#include "kernels/primitives/vector.cuh"
 #include "kernels/training_ops.h"
-#include "kernels/vector.cuh"
 
 namespace softwarp {
 namespace {
@@ -24,7 +24,7 @@ using Floats = Vector<float, kWidth>;
 __device__ Floats load_floats(const float* from, std::int64_t first, std::int64_t size, bool aligned) {
   Floats floats{};
   if (aligned)
-    load_some<kWidth>(from, first, size, floats.v);
+    load_partial<kWidth>(from, first, size, floats.v);
   else
     for (int k = 0; k < kWidth; ++k)
       if (first + k < size) floats.v[k] = load_one(from + first + k);
@@ -32,7 +32,7 @@ __device__ Floats load_floats(const float* from, std::int64_t first, std::int64_
 }
 __device__ void store_floats(const Floats& floats, float* to, std::int64_t first, std::int64_t size,
                              bool aligned) {
-  if (aligned) return store_some<kWidth>(floats.v, to, first, size);
+  if (aligned) return store_partial<kWidth>(floats.v, to, first, size);
   for (int k = 0; k < kWidth; ++k)
     if (first + k < size) store_one(floats.v[k], to + first + k);
 }
@@ -49,7 +49,8 @@ __device__ void move_on(TrainingState* state, std::int64_t step, std::int64_t ro
 #pragma unroll
   for (int k = 0; k < kWidth; ++k) finite = finite && is_finite(values.v[k]);
   // Several threads may write it, all the same.
-  if (!finite && load_one(&state->lost) == 0) store_one(step + 1, &state->lost);
+  if (!finite && load_one(&state->first_nonfinite_step) == 0)
+    store_one(step + 1, &state->first_nonfinite_step);
   if (!is_last_block(&state->arrived) || threadIdx.x != 0) return;
   store_one(step + 1, &state->step);
   store_one(load_one(&state->position) + rows, &state->position);
@@ -60,7 +61,7 @@ __global__ void __launch_bounds__(kThreads)
                TrainingState* state, std::int64_t rows, bool aligned) {
   __shared__ float rate;
   __shared__ std::int64_t done;
-  wait_for_earlier_kernels();
+  pdl_wait();
   const std::int64_t first = first_of_thread();
   const bool remembers = options.momentum != 0;
   Floats values = load_floats(p.values, first, p.size, aligned);
@@ -86,7 +87,7 @@ __global__ void __launch_bounds__(kThreads)
                  TrainingState* state, std::int64_t rows, bool aligned) {
   __shared__ AdamwStep step;
   __shared__ std::int64_t done;
-  wait_for_earlier_kernels();
+  pdl_wait();
   const std::int64_t first = first_of_thread();
   Floats values = load_floats(p.values, first, p.size, aligned);
   const Floats gradients = load_floats(p.gradients, first, p.size, aligned);
@@ -108,16 +109,16 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 __global__ void advance_kernel(TrainingState* state, std::int64_t rows) {
-  wait_for_earlier_kernels();
+  pdl_wait();
   store_one(load_one(&state->position) + rows, &state->position);
 }
 
 bool all_aligned(const ParameterBuffers& p) {
-  const auto at_border = [](const void* pointer) {
+  const auto is_aligned = [](const void* pointer) {
     return reinterpret_cast<std::uintptr_t>(pointer) % kAccessBytes == 0;
   };
-  return at_border(p.values) && at_border(p.gradients) && at_border(p.first_moment) &&
-         at_border(p.second_moment);
+  return is_aligned(p.values) && is_aligned(p.gradients) && is_aligned(p.first_moment) &&
+         is_aligned(p.second_moment);
 }
 
 // A step without parameters still moves the state on.

@@ -5,11 +5,11 @@
 
 #include <cub/device/device_radix_sort.cuh>
 
-#include "kernels/dependency.cuh"
-#include "kernels/launch.h"
+#include "kernels/primitives/launch.h"
+#include "kernels/primitives/pdl.cuh"
+#include "kernels/primitives/vector.cuh"
 #include "kernels/random.h"
 #include "kernels/training_ops.h"
-#include "kernels/vector.cuh"
 
 namespace softwarp {
 namespace {
@@ -20,7 +20,7 @@ constexpr int kKeyBits = 32;
 __global__ void __launch_bounds__(kThreads)
     permutation_keys_kernel(std::uint64_t seed, std::int64_t epoch, std::int64_t count, std::uint32_t* keys,
                             std::int32_t* indices) {
-  wait_for_earlier_kernels();
+  pdl_wait();
   const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
   if (i >= count) return;
   store_one(permutation_key(seed, epoch, i), keys + i);
@@ -41,7 +41,7 @@ void sort(void* storage, std::size_t& bytes, const std::uint32_t* keys, std::uin
 
 }  // namespace
 
-std::size_t permutation_scratch_bytes(std::int64_t count) {
+std::size_t permutation_workspace_bytes(std::int64_t count) {
   expects(count >= 0 && count <= INT32_MAX, "a count that fits 31 bits");
   std::size_t bytes = 0;
   sort(nullptr, bytes, nullptr, nullptr, nullptr, nullptr, count, nullptr);
@@ -53,7 +53,7 @@ void permutation(std::uint64_t seed, std::int64_t epoch, std::int32_t* order, st
   expects(count >= 0 && count <= INT32_MAX, "a count that fits 31 bits");
   if (count == 0) return;
   const std::size_t part = aligned_bytes(count);
-  expects(scratch_bytes >= 3 * part, "scratch of permutation_scratch_bytes");
+  expects(scratch_bytes >= 3 * part, "scratch of permutation_workspace_bytes");
   char* const bytes = static_cast<char*>(scratch);
   auto* const keys = reinterpret_cast<std::uint32_t*>(bytes);
   auto* const sorted_keys = reinterpret_cast<std::uint32_t*>(bytes + part);

@@ -15,7 +15,7 @@
 #include <type_traits>
 
 #include "kernels/matrix_view.h"
-#include "kernels/split_scratch.h"
+#include "kernels/workspace.h"
 
 namespace softwarp {
 
@@ -24,28 +24,26 @@ using Const = std::type_identity_t<ConstMatrixView<T>>;
 
 // y_i = exp(x_i - m) / sum_k exp(x_k - m), m the row's maximum.
 template <class T>
-void softmax(Const<T> x, MatrixView<T> y, SplitScratch scratch, cudaStream_t stream);
+void softmax(Const<T> x, MatrixView<T> y, Workspace scratch, cudaStream_t stream);
 
 // y_i = x_i - m - log sum_k exp(x_k - m)
 template <class T>
-void log_softmax(Const<T> x, MatrixView<T> y, SplitScratch scratch, cudaStream_t stream);
+void log_softmax(Const<T> x, MatrixView<T> y, Workspace scratch, cudaStream_t stream);
 
 // The same from 16-bit elements to float ones.
 template <class T>
-void softmax_to_float(ConstMatrixView<T> x, MatrixView<float> y, SplitScratch scratch, cudaStream_t stream);
+void softmax_to_float(ConstMatrixView<T> x, MatrixView<float> y, Workspace scratch, cudaStream_t stream);
 template <class T>
-void log_softmax_to_float(ConstMatrixView<T> x, MatrixView<float> y, SplitScratch scratch,
-                          cudaStream_t stream);
+void log_softmax_to_float(ConstMatrixView<T> x, MatrixView<float> y, Workspace scratch, cudaStream_t stream);
 
 // dx = y ⊙ (dy - <dy, y>), y = softmax(x): the product of the Jacobian diag(y) - y yᵀ with dy, without the
 // matrix.
 template <class T>
-void softmax_backward(Const<T> y, Const<T> dy, MatrixView<T> dx, SplitScratch scratch, cudaStream_t stream);
+void softmax_backward(Const<T> y, Const<T> dy, MatrixView<T> dx, Workspace scratch, cudaStream_t stream);
 
 // dx = dy - exp(y) sum(dy), y = log_softmax(x).
 template <class T>
-void log_softmax_backward(Const<T> y, Const<T> dy, MatrixView<T> dx, SplitScratch scratch,
-                          cudaStream_t stream);
+void log_softmax_backward(Const<T> y, Const<T> dy, MatrixView<T> dx, Workspace scratch, cudaStream_t stream);
 
 // jacobian [rows * cols, cols]: row r's block is J_ij = y_i (delta_ij - y_j), y = softmax(x).
 template <class T>
@@ -54,19 +52,19 @@ void softmax_jacobian(Const<T> y, MatrixView<T> jacobian, cudaStream_t stream);
 // Without scratch, no row is split.
 template <class T>
 void softmax(Const<T> x, MatrixView<T> y, cudaStream_t stream) {
-  softmax<T>(x, y, SplitScratch{}, stream);
+  softmax<T>(x, y, Workspace{}, stream);
 }
 template <class T>
 void log_softmax(Const<T> x, MatrixView<T> y, cudaStream_t stream) {
-  log_softmax<T>(x, y, SplitScratch{}, stream);
+  log_softmax<T>(x, y, Workspace{}, stream);
 }
 template <class T>
 void softmax_backward(Const<T> y, Const<T> dy, MatrixView<T> dx, cudaStream_t stream) {
-  softmax_backward<T>(y, dy, dx, SplitScratch{}, stream);
+  softmax_backward<T>(y, dy, dx, Workspace{}, stream);
 }
 template <class T>
 void log_softmax_backward(Const<T> y, Const<T> dy, MatrixView<T> dx, cudaStream_t stream) {
-  log_softmax_backward<T>(y, dy, dx, SplitScratch{}, stream);
+  log_softmax_backward<T>(y, dy, dx, Workspace{}, stream);
 }
 
 }  // namespace softwarp

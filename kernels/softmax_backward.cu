@@ -3,7 +3,7 @@
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 
-#include "kernels/rows/run.cuh"
+#include "kernels/row_reduce/dispatch.cuh"
 #include "kernels/softmax.h"
 #include "kernels/softmax_backward_op.cuh"
 
@@ -11,41 +11,39 @@ namespace softwarp {
 namespace {
 
 template <bool kLog, class T>
-void run(ConstMatrixView<T> y, ConstMatrixView<T> dy, MatrixView<T> dx, SplitScratch scratch,
+void run(ConstMatrixView<T> y, ConstMatrixView<T> dy, MatrixView<T> dx, Workspace scratch,
          cudaStream_t stream) {
   for (const auto& m : {dy, ConstMatrixView<T>(dx)})
     expects(m.rows == y.rows && m.cols == y.cols && m.stride >= m.cols, "y, dy and dx of one shape");
   expects(y.cols > 0 && y.stride >= y.cols, "columns, and strides of at least a row");
-  run_rows(SoftmaxBackward<T, kLog>{y, dy, dx}, scratch, stream);
+  launch_rows(SoftmaxBackward<T, kLog>{y, dy, dx}, scratch, stream);
 }
 
 }  // namespace
 
 template <class T>
-void softmax_backward(Const<T> y, Const<T> dy, MatrixView<T> dx, SplitScratch scratch, cudaStream_t stream) {
+void softmax_backward(Const<T> y, Const<T> dy, MatrixView<T> dx, Workspace scratch, cudaStream_t stream) {
   run<false, T>(y, dy, dx, scratch, stream);
 }
 template <class T>
-void log_softmax_backward(Const<T> y, Const<T> dy, MatrixView<T> dx, SplitScratch scratch,
-                          cudaStream_t stream) {
+void log_softmax_backward(Const<T> y, Const<T> dy, MatrixView<T> dx, Workspace scratch, cudaStream_t stream) {
   run<true, T>(y, dy, dx, scratch, stream);
 }
 
-template void softmax_backward<double>(Const<double>, Const<double>, MatrixView<double>, SplitScratch,
+template void softmax_backward<double>(Const<double>, Const<double>, MatrixView<double>, Workspace,
                                        cudaStream_t);
-template void softmax_backward<float>(Const<float>, Const<float>, MatrixView<float>, SplitScratch,
-                                      cudaStream_t);
-template void softmax_backward<__half>(Const<__half>, Const<__half>, MatrixView<__half>, SplitScratch,
+template void softmax_backward<float>(Const<float>, Const<float>, MatrixView<float>, Workspace, cudaStream_t);
+template void softmax_backward<__half>(Const<__half>, Const<__half>, MatrixView<__half>, Workspace,
                                        cudaStream_t);
 template void softmax_backward<__nv_bfloat16>(Const<__nv_bfloat16>, Const<__nv_bfloat16>,
-                                              MatrixView<__nv_bfloat16>, SplitScratch, cudaStream_t);
-template void log_softmax_backward<double>(Const<double>, Const<double>, MatrixView<double>, SplitScratch,
+                                              MatrixView<__nv_bfloat16>, Workspace, cudaStream_t);
+template void log_softmax_backward<double>(Const<double>, Const<double>, MatrixView<double>, Workspace,
                                            cudaStream_t);
-template void log_softmax_backward<float>(Const<float>, Const<float>, MatrixView<float>, SplitScratch,
+template void log_softmax_backward<float>(Const<float>, Const<float>, MatrixView<float>, Workspace,
                                           cudaStream_t);
-template void log_softmax_backward<__half>(Const<__half>, Const<__half>, MatrixView<__half>, SplitScratch,
+template void log_softmax_backward<__half>(Const<__half>, Const<__half>, MatrixView<__half>, Workspace,
                                            cudaStream_t);
 template void log_softmax_backward<__nv_bfloat16>(Const<__nv_bfloat16>, Const<__nv_bfloat16>,
-                                                  MatrixView<__nv_bfloat16>, SplitScratch, cudaStream_t);
+                                                  MatrixView<__nv_bfloat16>, Workspace, cudaStream_t);
 
 }  // namespace softwarp

@@ -10,16 +10,18 @@
 
 #include <array>
 
-#include "kernels/rows/access.cuh"
-#include "kernels/rows/place.h"
+#include "kernels/row_reduce/layout.h"
+#include "kernels/row_reduce/tile.cuh"
 
 namespace softwarp {
 
 template <class A>
 struct Sum {
   A value;
-  __device__ static Sum neutral() { return {0}; }
-  __device__ static Sum across(const Sum& part, const Lanes& lanes) { return {lanes.sum(part.value)}; }
+  __device__ static Sum identity() { return {0}; }
+  __device__ static Sum warp_reduce(const Sum& part, const LogicalWarp& warp) {
+    return {warp.sum(part.value)};
+  }
   __device__ friend Sum operator+(const Sum& a, const Sum& b) { return {a.value + b.value}; }
 };
 
@@ -32,7 +34,7 @@ struct SoftmaxBackward {
   static constexpr int kInputs = 2;
   static constexpr int kElementBytes = sizeof(T);
   static constexpr int kReads = kInputs;
-  static constexpr int kHeld = 4;
+  static constexpr int kMaxVectorsPerThread = 4;
 
   ConstMatrixView<T> y;
   ConstMatrixView<T> dy;
@@ -45,22 +47,23 @@ struct SoftmaxBackward {
     bool writes;
   };
   template <int kVectors, int kWidth>
-  struct Kept {};
-  using Finish = A;  // the sum
+  struct Fragment {};
+  using Params = A;  // the sum
 
   SOFTWARP_HD std::int64_t rows() const { return y.rows; }
   SOFTWARP_HD std::int64_t cols() const { return y.cols; }
   SOFTWARP_HD bool writes() const { return true; }
-  auto places() const { return std::array{place_of(y), place_of(dy), place_of(dx)}; }
+  auto layouts() const { return std::array{layout_of(y), layout_of(dy), layout_of(dx)}; }
 
-  __device__ Row place(std::int64_t r) const {
+  __device__ Row row_at(std::int64_t r) const {
     return {{y.row(r), dy.row(r)}, dx.row(r), r < y.rows, r < y.rows};
   }
-  __device__ Row open(std::int64_t r, const Lanes&) const { return place(r); }
-  __device__ static T fill() { return static_cast<T>(0.0f); }
+  __device__ Row prologue(std::int64_t r, const LogicalWarp&) const { return row_at(r); }
+  __device__ static T identity() { return static_cast<T>(0.0f); }
 
-  template <int kVectors, int kWidth, class Window>
-  __device__ void add(Summary& summary, const Vector<T, kWidth> (&in)[2][kVectors], const Window&) const {
+  template <int kVectors, int kWidth, class TileT>
+  __device__ void accumulate(Summary& summary, const Vector<T, kWidth> (&in)[2][kVectors],
+                             const TileT&) const {
 #pragma unroll
     for (int i = 0; i < kVectors; ++i) {
       A of_vector = 0;
@@ -73,22 +76,23 @@ struct SoftmaxBackward {
     }
   }
 
-  template <int kVectors, int kWidth, class Window>
-  __device__ Summary take(const Vector<T, kWidth> (&in)[2][kVectors], Kept<kVectors, kWidth>&,
-                          const Window& window, const Lanes& lanes) const {
-    Summary summary = Summary::neutral();
-    add(summary, in, window);
-    return Summary::across(summary, lanes);
+  template <int kVectors, int kWidth, class TileT>
+  __device__ Summary reduce(const Vector<T, kWidth> (&in)[2][kVectors], Fragment<kVectors, kWidth>&,
+                            const TileT& tile, const LogicalWarp& warp) const {
+    Summary summary = Summary::identity();
+    accumulate(summary, in, tile);
+    return Summary::warp_reduce(summary, warp);
   }
 
-  template <class Share>
-  __device__ Finish finish(const Row&, const Summary&, const Summary& of_row, const Share&) const {
-    return of_row.value;
+  template <class PartitionT>
+  __device__ Params finalize(const Row&, const Summary&, const Summary& row_summary,
+                             const PartitionT&) const {
+    return row_summary.value;
   }
 
-  template <int kVectors, int kWidth, class Window>
-  __device__ Vector<T, kWidth> from_input(Finish sum, const Vector<T, kWidth> (&in)[2][kVectors], int i,
-                                          const Window&) const {
+  template <int kVectors, int kWidth, class TileT>
+  __device__ Vector<T, kWidth> apply(Params sum, const Vector<T, kWidth> (&in)[2][kVectors], int i,
+                                     const TileT&) const {
     Vector<T, kWidth> out;
 #pragma unroll
     for (int k = 0; k < kWidth; ++k) {
@@ -97,14 +101,14 @@ struct SoftmaxBackward {
     }
     return out;
   }
-  template <int kVectors, int kWidth, class Window>
-  __device__ Vector<T, kWidth> from_kept(Finish sum, const Vector<T, kWidth> (&in)[2][kVectors],
-                                         const Kept<kVectors, kWidth>&, int i, const Window& window) const {
-    return from_input(sum, in, i, window);
+  template <int kVectors, int kWidth, class TileT>
+  __device__ Vector<T, kWidth> apply(Params sum, const Vector<T, kWidth> (&in)[2][kVectors],
+                                     const Fragment<kVectors, kWidth>&, int i, const TileT& tile) const {
+    return apply(sum, in, i, tile);
   }
 
-  template <class Share>
-  __device__ void close(const Row&, const Finish&, const Summary&, const Share&) const {}
+  template <class PartitionT>
+  __device__ void epilogue(const Row&, const Params&, const Summary&, const PartitionT&) const {}
 };
 
 }  // namespace softwarp

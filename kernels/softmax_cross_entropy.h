@@ -5,16 +5,13 @@
 #include <cuda_runtime.h>
 
 #include "kernels/cross_entropy.h"
+#include "kernels/workspace.h"
 
 namespace softwarp {
 
-// Memory of the device that softmax_cross_entropy needs beside its results, zeroed before its first use and
-// left zeroed where it matters. For one call at a time.
-struct CrossEntropyScratch {
-  void* data = nullptr;
-  std::size_t bytes = 0;
-};
-std::size_t cross_entropy_scratch_bytes(std::int64_t rows, std::int64_t cols, int element_bytes);
+// The workspace that softmax_cross_entropy needs: zeroed before its first use and left zeroed where it
+// matters, for one call at a time.
+std::size_t cross_entropy_workspace_bytes(std::int64_t rows, std::int64_t cols, int element_bytes);
 
 // logits [rows, cols] of float, double, __half or __nv_bfloat16; targets [rows]; losses [rows] may be null;
 // dlogits may be the logits' own memory, or a view without data for the loss alone. *weight is the sum of
@@ -26,7 +23,7 @@ std::size_t cross_entropy_scratch_bytes(std::int64_t rows, std::int64_t cols, in
 template <class T>
 void softmax_cross_entropy(ConstMatrixView<T> logits, const std::int32_t* targets,
                            const CrossEntropyOptions& options, const float* weight, float* losses,
-                           MatrixView<T> dlogits, CrossEntropySums* sums, CrossEntropyScratch scratch,
+                           MatrixView<T> dlogits, CrossEntropySums* sums, Workspace scratch,
                            cudaStream_t stream);
 
 // *weight = the sum of w[t] over the targets [rows] that are classes, of 0..cols - 1, and not ignored.

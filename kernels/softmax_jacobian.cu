@@ -6,11 +6,11 @@
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 
-#include "kernels/arithmetic.cuh"
-#include "kernels/dependency.cuh"
-#include "kernels/launch.h"
+#include "kernels/primitives/arithmetic.cuh"
+#include "kernels/primitives/launch.h"
+#include "kernels/primitives/pdl.cuh"
+#include "kernels/primitives/vector.cuh"
 #include "kernels/softmax.h"
-#include "kernels/vector.cuh"
 
 namespace softwarp {
 
@@ -27,7 +27,7 @@ template <int kWidth, class T>
 __global__ void __launch_bounds__(kThreads)
     jacobian_kernel(const ConstMatrixView<T> y, const MatrixView<T> jacobian, int rows_of_y, int parts,
                     bool staged) {
-  wait_for_earlier_kernels();
+  pdl_wait();
   using A = Accumulate<T>;
   const auto block = static_cast<std::int64_t>(blockIdx.x);
   // Either some whole rows of y, or one of `parts` parts of a single row's block.

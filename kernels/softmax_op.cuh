@@ -6,12 +6,12 @@
 //
 // Bound by memory: a row is read once and written once, 2 s bytes an element of s, and costs one ex2 an
 // element. Rows that only streaming can manage cost two, and what shared memory cannot keep of them is read
-// twice, 3 s. How a row is spread over threads: rows/plan.h.
+// twice, 3 s. How a row is spread over threads: row_reduce/plan.h.
 
 #include <array>
 
-#include "kernels/rows/access.cuh"
-#include "kernels/rows/place.h"
+#include "kernels/row_reduce/layout.h"
+#include "kernels/row_reduce/tile.cuh"
 #include "kernels/softmax_summary.cuh"
 
 namespace softwarp {
@@ -25,7 +25,7 @@ struct Softmax {
   static constexpr int kInputs = 1;
   static constexpr int kElementBytes = sizeof(T) > sizeof(U) ? sizeof(T) : sizeof(U);
   static constexpr int kReads = kInputs;
-  static constexpr int kHeld = kLog && kElementBytes == 2 ? 4 : 8;
+  static constexpr int kMaxVectorsPerThread = kLog && kElementBytes == 2 ? 4 : 8;
 
   ConstMatrixView<T> x;
   MatrixView<U> y;
@@ -37,70 +37,73 @@ struct Softmax {
     bool writes;
   };
   template <int kVectors, int kWidth>
-  struct Kept {
+  struct Fragment {
     A v[kVectors][kWidth];  // exp(x - max of the lanes)
   };
-  struct Finish {
+  struct Params {
     A max;
-    A scale;       // of exp(x - max)
-    A kept_scale;  // of what is kept
+    A scale;           // of exp(x - max)
+    A fragment_scale;  // of what is kept
     A log_sum;
   };
 
   SOFTWARP_HD std::int64_t rows() const { return x.rows; }
   SOFTWARP_HD std::int64_t cols() const { return x.cols; }
   SOFTWARP_HD bool writes() const { return true; }
-  auto places() const { return std::array{place_of(x), place_of(y)}; }
+  auto layouts() const { return std::array{layout_of(x), layout_of(y)}; }
 
-  __device__ Row place(std::int64_t r) const { return {{x.row(r)}, y.row(r), r < x.rows, r < x.rows}; }
-  __device__ Row open(std::int64_t r, const Lanes&) const { return place(r); }
-  __device__ static T fill() { return static_cast<T>(-kInfinity<float>); }
+  __device__ Row row_at(std::int64_t r) const { return {{x.row(r)}, y.row(r), r < x.rows, r < x.rows}; }
+  __device__ Row prologue(std::int64_t r, const LogicalWarp&) const { return row_at(r); }
+  __device__ static T identity() { return static_cast<T>(-kInfinity<float>); }
 
-  template <int kVectors, int kWidth, class Window>
-  __device__ Summary take(const Vector<T, kWidth> (&in)[1][kVectors], Kept<kVectors, kWidth>& kept,
-                          const Window&, const Lanes& lanes) const {
-    accumulate(in[0], kept.v);
-    const A max = lanes.max(largest(kept.v));
-    return {max, lanes.sum(exponentials(kept.v, max))};
+  template <int kVectors, int kWidth, class TileT>
+  __device__ Summary reduce(const Vector<T, kWidth> (&in)[1][kVectors], Fragment<kVectors, kWidth>& fragment,
+                            const TileT&, const LogicalWarp& warp) const {
+    to_accumulator(in[0], fragment.v);
+    const A max = warp.max(largest(fragment.v));
+    return {max, warp.sum(exponentials(fragment.v, max))};
   }
 
-  template <int kVectors, int kWidth, class Window>
-  __device__ void add(Summary& summary, const Vector<T, kWidth> (&in)[1][kVectors], const Window&) const {
+  template <int kVectors, int kWidth, class TileT>
+  __device__ void accumulate(Summary& summary, const Vector<T, kWidth> (&in)[1][kVectors],
+                             const TileT&) const {
     A v[kVectors][kWidth];
-    accumulate(in[0], v);
-    summary.rescale(larger(summary.max, largest(v)));
+    to_accumulator(in[0], v);
+    summary.rescale(max_of(summary.max, largest(v)));
     summary.sum += exponentials(v, summary.max);
   }
 
-  template <class Share>
-  __device__ Finish finish(const Row&, const Summary& of_lanes, const Summary& of_row, const Share&) const {
+  template <class PartitionT>
+  __device__ Params finalize(const Row&, const Summary& lane_summary, const Summary& row_summary,
+                             const PartitionT&) const {
     if constexpr (kLog) {
-      return {of_row.max, 0, 0, logarithm(of_row.sum)};
+      return {row_summary.max, 0, 0, logarithm(row_summary.sum)};
     } else {
-      const A scale = reciprocal(of_row.sum);
-      A kept_scale = scale;
-      if (of_lanes.max != of_row.max) kept_scale *= exponential(of_lanes.max - of_row.max);
-      return {of_row.max, scale, kept_scale, 0};
+      const A scale = reciprocal(row_summary.sum);
+      A fragment_scale = scale;
+      if (lane_summary.max != row_summary.max)
+        fragment_scale *= exponential(lane_summary.max - row_summary.max);
+      return {row_summary.max, scale, fragment_scale, 0};
     }
   }
 
-  template <int kVectors, int kWidth, class Window>
-  __device__ Vector<U, kWidth> from_kept(const Finish& f, const Vector<T, kWidth> (&in)[1][kVectors],
-                                         const Kept<kVectors, kWidth>& kept, int i,
-                                         const Window& window) const {
+  template <int kVectors, int kWidth, class TileT>
+  __device__ Vector<U, kWidth> apply(const Params& f, const Vector<T, kWidth> (&in)[1][kVectors],
+                                     const Fragment<kVectors, kWidth>& fragment, int i,
+                                     const TileT& tile) const {
     if constexpr (kLog) {
-      return from_input(f, in, i, window);
+      return apply(f, in, i, tile);
     } else {
       Vector<U, kWidth> out;
 #pragma unroll
-      for (int k = 0; k < kWidth; ++k) out.v[k] = static_cast<U>(kept.v[i][k] * f.kept_scale);
+      for (int k = 0; k < kWidth; ++k) out.v[k] = static_cast<U>(fragment.v[i][k] * f.fragment_scale);
       return out;
     }
   }
 
-  template <int kVectors, int kWidth, class Window>
-  __device__ Vector<U, kWidth> from_input(const Finish& f, const Vector<T, kWidth> (&in)[1][kVectors], int i,
-                                          const Window&) const {
+  template <int kVectors, int kWidth, class TileT>
+  __device__ Vector<U, kWidth> apply(const Params& f, const Vector<T, kWidth> (&in)[1][kVectors], int i,
+                                     const TileT&) const {
     Vector<U, kWidth> out;
 #pragma unroll
     for (int k = 0; k < kWidth; ++k) {
@@ -110,8 +113,8 @@ struct Softmax {
     return out;
   }
 
-  template <class Share>
-  __device__ void close(const Row&, const Finish&, const Summary&, const Share&) const {}
+  template <class PartitionT>
+  __device__ void epilogue(const Row&, const Params&, const Summary&, const PartitionT&) const {}
 };
 
 }  // namespace softwarp

@@ -2,9 +2,9 @@
 
 // What must be known of a row to normalize it.
 
-#include "kernels/arithmetic.cuh"
-#include "kernels/rows/lanes.cuh"
-#include "kernels/vector.cuh"
+#include "kernels/primitives/arithmetic.cuh"
+#include "kernels/primitives/vector.cuh"
+#include "kernels/primitives/warp.cuh"
 
 namespace softwarp {
 
@@ -17,7 +17,7 @@ struct SoftmaxSummary {
   A max;
   A sum;
 
-  __device__ static SoftmaxSummary neutral() { return {kLowest<A>, 0}; }
+  __device__ static SoftmaxSummary identity() { return {kLowest<A>, 0}; }
 
   __device__ void rescale(A new_max) {
     sum *= exponential(max - new_max);
@@ -25,13 +25,13 @@ struct SoftmaxSummary {
   }
 
   // Of the parts that the lanes have.
-  __device__ static SoftmaxSummary across(const SoftmaxSummary& part, const Lanes& lanes) {
-    const A max = lanes.max(part.max);
-    return {max, lanes.sum(part.sum * exponential(part.max - max))};
+  __device__ static SoftmaxSummary warp_reduce(const SoftmaxSummary& part, const LogicalWarp& warp) {
+    const A max = warp.max(part.max);
+    return {max, warp.sum(part.sum * exponential(part.max - max))};
   }
 
   __device__ friend SoftmaxSummary operator+(const SoftmaxSummary& a, const SoftmaxSummary& b) {
-    const A max = larger(a.max, b.max);
+    const A max = max_of(a.max, b.max);
     return {max, a.sum * exponential(a.max - max) + b.sum * exponential(b.max - max)};
   }
 };
@@ -42,7 +42,7 @@ __device__ __forceinline__ A largest(const A (&v)[kVectors][kWidth]) {
 #pragma unroll
   for (int i = 0; i < kVectors; ++i)
 #pragma unroll
-    for (int k = 0; k < kWidth; ++k) max = larger(max, v[i][k]);
+    for (int k = 0; k < kWidth; ++k) max = max_of(max, v[i][k]);
   return max;
 }
 

@@ -45,8 +45,8 @@ void adamw_step(const ParameterBuffers& parameters, const AdamwOptions& options,
 void advance(TrainingState* state, std::int64_t rows, cudaStream_t stream);
 
 // order [count] = 0..count - 1, sorted by permutation_key. Two launches and those of a radix sort. `scratch`
-// has permutation_scratch_bytes(count); both throw Error if CUDA refuses.
-std::size_t permutation_scratch_bytes(std::int64_t count);
+// has permutation_workspace_bytes(count); both throw Error if CUDA refuses.
+std::size_t permutation_workspace_bytes(std::int64_t count);
 void permutation(std::uint64_t seed, std::int64_t epoch, std::int32_t* order, std::int64_t count,
                  void* scratch, std::size_t scratch_bytes, cudaStream_t stream);
 

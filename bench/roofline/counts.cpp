@@ -40,7 +40,7 @@ DeviceLimits limits_of(const Gpu& gpu) {
   return {.multiprocessors = gpu.multiprocessors,
           .shared_bytes = simulator::device_of(gpu.major, gpu.minor).shared_per_block_optin,
           .clusters = gpu.major >= 9,
-          .early_launch = gpu.major >= 9};
+          .programmatic_launch = gpu.major >= 9};
 }
 
 template <class T>
@@ -87,13 +87,13 @@ void count_rows(json& entries, const Gpu& gpu, const char* type, const SoftmaxSh
   const DeviceMemory x = device_array(rows * cols, T(1.0f)), g = device_array(rows * cols, T(1.0f)),
                      out = device_array(rows * cols, T(0.0f)), targets = device_array<std::int32_t>(rows, 0),
                      sums = device_array<CrossEntropySums>(1, {}),
-                     split_memory = device_array<char>(kSplitScratchBytes, 0);
-  const std::size_t loss_bytes = cross_entropy_scratch_bytes(rows, cols, sizeof(T));
+                     split_memory = device_array<char>(kSplitRowWorkspaceBytes, 0);
+  const std::size_t loss_bytes = cross_entropy_workspace_bytes(rows, cols, sizeof(T));
   const DeviceMemory loss_scratch = device_array<char>(static_cast<std::int64_t>(loss_bytes), 0);
   const auto view = [&](const DeviceMemory& memory) {
     return matrix_view(static_cast<T*>(memory.get()), rows, cols);
   };
-  const SplitScratch split{split_memory.get(), kSplitScratchBytes};
+  const Workspace split{split_memory.get(), kSplitRowWorkspaceBytes};
   const auto run = [&](SoftmaxOp op) {
     switch (op) {
       case SoftmaxOp::softmax: return softmax<T>(view(x), view(out), split, nullptr);

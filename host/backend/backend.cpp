@@ -92,7 +92,8 @@ void Backend::softmax_cross_entropy(ConstView logits, const std::int32_t* target
   if (dlogits.data != nullptr) expect_same_shape(logits, dlogits);
   expects(sums != nullptr, "sums to add to");
   expects(options.label_smoothing >= 0 && options.label_smoothing <= 1, "label smoothing in [0, 1]");
-  expects(!options.all_count || options.class_weights == nullptr, "no class weights where all targets count");
+  expects(!options.assume_all_valid || options.class_weights == nullptr,
+          "no class weights where all targets count");
   run_softmax_cross_entropy(logits, targets, options, losses, dlogits, sums);
 }
 

@@ -20,8 +20,9 @@ namespace softwarp {
 
 // The op set: what a multilayer perceptron and its training are made of, on one device. All pointers and
 // views are into this backend's own memory; results may be read after `download` or `wait`.
-// Public functions check shapes for every backend and throw std::invalid_argument; a device's refusal
-// throws softwarp::Error. Zero rows are no work, not an error. Not thread-safe: one backend, one caller.
+// Public functions check shapes for every backend and throw std::invalid_argument; a device's
+// unavailable_reason throws softwarp::Error. Zero rows are no work, not an error. Not thread-safe: one
+// backend, one caller.
 class Backend {
  public:
   using View = MatrixView<float>;
@@ -45,17 +46,17 @@ class Backend {
 
   template <class T>
   void upload(std::span<const T> from, T* to) {
-    copy_in(from.data(), to, from.size_bytes());
+    copy_to_device(from.data(), to, from.size_bytes());
   }
   // Waits for everything before it.
   template <class T>
   void download(const T* from, std::span<T> to) {
-    copy_out(from, to.data(), to.size_bytes());
+    copy_from_device(from, to.data(), to.size_bytes());
   }
   template <class T>
   T download(const T* from) {
     T value;
-    copy_out(from, &value, sizeof(T));
+    copy_from_device(from, &value, sizeof(T));
     return value;
   }
   // For copies of `bytes` at a time to the host that nobody waits for.
@@ -134,8 +135,8 @@ class Backend {
 
   virtual void* run_allocate(std::size_t bytes) = 0;  // 256-byte aligned, zeroed
   virtual void run_free(void* memory) noexcept = 0;
-  virtual void copy_in(const void* from, void* to, std::size_t bytes) = 0;
-  virtual void copy_out(const void* from, void* to, std::size_t bytes) = 0;
+  virtual void copy_to_device(const void* from, void* to, std::size_t bytes) = 0;
+  virtual void copy_from_device(const void* from, void* to, std::size_t bytes) = 0;
   virtual void run_copy(const float* from, float* to, std::int64_t size) = 0;
 
   virtual void run_softmax(ConstView x, View y) = 0;

@@ -38,7 +38,7 @@ class CpuOps final : public Ops {
     for_type(y.dtype, [&]<class T>() { cpu::softmax_jacobian(y.view<const T>(), jacobian.view<T>()); });
   }
 
-  std::size_t cross_entropy_scratch_bytes(const AnyMatrix& logits) const override {
+  std::size_t cross_entropy_workspace_bytes(const AnyMatrix& logits) const override {
     expect_float(logits);
     return 0;
   }

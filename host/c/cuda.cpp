@@ -20,7 +20,7 @@ auto for_type(softwarp_dtype dtype, Op op) {
 }
 
 cudaStream_t stream_of(const Resources& on) { return static_cast<cudaStream_t>(on.stream); }
-SplitScratch split_of(const Resources& on) { return {on.scratch, on.scratch_bytes}; }
+Workspace split_of(const Resources& on) { return {on.scratch, on.scratch_bytes}; }
 
 // The sum of the targets' weights lies in front of what the kernel itself asks for.
 constexpr std::size_t kWeightBytes = 256;
@@ -57,9 +57,9 @@ class CudaOps final : public Ops {
     });
   }
 
-  std::size_t cross_entropy_scratch_bytes(const AnyMatrix& logits) const override {
+  std::size_t cross_entropy_workspace_bytes(const AnyMatrix& logits) const override {
     const int size = for_type(logits.dtype, []<class T>() { return static_cast<int>(sizeof(T)); });
-    return kWeightBytes + softwarp::cross_entropy_scratch_bytes(logits.rows, logits.cols, size);
+    return kWeightBytes + softwarp::cross_entropy_workspace_bytes(logits.rows, logits.cols, size);
   }
   void softmax_cross_entropy(const AnyMatrix& logits, const std::int32_t* targets,
                              const CrossEntropyOptions& options, float* losses, const AnyMatrix& dlogits,

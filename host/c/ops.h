@@ -7,7 +7,7 @@
 #include "host/c/softwarp.h"
 #include "kernels/cross_entropy.h"
 #include "kernels/matrix_view.h"
-#include "kernels/split_scratch.h"
+#include "kernels/workspace.h"
 
 // Behind softwarp.h: what each device implements, after the arguments have been checked.
 namespace softwarp::c {
@@ -48,7 +48,7 @@ class Ops {
   virtual void log_softmax_backward(const AnyMatrix& y, const AnyMatrix& dy, const AnyMatrix& dx,
                                     const Resources&) const = 0;
   virtual void softmax_jacobian(const AnyMatrix& y, const AnyMatrix& jacobian, const Resources&) const = 0;
-  virtual std::size_t cross_entropy_scratch_bytes(const AnyMatrix& logits) const = 0;
+  virtual std::size_t cross_entropy_workspace_bytes(const AnyMatrix& logits) const = 0;
   virtual void softmax_cross_entropy(const AnyMatrix& logits, const std::int32_t* targets,
                                      const CrossEntropyOptions& options, float* losses,
                                      const AnyMatrix& dlogits, CrossEntropySums* sums,

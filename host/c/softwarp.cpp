@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::size_t kScratchAlignment = 16;
 
-static_assert(SOFTWARP_SPLIT_SCRATCH_BYTES == kSplitScratchBytes);
+static_assert(SOFTWARP_SPLIT_SCRATCH_BYTES == kSplitRowWorkspaceBytes);
 static_assert(sizeof(softwarp_cross_entropy_sums) == sizeof(CrossEntropySums));
 static_assert(offsetof(softwarp_cross_entropy_sums, hits) == offsetof(CrossEntropySums, hits));
 static_assert(offsetof(softwarp_cross_entropy_sums, finite_rows) == offsetof(CrossEntropySums, finite_rows));
@@ -220,7 +220,7 @@ softwarp_status softwarp_cross_entropy_scratch_bytes(softwarp_device device, sof
     const Ops& ops = ops_of(device);
     const Shape shape(dtype, rows, cols);
     demand(bytes != nullptr, "bytes, found NULL");
-    *bytes = ops.cross_entropy_scratch_bytes({dtype, nullptr, rows, cols, cols});
+    *bytes = ops.cross_entropy_workspace_bytes({dtype, nullptr, rows, cols, cols});
   });
 }
 
@@ -251,7 +251,7 @@ softwarp_status softwarp_softmax_cross_entropy(softwarp_device device, softwarp_
     if (rows == 0) return;
     demand_memory("targets", targets, alignof(int32_t));
     const Resources on = resources(scratch, scratch_bytes, stream);
-    const size_t needed = ops.cross_entropy_scratch_bytes(from);
+    const size_t needed = ops.cross_entropy_workspace_bytes(from);
     demand(on.scratch_bytes >= needed,
            std::to_string(needed) + " bytes of scratch, found " + std::to_string(on.scratch_bytes));
     ops.softmax_cross_entropy(from, targets, chosen, losses, to,

@@ -97,12 +97,12 @@ typedef struct softwarp_cross_entropy_options {
 
 /* In the device's memory; each call adds to it. */
 typedef struct softwarp_cross_entropy_sums {
-  double loss;         /* sum of the rows' losses, each weighted by its class */
-  double weight;       /* sum of those weights: loss / weight is the mean */
-  int64_t hits;        /* rows whose largest logit is the target's */
-  int64_t rows;        /* rows not ignored */
-  int64_t bad_targets; /* rows whose target is no class; their loss and gradient are NaN */
-  int64_t finite_rows; /* `rows` after the last call that left `loss` finite */
+  double loss;             /* sum of the rows' losses, each weighted by its class */
+  double weight;           /* sum of those weights: loss / weight is the mean */
+  int64_t hits;            /* rows whose largest logit is the target's */
+  int64_t rows;            /* rows not ignored */
+  int64_t invalid_targets; /* rows whose target is no class; their loss and gradient are NaN */
+  int64_t finite_rows;     /* `rows` after the last call that left `loss` finite */
 } softwarp_cross_entropy_sums;
 
 /* *bytes = the size of the scratch that softwarp_softmax_cross_entropy needs for this shape; 0 on the CPU. */

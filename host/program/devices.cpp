@@ -11,7 +11,8 @@ void add_devices(CLI::App& app) {
     fmt::print("{}\n", make_cpu_backend()->name());
     const auto devices = cuda_devices();
     for (const CudaDevice& device : devices) {
-      const std::string usable = device.refusal.empty() ? "usable" : "not usable: " + device.refusal;
+      const std::string usable =
+          device.unavailable_reason.empty() ? "usable" : "not usable: " + device.unavailable_reason;
       fmt::print("cuda {} ({}), {}\n", device.name, device.details, usable);
     }
     if (devices.empty()) fmt::print("no CUDA device: {}\n", cuda_refusal());

@@ -66,7 +66,7 @@ void ProgressLine::on_epoch(const EpochRecord& r) {
   std::fflush(stdout);
 }
 
-bool ProgressLine::wants_stop() { return interrupted != 0; }
+bool ProgressLine::should_stop() { return interrupted != 0; }
 
 void ProgressLine::clear() {
   if (drawn_) fmt::print("\r\x1b[K");

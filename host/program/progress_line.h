@@ -18,7 +18,7 @@ class ProgressLine : public TrainingObserver {
 
   void on_step(const Progress& progress) override;
   void on_epoch(const EpochRecord& record) override;
-  bool wants_stop() override;
+  bool should_stop() override;
 
  private:
   void clear();

@@ -6,8 +6,8 @@
 
 namespace softwarp::program {
 
-Checkpoint take_over(CLI::App& command, const std::filesystem::path& directory,
-                     const std::map<std::string, std::string>& given) {
+Checkpoint apply_checkpoint(CLI::App& command, const std::filesystem::path& directory,
+                            const std::map<std::string, std::string>& given) {
   const std::filesystem::path path = directory / "last.safetensors";
   Checkpoint checkpoint = read_checkpoint(path);
   std::string differences;

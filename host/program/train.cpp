@@ -192,7 +192,7 @@ DataPair load(const TrainOptions& o) {
 void run(CLI::App& command, TrainOptions& o) {
   Checkpoint resumed;
   if (!o.resume.empty()) {
-    resumed = take_over(command, o.resume, flags_of(o));
+    resumed = apply_checkpoint(command, o.resume, flags_of(o));
     if (command.get_option("--output")->count() == 0) o.output = o.resume;
   }
   const auto flags = flags_of(o);  // before "no hidden layer" becomes an empty list

@@ -54,7 +54,8 @@ void Evaluation::run_batch(Pass& pass, float* probabilities) {
   backend.gather_batch(data_->view(), /*order=*/nullptr, state_.data(), pass.input(), targets_.data());
   pass.forward();
   const MatrixView<float> logits = pass.logits();
-  backend.softmax_cross_entropy(logits, targets_.data(), {.all_count = true}, nullptr, {}, sums_.data());
+  backend.softmax_cross_entropy(logits, targets_.data(), {.assume_all_valid = true}, nullptr, {},
+                                sums_.data());
   backend.advance(state_.data(), pass.batch());
   if (probabilities == nullptr) return;
   backend.softmax(logits, logits);

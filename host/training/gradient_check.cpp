@@ -123,8 +123,8 @@ std::vector<float> backward_gradient(Backend& backend, const GradientProblem& pr
   const auto gradient = backend.make_array<float>(mlp.layout().size);
   pass.forward();
   backend.softmax_cross_entropy(pass.logits(), targets.data(),
-                                {.label_smoothing = problem.label_smoothing, .all_count = true}, nullptr,
-                                pass.logits(), sums.data());
+                                {.label_smoothing = problem.label_smoothing, .assume_all_valid = true},
+                                nullptr, pass.logits(), sums.data());
   pass.backward(gradient.data());
   std::vector<float> on_host(static_cast<std::size_t>(mlp.layout().size));
   backend.download<float>(gradient.data(), on_host);

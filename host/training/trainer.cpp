@@ -49,7 +49,7 @@ std::function<void()> Trainer::record_step(Pass& pass) {
     pass.forward(state);
     // The gradient takes the logits' place.
     backend_->softmax_cross_entropy(pass.logits(), targets_.data(),
-                                    {.label_smoothing = settings_.label_smoothing, .all_count = true},
+                                    {.label_smoothing = settings_.label_smoothing, .assume_all_valid = true},
                                     /*losses=*/nullptr, pass.logits(), sums_.data());
     pass.backward(optimizer_.gradients(), state);
     optimizer_.step(state, pass.batch());
@@ -81,7 +81,7 @@ void Trainer::run_epoch(const std::function<bool()>& more) {
     if (!more()) break;
   }
   ++epochs_;
-  expect_sound();
+  check_finite();
 }
 
 TrainerState Trainer::state() const {
@@ -102,11 +102,11 @@ void Trainer::restore(const TrainerState& state) {
 // Never waits for the device: a look is over when its copies have arrived, which on a GPU is some steps
 // later. Until then there is no other.
 void Trainer::look() {
-  if (look_every_ == 1) return expect_sound();
+  if (look_every_ == 1) return check_finite();
   const auto finish = [this] {
     if (!looking_ || !state_copy_->has_arrived() || !sums_copy_->has_arrived()) return;
     looking_ = false;
-    expect_sound(*static_cast<const TrainingState*>(state_copy_->data()),
+    check_finite(*static_cast<const TrainingState*>(state_copy_->data()),
                  *static_cast<const CrossEntropySums*>(sums_copy_->data()), looked_at_steps_,
                  looked_at_samples_);
   };
@@ -120,13 +120,13 @@ void Trainer::look() {
   finish();
 }
 
-void Trainer::expect_sound() const {
-  expect_sound(backend_->download(state_.data()), backend_->download(sums_.data()), steps_, samples_);
+void Trainer::check_finite() const {
+  check_finite(backend_->download(state_.data()), backend_->download(sums_.data()), steps_, samples_);
 }
 
 // Both are looked for, since a GPU's fused ReLU turns NaN into 0, and a loss may be infinite where its
 // gradient is not. A mean of 1000 nats is no network that errs, but one whose weights have flown away.
-void Trainer::expect_sound(const TrainingState& state, const CrossEntropySums& sums, std::int64_t steps,
+void Trainer::check_finite(const TrainingState& state, const CrossEntropySums& sums, std::int64_t steps,
                            std::int64_t samples) const {
   constexpr double kExploded = 1000;
   const std::int64_t before = steps - (samples + whole_.batch() - 1) / whole_.batch();
@@ -138,8 +138,9 @@ void Trainer::expect_sound(const TrainingState& state, const CrossEntropySums& s
   };
   const bool finite = std::isfinite(sums.loss);
   const std::int64_t of_loss = finite ? INT64_MAX : before + sums.finite_rows / whole_.batch() + 1;
-  if (of_loss <= state.lost || (state.lost == 0 && !finite)) fail(of_loss, "a loss that is not");
-  if (state.lost > 0) fail(state.lost, "parameters that are not");
+  if (of_loss <= state.first_nonfinite_step || (state.first_nonfinite_step == 0 && !finite))
+    fail(of_loss, "a loss that is not");
+  if (state.first_nonfinite_step > 0) fail(state.first_nonfinite_step, "parameters that are not");
   if (const double loss = score_of(sums).loss; loss > kExploded)
     fail(steps, fmt::format("a mean loss of {:.3g}", loss));
 }

@@ -41,7 +41,7 @@ class Trainer {
   // device at the end of the epoch alone.
   void run_epoch(const std::function<bool()>& more);
   // Looks after each step from now on, and waits for the device each time.
-  void look_at_every_step() { look_every_ = 1; }
+  void set_check_interval() { look_every_ = 1; }
 
   TrainerState state() const;
   // As if the epochs had been run here. Expects sizes that fit the network and the optimizer.
@@ -62,8 +62,8 @@ class Trainer {
   void clear_progress();  // of an epoch
   void start_epoch();
   void look();
-  void expect_sound() const;
-  void expect_sound(const TrainingState& state, const CrossEntropySums& sums, std::int64_t steps,
+  void check_finite() const;
+  void check_finite(const TrainingState& state, const CrossEntropySums& sums, std::int64_t steps,
                     std::int64_t samples) const;
   std::function<void()> record_step(Pass& pass);
 

@@ -127,7 +127,7 @@ TrainingResult train(Backend& backend, const TrainingSettings& settings, const D
                      TrainingObserver& observer, const TrainingControl& control) {
   const Parts parts(backend, settings, data.train);
   Trainer trainer(backend, settings, shape_for(settings, data.train), *parts.train);
-  if (control.check_every_step) trainer.look_at_every_step();
+  if (control.check_every_step) trainer.set_check_interval();
   std::unique_ptr<Evaluation> validation;
   if (parts.validation) validation = std::make_unique<Evaluation>(trainer.mlp(), *parts.validation);
 
@@ -141,7 +141,9 @@ TrainingResult train(Backend& backend, const TrainingSettings& settings, const D
     result.history = control.resume->history;
     before = result.history.back().seconds;
   }
-  const auto impatient = [&] { return settings.patience > 0 && best.epochs_since() >= settings.patience; };
+  const auto out_of_patience = [&] {
+    return settings.patience > 0 && best.epochs_since() >= settings.patience;
+  };
   observer.on_start({.shape = trainer.mlp().shape(),
                      .parameters = trainer.mlp().layout().parameters,
                      .train_images = parts.train->count(),
@@ -152,7 +154,7 @@ TrainingResult train(Backend& backend, const TrainingSettings& settings, const D
                      .memory = backend.memory_in_use()});
   const Stopwatch whole;
   for (std::int64_t epoch = std::ssize(result.history) + 1;
-       epoch <= settings.epochs && !impatient() && !result.stopped; ++epoch) {
+       epoch <= settings.epochs && !out_of_patience() && !result.stopped; ++epoch) {
     const Stopwatch watch;
     double rate = trainer.learning_rate();
     trainer.run_epoch([&] {
@@ -163,7 +165,7 @@ TrainingResult train(Backend& backend, const TrainingSettings& settings, const D
                         .epoch_seconds = watch.seconds(),
                         .seconds = before + whole.seconds(),
                         .score = [&] { return trainer.running_score(); }});
-      if (observer.wants_stop()) result.stopped = true;
+      if (observer.should_stop()) result.stopped = true;
       if (!result.stopped && trainer.samples() < parts.train->count()) rate = trainer.learning_rate();
       return !result.stopped;
     });
@@ -184,8 +186,8 @@ TrainingResult train(Backend& backend, const TrainingSettings& settings, const D
     observer.on_epoch(record);
     result.history.push_back(record);
     if (trainer.samples() < parts.train->count()) break;
-    if (control.checkpoint_every > 0 &&
-        (epoch % control.checkpoint_every == 0 || epoch == settings.epochs || impatient() || result.stopped))
+    if (control.checkpoint_every > 0 && (epoch % control.checkpoint_every == 0 || epoch == settings.epochs ||
+                                         out_of_patience() || result.stopped))
       control.keep(checkpoint_of(trainer, data.train, best.values(), result.history));
   }
   result.seconds = before + whole.seconds();

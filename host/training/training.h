@@ -44,7 +44,7 @@ class TrainingObserver {
   virtual void on_step(const Progress&) {}
   virtual void on_epoch(const EpochRecord&) {}
   // Asked after each step; the training then ends as if this had been its last.
-  virtual bool wants_stop() { return false; }
+  virtual bool should_stop() { return false; }
 };
 
 struct TrainingResult {

@@ -248,7 +248,7 @@ TEST_P(COps, CrossEntropy) {
   softwarp_cross_entropy_sums total;
   sums.read(&total);
   EXPECT_EQ(total.rows, 2 * (kRows - 1));
-  EXPECT_EQ(total.bad_targets, 2);
+  EXPECT_EQ(total.invalid_targets, 2);
 }
 
 std::string name_of(const testing::TestParamInfo<Case>& info) {

@@ -5,7 +5,7 @@
 #include <functional>
 #include <vector>
 
-#include "kernels/device.h"
+#include "kernels/primitives/device.h"
 #include "tests/c/device_memory.h"
 #include "tests/simulator/simulator.h"
 

@@ -32,7 +32,7 @@ TEST_F(CudaDevices, AreListedWithWhatMatters) {
   ASSERT_EQ(devices.size(), 1u);
   EXPECT_EQ(devices[0].name, "0 Simulated sm_86");
   EXPECT_EQ(devices[0].details.find("compute capability 8.6, "), 0u) << devices[0].details;
-  EXPECT_EQ(devices[0].refusal, "");
+  EXPECT_EQ(devices[0].unavailable_reason, "");
   EXPECT_EQ(cuda_refusal(), "");
 }
 
@@ -65,8 +65,9 @@ TEST_F(CudaDevices, AreTriedInTheirOrderUntilOneCanBeUsed) {
   EXPECT_EQ(cuda_refusal(), "");
   const auto devices = cuda_devices();
   ASSERT_EQ(devices.size(), 4u);
-  EXPECT_NE(devices[0].refusal.find("cudaErrorDevicesUnavailable"), std::string::npos) << devices[0].refusal;
-  EXPECT_EQ(devices[1].refusal, "");
+  EXPECT_NE(devices[0].unavailable_reason.find("cudaErrorDevicesUnavailable"), std::string::npos)
+      << devices[0].unavailable_reason;
+  EXPECT_EQ(devices[1].unavailable_reason, "");
   several.busy = 4;
   expect_refusal(several, "0 Simulated sm_90: CUDA says cudaErrorDevicesUnavailable");
 }

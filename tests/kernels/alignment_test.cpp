@@ -156,7 +156,7 @@ TYPED_TEST(RowAlignment, OfCrossEntropyAndArgmax) {
             const DeviceArray<std::int32_t> target_memory(shifted);
             const DeviceArray<CrossEntropySums> sums(std::vector{CrossEntropySums{}});
             const DeviceArray<float> weight(std::vector{3.0f});
-            const std::size_t bytes = cross_entropy_scratch_bytes(rows, cols, sizeof(T));
+            const std::size_t bytes = cross_entropy_workspace_bytes(rows, cols, sizeof(T));
             const DeviceArray<char> scratch(std::vector<char>(bytes, 0));
             softmax_cross_entropy<T>(
                 logits.const_view(), target_memory.data() + shift(2).offset,

@@ -6,7 +6,7 @@
 #include <functional>
 #include <optional>
 
-#include "kernels/softmax_middle.h"
+#include "kernels/softmax_axis.h"
 #include "kernels/training_ops.h"
 #include "tests/kernels/placed.h"
 #include "tests/kernels/row_ops.h"
@@ -55,13 +55,13 @@ DeviceLimits limits_of(int major, int minor) {
   return {.multiprocessors = 1,
           .shared_bytes = device.shared_per_block_optin,
           .clusters = major >= 9,
-          .early_launch = major >= 9};
+          .programmatic_launch = major >= 9};
 }
 
 TYPED_TEST(RowCost, IsOneReadAndOneWriteUpToWhatAClusterHolds) {
   using T = TypeParam;
   const Assume assume(limits_of(9, 0));
-  // Lanes, warps, blocks, clusters in registers; clusters in shared memory.
+  // LogicalWarp, warps, blocks, clusters in registers; clusters in shared memory.
   for (const double kilobytes :
        {0.0625, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 6.0, 8.0, 32.0, 64.0, 128.0, 600.0, 800.0}) {
     const std::int64_t cols = cols_of<T>(kilobytes), rows = kilobytes < 8 ? 256 : kilobytes < 100 ? 8 : 1;
@@ -211,14 +211,14 @@ class Cost : public KernelTest {
   }
 };
 
-TEST_F(Cost, OfMiddleDimensionsIsOneReadAndOneWrite) {
+TEST_F(Cost, OfInnerAxesIsOneReadAndOneWrite) {
   for (const std::int64_t inner : {8, 64, 100})
     for (const std::int64_t cols : {1, 10, 64, 300, 1000}) {
       SCOPED_TRACE(testing::Message() << cols << " x " << inner);
       const DeviceArray<float> x(std::vector<float>(static_cast<std::size_t>(4 * cols * inner), 1.0f)),
           y(x.size());
-      const MiddleView<float> from{x.data(), 4, cols, inner}, to{y.data(), 4, cols, inner};
-      const MiddleView<const float> in{x.data(), 4, cols, inner}, gradient{y.data(), 4, cols, inner};
+      const AxisView<float> from{x.data(), 4, cols, inner}, to{y.data(), 4, cols, inner};
+      const AxisView<const float> in{x.data(), 4, cols, inner}, gradient{y.data(), 4, cols, inner};
       const auto check = [&](double floor, const std::function<void()>& run) {
         const Counters c = cost_of(run);
         EXPECT_EQ(bytes(c), floor);

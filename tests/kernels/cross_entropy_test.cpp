@@ -86,7 +86,7 @@ struct Problem {
         hit = j < t ? x_at(r, j) < x_at(r, t) : x_at(r, j) <= x_at(r, t);
       hits += hit;
       not_ignored += t != kIgnoreIndex;
-      bad_targets += bad;
+      invalid_targets += bad;
       loss_sum += loss;
       for (std::int64_t j = 0; j < cols; ++j) {
         const auto i = static_cast<std::size_t>(r * cols + j);
@@ -109,7 +109,7 @@ struct Problem {
   std::vector<float> weights;
   std::vector<double> losses, loss_tolerances, gradients, gradient_tolerances;
   double weight = 0, loss_sum = 0;
-  std::int64_t hits = 0, not_ignored = 0, bad_targets = 0;
+  std::int64_t hits = 0, not_ignored = 0, invalid_targets = 0;
 };
 
 struct Outcome {
@@ -125,7 +125,8 @@ Outcome run(const Problem<T>& p, MatrixView<const T> logits, MatrixView<T> dlogi
   const DeviceArray<float> weights(p.weights), weight(1);
   const DeviceArray<float> losses(std::vector<float>(static_cast<std::size_t>(p.rows), 7.0f));
   const DeviceArray<CrossEntropySums> sums(std::vector<CrossEntropySums>(1));
-  const DeviceArray<char> scratch(std::vector<char>(cross_entropy_scratch_bytes(p.rows, p.cols, sizeof(T))));
+  const DeviceArray<char> scratch(
+      std::vector<char>(cross_entropy_workspace_bytes(p.rows, p.cols, sizeof(T))));
   const CrossEntropyOptions options{.class_weights = p.options.weighted ? weights.data() : nullptr,
                                     .label_smoothing = static_cast<float>(p.options.smoothing),
                                     .ignore_index = kIgnoreIndex};
@@ -141,9 +142,9 @@ template <class T>
 void check_sums(const Problem<T>& p, const CrossEntropySums& sums) {
   EXPECT_EQ(sums.hits, p.hits);
   EXPECT_EQ(sums.rows, p.not_ignored);
-  EXPECT_EQ(sums.bad_targets, p.bad_targets);
+  EXPECT_EQ(sums.invalid_targets, p.invalid_targets);
   EXPECT_NEAR(sums.weight, p.weight, 1e-6 * p.weight);
-  if (p.bad_targets > 0)
+  if (p.invalid_targets > 0)
     EXPECT_TRUE(std::isnan(sums.loss));
   else
     EXPECT_NEAR(sums.loss, p.loss_sum, 1e-5 * std::abs(p.loss_sum));
@@ -252,8 +253,8 @@ TEST_F(CrossEntropy, CountsRowsThatAreAllAlike) {
     EXPECT_EQ(hit.hits, kRows);
     EXPECT_EQ(hit.rows, kRows);
     EXPECT_EQ(hit.finite_rows, kRows);
-    EXPECT_EQ(hit.bad_targets, 0);
-    EXPECT_EQ(bad.bad_targets, kRows);
+    EXPECT_EQ(hit.invalid_targets, 0);
+    EXPECT_EQ(bad.invalid_targets, kRows);
     EXPECT_EQ(bad.hits, 0);
     EXPECT_EQ(ignored.rows, 0);
     EXPECT_EQ(ignored.hits, 0);
@@ -297,7 +298,7 @@ TEST_F(CrossEntropy, OfAMaskedTargetIsInfinite) {
 TEST_F(CrossEntropy, RefusesWhatItCannotDo) {
   const DeviceArray<float> x(40);
   const MatrixView<float> m{x.data(), 4, 10, 10}, other{x.data(), 4, 9, 9};
-  const auto call = [&](MatrixView<float> dlogits, float smoothing, CrossEntropyScratch scratch) {
+  const auto call = [&](MatrixView<float> dlogits, float smoothing, Workspace scratch) {
     softmax_cross_entropy<float>(m, nullptr, {.label_smoothing = smoothing}, nullptr, nullptr, dlogits,
                                  nullptr, scratch, nullptr);
   };

@@ -10,7 +10,7 @@
 #include <functional>
 #include <vector>
 
-#include "kernels/device.h"
+#include "kernels/primitives/device.h"
 
 namespace softwarp {
 

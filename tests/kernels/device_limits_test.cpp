@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/rows/run.cuh"
+#include "kernels/row_reduce/dispatch.cuh"
 #include "kernels/softmax_op.cuh"
 #include "tests/kernels/row_ops.h"
 #include "tests/simulator/simulator.h"
@@ -39,9 +39,9 @@ TYPED_TEST(SharedMemory, IsThereForEveryRowThatABlockKeeps) {
     const double most = std::floor((static_cast<double>(device.shared_per_block_optin) - 2048) / 8192) * 8;
     // KiB: all that there is without opt-in, for one input and for two, and as much as fits.
     for (const double kilobytes : {48.0, 24.0, most, most / 2}) {
-      const auto of_block =
+      const auto block_summary =
           static_cast<std::int64_t>(kilobytes * 1024) / static_cast<std::int64_t>(sizeof(T));
-      const std::int64_t cols = of_block * (device_limits().clusters ? kMostCluster : 1);
+      const std::int64_t cols = block_summary * (device_limits().clusters ? kMaxClusterBlocks : 1);
       RowOps<T> ops({1, 0, 0}, cols);
       ops.each([&](const RowOp& op, const std::function<void()>& run) {
         SCOPED_TRACE(testing::Message() << op.name << ", " << cols << " columns, " << major << "." << minor);
@@ -86,7 +86,7 @@ class DeviceLimitsTest : public KernelTest {
   static simulator::KernelRun run(std::int64_t cols) {
     const Placed<float> x({1, 0, 0}, cols, std::vector<float>(static_cast<std::size_t>(cols), 1.0f));
     simulator::reset_counters();
-    run_rows(OwnSoftmax<kTest>{{x.const_view(), x.view()}}, {}, nullptr);
+    launch_rows(OwnSoftmax<kTest>{{x.const_view(), x.view()}}, {}, nullptr);
     EXPECT_EQ(cudaDeviceSynchronize(), cudaSuccess);
     for (const float y : x.values()) EXPECT_NEAR(y * static_cast<float>(cols), 1, 1e-6);
     const auto runs = simulator::kernels_run();
@@ -101,7 +101,7 @@ constexpr std::int64_t kHeldByACluster = 100000, kLongerThanAClusterHolds = 1400
 TEST_F(DeviceLimitsTest, AreRaisedOnceToTheHighest) {
   simulator::reset(1, device_of(8, 0));
   const Assume assume(ask_device_limits());
-  const auto kernel = streamed_rows_kernel<OwnSoftmax<1>>;
+  const auto kernel = two_pass_rows_kernel<OwnSoftmax<1>>;
   for (const std::int64_t cols : {20000, 70000, 30000}) {
     EXPECT_GT(run<1>(cols).shared_bytes, kWithoutOptIn);
     EXPECT_EQ(simulator::calls("cudaFuncSetAttribute"), cols == 20000 ? 1 : 0);
@@ -143,7 +143,7 @@ TEST_F(DeviceLimitsTest, AreThoseOfTheCode) {
     simulator::reset(1, {.compiled_for = compiled_for});
     const DeviceLimits limits = ask_device_limits();
     EXPECT_FALSE(limits.clusters);
-    EXPECT_FALSE(limits.early_launch);
+    EXPECT_FALSE(limits.programmatic_launch);
     const Assume assume(limits);
     for (const std::int64_t cols :
          {std::int64_t{10}, std::int64_t{1000}, kHeldByACluster, kLongerThanAClusterHolds})
@@ -156,7 +156,7 @@ TEST_F(DeviceLimitsTest, AreThoseOfTheCode) {
     device.compiled_for = compiled_for;
     simulator::reset(1, device);
     EXPECT_TRUE(ask_device_limits().clusters);
-    EXPECT_TRUE(ask_device_limits().early_launch);
+    EXPECT_TRUE(ask_device_limits().programmatic_launch);
   }
 }
 

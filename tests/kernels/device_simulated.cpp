@@ -22,7 +22,7 @@ std::vector<NamedLimits> devices_to_plan_for() {
     return DeviceLimits{.multiprocessors = device.multiprocessors,
                         .shared_bytes = device.shared_per_block_optin,
                         .clusters = major >= 9,
-                        .early_launch = major >= 9};
+                        .programmatic_launch = major >= 9};
   };
   return {{"compute capability 7.5", limits(7, 5)},
           {"8.0", limits(8, 0)},

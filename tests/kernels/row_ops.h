@@ -31,7 +31,7 @@ class RowOps {
         best_(place.rows),
         losses_(place.rows),
         sums_(std::vector<CrossEntropySums>(1)),
-        scratch_(std::vector<char>(cross_entropy_scratch_bytes(place.rows, cols, sizeof(T)))) {}
+        scratch_(std::vector<char>(cross_entropy_workspace_bytes(place.rows, cols, sizeof(T)))) {}
 
   // check(op, run) for each.
   template <class Check>

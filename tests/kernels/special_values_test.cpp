@@ -90,11 +90,11 @@ TYPED_TEST(SpecialValues, NanAndInfinityMakeTheirRowNan) {
   using T = TypeParam;
   for (const double special : {kNotANumber, kInf})
     this->on_all_forms([special](std::int64_t cols, std::int64_t offset) {
-      const auto places = positions(cols);
-      const auto rows = static_cast<std::int64_t>(places.size()) + 1;
+      const auto layouts = positions(cols);
+      const auto rows = static_cast<std::int64_t>(layouts.size()) + 1;
       auto x = rows_of<T>(rows, cols, 1);  // the last row has nothing special
-      for (std::size_t r = 0; r < places.size(); ++r)
-        x[r * static_cast<std::size_t>(cols) + static_cast<std::size_t>(places[r])] = to_type<T>(special);
+      for (std::size_t r = 0; r < layouts.size(); ++r)
+        x[r * static_cast<std::size_t>(cols) + static_cast<std::size_t>(layouts[r])] = to_type<T>(special);
       const Results<T> out = run_all(x, rows, cols, offset);
       for (std::int64_t i = 0; i < rows * cols; ++i) {
         const bool nan = i < (rows - 1) * cols;
@@ -107,14 +107,14 @@ TYPED_TEST(SpecialValues, NanAndInfinityMakeTheirRowNan) {
 TYPED_TEST(SpecialValues, OneFiniteElementTakesAllFromMinusInfinities) {
   using T = TypeParam;
   this->on_all_forms([](std::int64_t cols, std::int64_t offset) {
-    const auto places = positions(cols);
-    const auto rows = static_cast<std::int64_t>(places.size());
+    const auto layouts = positions(cols);
+    const auto rows = static_cast<std::int64_t>(layouts.size());
     auto x = rows_of<T>(rows, cols, -kInf);
     for (std::int64_t r = 0; r < rows; ++r)
-      x[static_cast<std::size_t>(r * cols + places[static_cast<std::size_t>(r)])] = to_type<T>(-3);
+      x[static_cast<std::size_t>(r * cols + layouts[static_cast<std::size_t>(r)])] = to_type<T>(-3);
     const Results<T> out = run_all(x, rows, cols, offset);
     for (std::int64_t i = 0; i < rows * cols; ++i) {
-      const bool finite = i % cols == places[static_cast<std::size_t>(i / cols)];
+      const bool finite = i % cols == layouts[static_cast<std::size_t>(i / cols)];
       ASSERT_EQ(out.at(out.y, i), finite ? 1 : 0) << "element " << i;
       ASSERT_EQ(out.at(out.log_y, i), finite ? 0 : -kInf) << "element " << i;
       ASSERT_EQ(out.at(out.dx, i), 0) << "element " << i;

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "kernels/rows/plan.h"
+#include "kernels/row_reduce/plan.h"
 #include "kernels/softmax.h"
 #include "tests/kernels/placed.h"
 #include "tests/kernels/row_reference.h"
@@ -22,10 +22,10 @@ TYPED_TEST(SplitRows, MatchTheDefinition) {
   using T = TypeParam;
   using A = std::conditional_t<std::is_same_v<T, double>, double, float>;
   const Assume assume(kLimits);
-  const DeviceArray<char> memory(static_cast<std::int64_t>(kSplitScratchBytes));
-  const SplitScratch scratch{memory.data(), memory.bytes()};
+  const DeviceArray<char> memory(static_cast<std::int64_t>(kSplitRowWorkspaceBytes));
+  const Workspace scratch{memory.data(), memory.bytes()};
   const std::int64_t cols = 140001 * 4 / static_cast<std::int64_t>(sizeof(T));
-  ASSERT_GT(split_of({.cols = cols, .element_bytes = sizeof(T)}, 2, kLimits), 1);
+  ASSERT_GT(split_row_blocks({.cols = cols, .element_bytes = sizeof(T)}, 2, kLimits), 1);
   const auto x = random_numbers<T>(2 * cols, 1, 4), g = random_numbers<T>(2 * cols, 2, 1);
   const RowsReference reference = rows_reference(x, 2, cols);
   int schedule = 0;
@@ -77,7 +77,7 @@ TYPED_TEST(SplitRows, MatchTheDefinition) {
 TYPED_TEST(SplitRows, KeepTheirSpecialValues) {
   using T = TypeParam;
   const Assume assume(kLimits);
-  const DeviceArray<char> memory(static_cast<std::int64_t>(kSplitScratchBytes));
+  const DeviceArray<char> memory(static_cast<std::int64_t>(kSplitRowWorkspaceBytes));
   const std::int64_t cols = 140001 * 4 / static_cast<std::int64_t>(sizeof(T));
   std::vector<T> x(static_cast<std::size_t>(2 * cols), to_type<T>(-HUGE_VAL));
   x[static_cast<std::size_t>(cols - 1)] = to_type<T>(2);

@@ -294,7 +294,7 @@ TEST_F(TrainingOps, LateThreadsNoteTheStepTheyBelongTo) {
     else
       adamw_step(parameters, {}, {}, state.data(), 1, nullptr);
     ASSERT_EQ(state.value().step, 5) << schedule;
-    ASSERT_EQ(state.value().lost, 5) << schedule;
+    ASSERT_EQ(state.value().first_nonfinite_step, 5) << schedule;
   }
 }
 
@@ -313,7 +313,7 @@ TEST_F(TrainingOps, PermutationSortsTheHeadersKeys) {
     std::stable_sort(expected.begin(), expected.end(),
                      [](auto a, auto b) { return permutation_key(9, 2, a) < permutation_key(9, 2, b); });
     const DeviceArray<std::int32_t> order(count);
-    const DeviceArray<char> scratch(static_cast<std::int64_t>(permutation_scratch_bytes(count)));
+    const DeviceArray<char> scratch(static_cast<std::int64_t>(permutation_workspace_bytes(count)));
     permutation(9, 2, order.data(), count, scratch.data(), scratch.bytes(), nullptr);
     EXPECT_EQ(order.download(), expected);
   }

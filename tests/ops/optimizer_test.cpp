@@ -171,7 +171,7 @@ TEST(Optimizers, NameTheFirstStepThatLosesAParameter) {
               backend->adamw_step(buffers, {}, {}, state.data(), 1);
             else
               backend->sgd_step(buffers, {}, {}, state.data(), 1);
-            return backend->download(state.data()).lost;
+            return backend->download(state.data()).first_nonfinite_step;
           };
           EXPECT_EQ(step(1e10f), 0);
           EXPECT_EQ(step(bad), 6);

@@ -197,7 +197,7 @@ TEST(CrossEntropyRows, KeepWhatIsBadToThemselves) {
           if (value != 0) p.targets[row] = static_cast<std::int32_t>(cols / 2);
           const Result result = run(*backend, p, Gradient::apart);
           EXPECT_TRUE(std::isnan(result.sums.loss));
-          EXPECT_EQ(result.sums.bad_targets, value == 0);
+          EXPECT_EQ(result.sums.invalid_targets, value == 0);
           std::int64_t hits = 0;
           for (std::size_t r = 0; r < 34; ++r) {
             const bool is_bad = r == row;

@@ -103,7 +103,7 @@ TEST(CrossEntropy, MatchesTheDefinitionAndItsFiniteDifferencesOnEveryBackend) {
           EXPECT_NEAR(result.sums.weight, weight, 1e-9 * weight);
           EXPECT_EQ(result.sums.rows, counted);
           EXPECT_EQ(result.sums.hits, hits);
-          EXPECT_EQ(result.sums.bad_targets, 0);
+          EXPECT_EQ(result.sums.invalid_targets, 0);
         }
 }
 
@@ -136,7 +136,7 @@ TEST(CrossEntropy, CountsBadTargetsAndMarksTheirRows) {
   for (const auto& backend : make_backends())
     for (const std::int32_t bad : {3, -1, 1 << 30, std::numeric_limits<std::int32_t>::min()}) {
       const Result result = run(*backend, {2, 3, {1, 2, 3, 4, 5, 7}, {bad, 2}, {}, 0});
-      EXPECT_EQ(result.sums.bad_targets, 1);
+      EXPECT_EQ(result.sums.invalid_targets, 1);
       EXPECT_TRUE(std::isnan(result.losses[0]) && std::isnan(result.sums.loss));
       for (std::size_t c = 0; c < 3; ++c) EXPECT_TRUE(std::isnan(result.gradient[c])) << c;
       for (std::size_t c = 3; c < 6; ++c) EXPECT_FALSE(std::isnan(result.gradient[c])) << c;

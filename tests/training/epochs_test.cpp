@@ -26,7 +26,7 @@ struct ObservedTraining : TrainingObserver {
     scores.push_back(told.score());
   }
   void on_epoch(const EpochRecord& told) override { epochs.push_back(told); }
-  bool wants_stop() override { return std::ssize(steps) == stop_after; }
+  bool should_stop() override { return std::ssize(steps) == stop_after; }
 
   std::int64_t stop_after;
   TrainingStart start;

@@ -126,7 +126,7 @@ TEST(Trainer, HoldsImagesOutAndKeepsTheBestEpoch) {
 
 TEST(Trainer, EndsBetweenTwoStepsWhenAsked) {
   struct StopAfterThree : TrainingObserver {
-    bool wants_stop() override { return ++steps == 3; }
+    bool should_stop() override { return ++steps == 3; }
     int steps = 0;
   };
   for (const auto& backend : make_backends()) {

@@ -68,8 +68,8 @@ void forward_rows(ConstMatrixView<float> z, MatrixView<float> y) {
 #pragma omp parallel for schedule(static) if (z.size() > kParallelFrom)
   for (std::int64_t r = 0; r < z.rows; ++r)
     for (std::int64_t j = 0; j < z.cols; j += lanes_of(d)) {
-      const V v = load_some(d, z.row(r) + j, z.cols - j);
-      store_some(d, activate<kind>(d, v), y.row(r) + j, z.cols - j);
+      const V v = load_partial(d, z.row(r) + j, z.cols - j);
+      store_partial(d, activate<kind>(d, v), y.row(r) + j, z.cols - j);
     }
 }
 
@@ -84,13 +84,13 @@ void backward_columns(ConstMatrixView<float> z, ConstMatrixView<float> y, ConstM
     const std::int64_t n = dy.cols - j;
     V sum = hn::Zero(d);
     for (std::int64_t r = 0; r < dy.rows; ++r) {
-      const V zv = kind == Activation::gelu ? load_some(d, z.row(r) + j, n) : hn::Zero(d);
-      const V yv = kind == Activation::identity ? zv : load_some(d, y.row(r) + j, n);
-      const V v = backward<kind>(d, zv, yv, load_some(d, dy.row(r) + j, n));
-      if (dz.data != nullptr) store_some(d, v, dz.row(r) + j, n);
+      const V zv = kind == Activation::gelu ? load_partial(d, z.row(r) + j, n) : hn::Zero(d);
+      const V yv = kind == Activation::identity ? zv : load_partial(d, y.row(r) + j, n);
+      const V v = backward<kind>(d, zv, yv, load_partial(d, dy.row(r) + j, n));
+      if (dz.data != nullptr) store_partial(d, v, dz.row(r) + j, n);
       sum = hn::Add(sum, v);
     }
-    if (sums != nullptr) store_some(d, sum, sums + j, n);
+    if (sums != nullptr) store_partial(d, sum, sums + j, n);
   }
 }
 

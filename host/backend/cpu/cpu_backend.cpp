@@ -63,8 +63,10 @@ class CpuBackend final : public Backend {
     return memory;
   }
   void run_free(void* memory) noexcept override { ::operator delete(memory, kAlignment); }
-  void copy_in(const void* from, void* to, std::size_t bytes) override { copy_bytes(from, to, bytes); }
-  void copy_out(const void* from, void* to, std::size_t bytes) override { copy_bytes(from, to, bytes); }
+  void copy_to_device(const void* from, void* to, std::size_t bytes) override { copy_bytes(from, to, bytes); }
+  void copy_from_device(const void* from, void* to, std::size_t bytes) override {
+    copy_bytes(from, to, bytes);
+  }
   void run_copy(const float* from, float* to, std::int64_t size) override { std::copy_n(from, size, to); }
 
   void run_softmax(ConstView x, View y) override { use_threads(), cpu::softmax(x, y); }
@@ -137,7 +139,7 @@ class CpuBackend final : public Backend {
   static void move_on(TrainingState* state, std::int64_t rows, bool finite) {
     ++state->step;
     state->position += rows;
-    if (!finite && state->lost == 0) state->lost = state->step;
+    if (!finite && state->first_nonfinite_step == 0) state->first_nonfinite_step = state->step;
   }
 
   // OpenMP's setting belongs to the process, and another backend may have changed it.

@@ -47,7 +47,7 @@ HWY_INLINE BlockLoss run_block(const LossBatch& batch, std::int64_t first, Const
   const std::size_t lanes = kVectors > 0 ? hn::Lanes(D()) : hn::Lanes(Wide());
   for (std::size_t i = rows; i % lanes != 0; ++i) block.set_sum(i, 1);
   read_rows(batch, x, dx, block);
-  for (std::size_t i = 0; !batch.all_count && i < rows; ++i)
+  for (std::size_t i = 0; !batch.assume_all_valid && i < rows; ++i)
     if (!batch.counts(targets[i])) block.set_sum(i, targets[i] == batch.ignore_index ? 1 : kNan);
 
   const BlockLoss loss = take_logarithms(batch, rows, block);
@@ -139,7 +139,7 @@ void softmax_cross_entropy(ConstMatrixView<float> logits, const std::int32_t* ta
                   .smoothing = options.label_smoothing,
                   .share = options.label_smoothing / static_cast<double>(logits.cols)};
   const TargetCounts counts = HWY_DYNAMIC_DISPATCH(CountTargets)(batch);
-  batch.all_count = counts.counted == logits.rows && counts.bad == 0;
+  batch.assume_all_valid = counts.counted == logits.rows && counts.bad == 0;
   auto weight = static_cast<double>(counts.counted - counts.bad);
   batch.class_weight_sum = static_cast<double>(logits.cols);
   if (options.class_weights != nullptr) {
@@ -161,7 +161,7 @@ void softmax_cross_entropy(ConstMatrixView<float> logits, const std::int32_t* ta
   }
   sums->weight += weight;
   sums->rows += counts.counted;
-  sums->bad_targets += counts.bad;
+  sums->invalid_targets += counts.bad;
   if (std::isfinite(sums->loss)) sums->finite_rows = sums->rows;
 }
 

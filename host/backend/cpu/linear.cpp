@@ -25,12 +25,12 @@ memory::desc matrix(std::int64_t rows, std::int64_t cols, std::int64_t row_strid
 }
 
 // c = a b (+ bias), for three fixed layouts. oneDNN reads through non-const pointers what it only reads.
-class Product {
+class Matmul {
  public:
-  Product(const memory::desc& a, const memory::desc& b, const memory::desc& c)
-      : Product(plan_matmul(cpu_engine(), a, b, c), a, b, c) {}
-  Product(const memory::desc& a, const memory::desc& b, const memory::desc& bias, const memory::desc& c)
-      : Product(plan_matmul(cpu_engine(), a, b, bias, c), a, b, c) {
+  Matmul(const memory::desc& a, const memory::desc& b, const memory::desc& c)
+      : Matmul(plan_matmul(cpu_engine(), a, b, c), a, b, c) {}
+  Matmul(const memory::desc& a, const memory::desc& b, const memory::desc& bias, const memory::desc& c)
+      : Matmul(plan_matmul(cpu_engine(), a, b, bias, c), a, b, c) {
     bias_ = memory(bias, cpu_engine(), nullptr);
     arguments_.emplace(DNNL_ARG_BIAS, bias_);
   }
@@ -44,7 +44,7 @@ class Product {
   }
 
  private:
-  Product(dnnl::matmul product, const memory::desc& a, const memory::desc& b, const memory::desc& c)
+  Matmul(dnnl::matmul product, const memory::desc& a, const memory::desc& b, const memory::desc& c)
       : stream_(cpu_engine()),
         a_(a, cpu_engine(), nullptr),
         b_(b, cpu_engine(), nullptr),
@@ -107,9 +107,9 @@ class CpuLinear final : public Linear {
   }
 
   int threads_;
-  Product forward_;
-  std::optional<Product> weights_;
-  std::optional<Product> input_;
+  Matmul forward_;
+  std::optional<Matmul> weights_;
+  std::optional<Matmul> input_;
   std::vector<float> z_;
 };
 

@@ -24,14 +24,16 @@ struct LossBatch {
   MatrixView<float> dx;  // data may be null: then only the loss is wanted
   const float* class_weights;
   std::int32_t ignore_index;
-  double smoothing;             // e
-  double share;                 // e / N
-  bool all_count = false;       // each target is a class and not ignored
-  double class_weight_sum = 0;  // W
-  double inverse_weight = 0;    // 1 / the sum of w_t over the rows that count
+  double smoothing;               // e
+  double share;                   // e / N
+  bool assume_all_valid = false;  // each target is a class and not ignored
+  double class_weight_sum = 0;    // W
+  double inverse_weight = 0;      // 1 / the sum of w_t over the rows that count
 
   float weight(std::int64_t j) const { return class_weights != nullptr ? class_weights[j] : 1.0f; }
-  bool counts(std::int32_t t) const { return all_count || (t != ignore_index && t >= 0 && t < x.cols); }
+  bool counts(std::int32_t t) const {
+    return assume_all_valid || (t != ignore_index && t >= 0 && t < x.cols);
+  }
 };
 
 }  // namespace softwarp::cpu

@@ -30,7 +30,7 @@ bool update_vectors(const ParameterBuffers& p, Update update) {
     for (std::int64_t i = begin; i < end; i += lanes) {
       const V value = update(i, end - i, decays);
       all_finite = all_finite && hn::AllTrue(d, hn::IsFinite(value));
-      store_some(d, value, p.values + i, end - i);
+      store_partial(d, value, p.values + i, end - i);
     }
     finite = finite && all_finite;
   };
@@ -44,12 +44,12 @@ bool Sgd(const ParameterBuffers& p, const SgdOptions& o, float rate) {
   const V minus_rate = hn::Set(d, -rate);
   const V momentum = hn::Set(d, o.momentum);
   return update_vectors(p, [&](std::int64_t i, std::int64_t n, bool decays) {
-    const V value = load_some(d, p.values + i, n);
-    V step = load_some(d, p.gradients + i, n);
+    const V value = load_partial(d, p.values + i, n);
+    V step = load_partial(d, p.gradients + i, n);
     if (decays) step = hn::MulAdd(hn::Set(d, o.weight_decay), value, step);
     if (o.momentum != 0) {
-      const V moment = hn::MulAdd(momentum, load_some(d, p.first_moment + i, n), step);
-      store_some(d, moment, p.first_moment + i, n);
+      const V moment = hn::MulAdd(momentum, load_partial(d, p.first_moment + i, n), step);
+      store_partial(d, moment, p.first_moment + i, n);
       step = o.nesterov ? hn::MulAdd(momentum, moment, step) : moment;
     }
     return hn::MulAdd(minus_rate, step, value);
@@ -64,12 +64,12 @@ bool Adamw(const ParameterBuffers& p, const AdamwOptions& o, float rate, std::in
   const V minus_rate = hn::Set(d, -shared.rate), root_scale = hn::Set(d, shared.root_scale);
   const V epsilon = hn::Set(d, o.epsilon);
   return update_vectors(p, [&](std::int64_t i, std::int64_t n, bool decays) {
-    const V g = load_some(d, p.gradients + i, n);
-    const V m = hn::MulAdd(beta1, load_some(d, p.first_moment + i, n), hn::Mul(rest1, g));
-    const V v = hn::MulAdd(beta2, load_some(d, p.second_moment + i, n), hn::Mul(rest2, hn::Mul(g, g)));
-    store_some(d, m, p.first_moment + i, n);
-    store_some(d, v, p.second_moment + i, n);
-    V value = load_some(d, p.values + i, n);
+    const V g = load_partial(d, p.gradients + i, n);
+    const V m = hn::MulAdd(beta1, load_partial(d, p.first_moment + i, n), hn::Mul(rest1, g));
+    const V v = hn::MulAdd(beta2, load_partial(d, p.second_moment + i, n), hn::Mul(rest2, hn::Mul(g, g)));
+    store_partial(d, m, p.first_moment + i, n);
+    store_partial(d, v, p.second_moment + i, n);
+    V value = load_partial(d, p.values + i, n);
     if (decays) value = hn::Mul(value, hn::Set(d, shared.keep));
     const V root = hn::MulAdd(hn::Sqrt(v), root_scale, epsilon);
     return hn::MulAdd(minus_rate, hn::Div(m, root), value);

@@ -24,7 +24,7 @@ constexpr std::int64_t lanes_of(D d) {
 
 // n >= the number of lanes means a whole vector; missing lanes are zero.
 template <class D, class T = hn::TFromD<D>>
-hn::Vec<D> load_some(D d, const T* from, std::int64_t n) {
+hn::Vec<D> load_partial(D d, const T* from, std::int64_t n) {
   if (n >= lanes_of(d)) return hn::LoadU(d, from);
   HWY_ALIGN T buffer[hn::MaxLanes(D())] = {};
   std::memcpy(buffer, from, static_cast<std::size_t>(n) * sizeof(T));
@@ -32,7 +32,7 @@ hn::Vec<D> load_some(D d, const T* from, std::int64_t n) {
 }
 
 template <class D, class T = hn::TFromD<D>>
-void store_some(D d, hn::Vec<D> v, T* to, std::int64_t n) {
+void store_partial(D d, hn::Vec<D> v, T* to, std::int64_t n) {
   if (n >= lanes_of(d)) return hn::StoreU(v, d, to);
   HWY_ALIGN T buffer[hn::MaxLanes(D())];
   hn::Store(v, d, buffer);

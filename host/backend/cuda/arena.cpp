@@ -53,7 +53,7 @@ void* Arena::take(std::size_t bytes) {
   return memory;
 }
 
-void Arena::give_back(void* memory) noexcept {
+void Arena::deallocate(void* memory) noexcept {
   const auto owner = std::ranges::find_if(pieces_, [&](const Piece& piece) {
     return memory >= piece.begin() && memory < piece.begin() + piece.size;
   });

@@ -17,7 +17,7 @@ class Arena {
 
   // Throws Error, with what was asked for and what is free, where the device has no more.
   void* take(std::size_t bytes);
-  void give_back(void* memory) noexcept;
+  void deallocate(void* memory) noexcept;
 
  private:
   struct Piece {

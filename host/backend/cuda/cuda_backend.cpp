@@ -81,7 +81,7 @@ class CudaBackend final : public Backend {
         arena_(stream_.get()),
         workspace_bytes_(workspace_for_current_device()),
         workspace_(arena_.take(workspace_bytes_)),
-        split_{arena_.take(kSplitScratchBytes), kSplitScratchBytes} {
+        split_{arena_.take(kSplitRowWorkspaceBytes), kSplitRowWorkspaceBytes} {
     wait();
   }
   ~CudaBackend() override { cudaStreamSynchronize(stream_.get()); }
@@ -108,11 +108,11 @@ class CudaBackend final : public Backend {
   cudaStream_t stream() const { return stream_.get(); }
 
   void* run_allocate(std::size_t bytes) override { return arena_.take(bytes); }
-  void run_free(void* memory) noexcept override { arena_.give_back(memory); }
-  void copy_in(const void* from, void* to, std::size_t bytes) override {
+  void run_free(void* memory) noexcept override { arena_.deallocate(memory); }
+  void copy_to_device(const void* from, void* to, std::size_t bytes) override {
     copy_and_wait(from, to, bytes, cudaMemcpyHostToDevice);
   }
-  void copy_out(const void* from, void* to, std::size_t bytes) override {
+  void copy_from_device(const void* from, void* to, std::size_t bytes) override {
     copy_and_wait(from, to, bytes, cudaMemcpyDeviceToHost);
   }
   // Waits: the host's memory is the caller's, and nothing may be under way to it, not even after an error.
@@ -159,9 +159,9 @@ class CudaBackend final : public Backend {
                                  const CrossEntropyOptions& options, float* losses, View dlogits,
                                  CrossEntropySums* sums) override {
     // The weight of the batch lies in front of what the kernel itself asks for.
-    const std::size_t bytes = cross_entropy_scratch_bytes(logits.rows, logits.cols, sizeof(float));
+    const std::size_t bytes = cross_entropy_workspace_bytes(logits.rows, logits.cols, sizeof(float));
     char* const scratch = zeroed_scratch(kWeightBytes + bytes);
-    float* const weight = options.all_count ? nullptr : reinterpret_cast<float*>(scratch);
+    float* const weight = options.assume_all_valid ? nullptr : reinterpret_cast<float*>(scratch);
     if (weight != nullptr) cross_entropy_weight(targets, logits.rows, logits.cols, options, weight, stream());
     softwarp::softmax_cross_entropy<float>(logits, targets, options, weight, losses, dlogits, sums,
                                            {scratch + kWeightBytes, bytes}, stream());
@@ -192,7 +192,7 @@ class CudaBackend final : public Backend {
   void run_permutation(std::uint64_t seed, std::int64_t epoch, std::int32_t* order,
                        std::int64_t count) override {
     if (count > sorted_most_) {
-      sort_bytes_ = permutation_scratch_bytes(count);
+      sort_bytes_ = permutation_workspace_bytes(count);
       sort_scratch_ = arena_.take(sort_bytes_);
       sorted_most_ = count;
     }
@@ -229,7 +229,7 @@ class CudaBackend final : public Backend {
   cuda::Arena arena_;
   std::size_t workspace_bytes_;
   void* workspace_;
-  SplitScratch split_;
+  Workspace split_;
   void* scratch_ = nullptr;  // earlier and smaller ones stay: recordings may use them
   std::size_t scratch_bytes_ = 0;
   void* sort_scratch_ = nullptr;

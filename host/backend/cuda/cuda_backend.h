@@ -14,8 +14,8 @@ namespace softwarp {
 // A CUDA device of this machine, as `softwarp devices` shows it.
 struct CudaDevice {
   std::string name;
-  std::string details;  // compute capability, multiprocessors, memory, driver
-  std::string refusal;  // why this build cannot use it; empty: it can
+  std::string details;             // compute capability, multiprocessors, memory, driver
+  std::string unavailable_reason;  // why this build cannot use it; empty: it can
 };
 
 // Empty without a driver. A build without CUDA links without_cuda.cpp in place of what asks the driver.

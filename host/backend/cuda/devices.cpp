@@ -8,8 +8,8 @@
 #include "host/backend/cuda/cuda_backend.h"
 #include "host/backend/cuda/first_device.h"
 #include "host/backend/error.h"
-#include "kernels/device.h"
-#include "kernels/launch.h"
+#include "kernels/primitives/device.h"
+#include "kernels/primitives/launch.h"
 
 namespace softwarp {
 namespace {
@@ -43,7 +43,7 @@ CudaDevice try_device(int index) {
   cudaError_t status = cudaGetDeviceProperties(&properties, index);
   if (status == cudaSuccess) status = cudaDriverGetVersion(&driver);
   if (status != cudaSuccess) {
-    device.refusal = text_of(status);
+    device.unavailable_reason = text_of(status);
     return device;
   }
   device.name += fmt::format(" {}", properties.name);
@@ -51,32 +51,33 @@ CudaDevice try_device(int index) {
       fmt::format("compute capability {}.{}, {} multiprocessors, {:.1f} GiB, driver for CUDA {}",
                   properties.major, properties.minor, properties.multiProcessorCount,
                   static_cast<double>(properties.totalGlobalMem) / (1 << 30), version_text(driver));
-  device.refusal = make_current(index);
+  device.unavailable_reason = make_current(index);
   return device;
 }
 
 // How many devices the driver has; if none, why.
-int count_devices(std::string& refusal) {
+int count_devices(std::string& unavailable_reason) {
   int count = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
   cudaGetLastError();
   if (status == cudaErrorInsufficientDriver)
-    refusal = "there is no NVIDIA driver, or one older than this build's CUDA";
+    unavailable_reason = "there is no NVIDIA driver, or one older than this build's CUDA";
   else if (status == cudaErrorNoDevice || (status == cudaSuccess && count == 0))
-    refusal = "the NVIDIA driver finds no device";
+    unavailable_reason = "the NVIDIA driver finds no device";
   else if (status != cudaSuccess)
-    refusal = text_of(status);
-  return refusal.empty() ? count : 0;
+    unavailable_reason = text_of(status);
+  return unavailable_reason.empty() ? count : 0;
 }
 
-// Makes the first device that can be used the current one, and touches none behind it. `refusal`: why none
-// can be used, as the first one says.
-std::optional<CudaDevice> first_usable(std::string& refusal) {
-  const int count = count_devices(refusal);
+// Makes the first device that can be used the current one, and touches none behind it. `unavailable_reason`:
+// why none can be used, as the first one says.
+std::optional<CudaDevice> first_usable(std::string& unavailable_reason) {
+  const int count = count_devices(unavailable_reason);
   for (int i = 0; i < count; ++i) {
     CudaDevice device = try_device(i);
-    if (device.refusal.empty()) return device;
-    if (refusal.empty()) refusal = fmt::format("{}: {}", device.name, device.refusal);
+    if (device.unavailable_reason.empty()) return device;
+    if (unavailable_reason.empty())
+      unavailable_reason = fmt::format("{}: {}", device.name, device.unavailable_reason);
   }
   return std::nullopt;
 }
@@ -84,25 +85,25 @@ std::optional<CudaDevice> first_usable(std::string& refusal) {
 }  // namespace
 
 std::vector<CudaDevice> cuda_devices() {
-  std::string refusal;
+  std::string unavailable_reason;
   std::vector<CudaDevice> devices;
-  const int count = count_devices(refusal);
+  const int count = count_devices(unavailable_reason);
   devices.reserve(static_cast<std::size_t>(count));
   for (int i = 0; i < count; ++i) devices.push_back(try_device(i));
   return devices;
 }
 
 std::string cuda_refusal() {
-  std::string refusal;
-  return first_usable(refusal) ? "" : refusal;
+  std::string unavailable_reason;
+  return first_usable(unavailable_reason) ? "" : unavailable_reason;
 }
 
 namespace cuda {
 
 std::string use_first_device() {
-  std::string refusal;
-  const auto device = first_usable(refusal);
-  if (!device) throw Error("no CUDA device: " + refusal);
+  std::string unavailable_reason;
+  const auto device = first_usable(unavailable_reason);
+  if (!device) throw Error("no CUDA device: " + unavailable_reason);
   return device->name;
 }
 

@@ -10,16 +10,16 @@
 #include <source_location>
 #include <type_traits>
 
-#include "kernels/launch.h"
+#include "kernels/primitives/launch.h"
 
 namespace softwarp::cuda {
 
-template <class T, auto give_back>
+template <class T, auto deallocate>
 struct GiveBack {
-  void operator()(T handle) const noexcept { give_back(handle); }
+  void operator()(T handle) const noexcept { deallocate(handle); }
 };
-template <class T, auto give_back>
-using Handle = std::unique_ptr<std::remove_pointer_t<T>, GiveBack<T, give_back>>;
+template <class T, auto deallocate>
+using Handle = std::unique_ptr<std::remove_pointer_t<T>, GiveBack<T, deallocate>>;
 
 using Stream = Handle<cudaStream_t, cudaStreamDestroy>;
 using Event = Handle<cudaEvent_t, cudaEventDestroy>;

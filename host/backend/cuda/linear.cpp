@@ -61,7 +61,7 @@ float time(cudaStream_t stream, const std::function<void()>& work) {
 
 class CudaLinear final : public Linear {
  public:
-  CudaLinear(Backend& backend, const LinearShape& shape, const ProductSetting& setting)
+  CudaLinear(Backend& backend, const LinearShape& shape, const MatmulContext& setting)
       : Linear(shape),
         setting_(setting),
         product_(plain(CUBLAS_OP_T, CUBLAS_OP_N, shape.outputs, shape.batch, shape.inputs)) {
@@ -99,25 +99,25 @@ class CudaLinear final : public Linear {
   }
 
  private:
-  std::optional<Product> fused(cublasOperation_t a, cublasOperation_t b, std::int64_t m, std::int64_t n,
-                               std::int64_t k, cublasLtEpilogue_t epilogue, std::int64_t stride) const {
+  std::optional<Matmul> fused(cublasOperation_t a, cublasOperation_t b, std::int64_t m, std::int64_t n,
+                              std::int64_t k, cublasLtEpilogue_t epilogue, std::int64_t stride) const {
     if (epilogue == CUBLASLT_EPILOGUE_DEFAULT) return std::nullopt;
-    Product product(setting_, {a, b, m, n, k, epilogue, stride});
+    Matmul product(setting_, {a, b, m, n, k, epilogue, stride});
     if (product.status() != CUBLAS_STATUS_SUCCESS) return std::nullopt;
     return product;
   }
-  Product plain(cublasOperation_t a, cublasOperation_t b, std::int64_t m, std::int64_t n,
-                std::int64_t k) const {
-    Product product(setting_, {.a = a, .b = b, .m = m, .n = n, .k = k});
+  Matmul plain(cublasOperation_t a, cublasOperation_t b, std::int64_t m, std::int64_t n,
+               std::int64_t k) const {
+    Matmul product(setting_, {.a = a, .b = b, .m = m, .n = n, .k = k});
     check(product.status());
     return product;
   }
-  static void run_plain(Product& product, const ProductOperands& operands) { check(product.run(operands)); }
-  static bool run_fused(std::optional<Product>& product, const ProductOperands& operands) {
+  static void run_plain(Matmul& product, const ProductOperands& operands) { check(product.run(operands)); }
+  static bool run_fused(std::optional<Matmul>& product, const ProductOperands& operands) {
     return product && product->run(operands) == CUBLAS_STATUS_SUCCESS;
   }
 
-  void keep_faster(std::optional<Product>& fused, const std::function<void()>& work) const {
+  void keep_faster(std::optional<Matmul>& fused, const std::function<void()>& work) const {
     if (!fused) return;
     const float with = time(setting_.stream, work);
     auto dropped = std::exchange(fused, std::nullopt);
@@ -168,20 +168,20 @@ class CudaLinear final : public Linear {
     below.activation_backward(y_below, dz_below, db_below);
   }
 
-  ProductSetting setting_;
+  MatmulContext setting_;
   Array<float> aux_;
   bool has_mask_ = false;  // the last forward left ReLU's
-  Product product_;
-  std::optional<Product> fused_;
-  std::optional<Product> weights_;
-  std::optional<Product> weights_and_bias_;
-  std::optional<Product> input_;
-  std::optional<Product> through_;
+  Matmul product_;
+  std::optional<Matmul> fused_;
+  std::optional<Matmul> weights_;
+  std::optional<Matmul> weights_and_bias_;
+  std::optional<Matmul> input_;
+  std::optional<Matmul> through_;
 };
 
 }  // namespace
 
-std::unique_ptr<Linear> make_linear(Backend& backend, const LinearShape& shape, const ProductSetting& setting,
+std::unique_ptr<Linear> make_linear(Backend& backend, const LinearShape& shape, const MatmulContext& setting,
                                     bool tune) {
   auto layer = std::make_unique<CudaLinear>(backend, shape, setting);
   if (tune) layer->keep_faster(backend);

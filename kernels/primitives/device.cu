@@ -1,10 +1,10 @@
-#include "kernels/device.h"
+#include "kernels/primitives/device.h"
 
 #include <cuda_runtime.h>
 
 #include <atomic>
 
-#include "kernels/launch.h"
+#include "kernels/primitives/launch.h"
 
 namespace softwarp {
 namespace {
@@ -25,7 +25,7 @@ DeviceLimits ask_device_limits() {
   check(cudaDeviceGetAttribute(&limits.multiprocessors, cudaDevAttrMultiProcessorCount, device));
   limits.shared_bytes = static_cast<std::size_t>(shared_bytes);
   // __CUDA_ARCH__ / 10. binaryVersion is the device's own where the driver has compiled older PTX for it.
-  limits.clusters = limits.early_launch = code.ptxVersion >= 90;
+  limits.clusters = limits.programmatic_launch = code.ptxVersion >= 90;
   return limits;
 }
 

@@ -3,30 +3,30 @@
 // The host's side: from an op to its launch.
 //
 //   rows(), cols()   of the op
-//   places()         where its matrices lie: the inputs, then the output if it writes one
+//   layouts()         where its matrices lie: the inputs, then the output if it writes one
 
 #include <atomic>
 #include <cstdint>
 
-#include "kernels/launch.h"
-#include "kernels/rows/flat.cuh"
-#include "kernels/rows/held.cuh"
-#include "kernels/rows/place.h"
-#include "kernels/rows/streamed.cuh"
-#include "kernels/split_scratch.h"
+#include "kernels/primitives/launch.h"
+#include "kernels/row_reduce/layout.h"
+#include "kernels/row_reduce/packed.cuh"
+#include "kernels/row_reduce/registers.cuh"
+#include "kernels/row_reduce/two_pass.cuh"
+#include "kernels/workspace.h"
 
 namespace softwarp {
 
 template <class Op>
 RowProblem problem_of(const Op& op) {
-  const auto places = op.places();
+  const auto layouts = op.layouts();
   RowProblem problem{.cols = op.cols(),
                      .element_bytes = Op::kElementBytes,
                      .input_bytes = sizeof(InputOf<Op>),
                      .inputs = Op::kInputs,
-                     .held = Op::kHeld,
-                     .access = access_of(places)};
-  for (const RowPlace& p : places) problem.packed = problem.packed && p.packed;
+                     .max_vectors = Op::kMaxVectorsPerThread,
+                     .access = alignment_of(layouts)};
+  for (const RowLayout& p : layouts) problem.packed = problem.packed && p.packed;
   return problem;
 }
 
@@ -48,15 +48,15 @@ void allow_shared(Kernel* kernel, std::atomic<std::uint64_t>& asked_devices) {
 }
 
 template <class Op>
-std::size_t streamed_bytes(const RowPlan& plan) {
+std::size_t two_pass_bytes(const RowPlan& plan) {
   constexpr std::size_t kVectorBytes = kWidthOf<Op> * sizeof(InputOf<Op>);
   return static_cast<std::size_t>(plan.cached * plan.threads * Op::kInputs) * kVectorBytes;
 }
 
 template <class Op>
-void allow_streamed() {
+void allow_two_pass() {
   static std::atomic<std::uint64_t> asked_devices = 0;
-  allow_shared(streamed_rows_kernel<Op>, asked_devices);
+  allow_shared(two_pass_rows_kernel<Op>, asked_devices);
 }
 
 // True if the device can run the largest clusters of this op. A part of a GPU (MIG) may not, and some say so
@@ -66,11 +66,11 @@ bool clusters_fit(RowForm form, const DeviceLimits& limits) {
   const auto fits = [](auto* kernel, std::size_t shared_bytes) {
     cudaLaunchAttribute cluster{};
     cluster.id = cudaLaunchAttributeClusterDimension;
-    cluster.val.clusterDim.x = kMostCluster;
+    cluster.val.clusterDim.x = kMaxClusterBlocks;
     cluster.val.clusterDim.y = cluster.val.clusterDim.z = 1;
     cudaLaunchConfig_t config{};
-    config.gridDim = dim3(kMostCluster);
-    config.blockDim = dim3(kMostThreads);
+    config.gridDim = dim3(kMaxClusterBlocks);
+    config.blockDim = dim3(kMaxThreads);
     config.dynamicSmemBytes = shared_bytes;
     config.attrs = &cluster;
     config.numAttrs = 1;
@@ -79,13 +79,13 @@ bool clusters_fit(RowForm form, const DeviceLimits& limits) {
     cudaGetLastError();  // an answer: it must not be said again to whoever asks next
     return false;
   };
-  if (form == RowForm::held) {
-    static const bool held = fits(held_rows_kernel<Op, Op::kHeld>, 0);
+  if (form == RowForm::registers) {
+    static const bool held = fits(register_rows_kernel<Op, Op::kMaxVectorsPerThread>, 0);
     return held;
   }
   static const bool streamed = [&] {
-    allow_streamed<Op>();
-    return fits(streamed_rows_kernel<Op>, limits.shared_bytes - kSharedReserve);
+    allow_two_pass<Op>();
+    return fits(two_pass_rows_kernel<Op>, limits.shared_bytes - kSharedReserve);
   }();
   return streamed;
 }
@@ -104,80 +104,81 @@ inline std::int64_t blocks_of(const RowPlan& plan, std::int64_t rows) {
 }
 
 template <class Op>
-void run_held(const Op& op, const RowPlan& plan, const RowGeometry& geometry, cudaStream_t stream) {
+void launch_registers(const Op& op, const RowPlan& plan, const RowGeometry& geometry, cudaStream_t stream) {
   const LaunchOn on{
       .grid = blocks_of(plan, op.rows()), .block = plan.threads, .cluster = plan.cluster, .stream = stream};
   switch (plan.vectors) {
-    case 2: return launch(on, held_rows_kernel<Op, 2>, op, geometry);
-    case 4: return launch(on, held_rows_kernel<Op, 4>, op, geometry);
-    default: return launch(on, held_rows_kernel<Op, Op::kHeld>, op, geometry);
+    case 2: return launch(on, register_rows_kernel<Op, 2>, op, geometry);
+    case 4: return launch(on, register_rows_kernel<Op, 4>, op, geometry);
+    default: return launch(on, register_rows_kernel<Op, Op::kMaxVectorsPerThread>, op, geometry);
   }
 }
 
 template <class Op>
-void run_flat(const Op& op, const RowPlan& plan, const RowGeometry& geometry, cudaStream_t stream) {
+void launch_packed(const Op& op, const RowPlan& plan, const RowGeometry& geometry, cudaStream_t stream) {
   const int elements = plan.rows_per_block() * static_cast<int>(op.cols());
   const auto in =
-      static_cast<std::size_t>(Op::kInputs * flat_region<InputOf<Op>>(elements)) * sizeof(InputOf<Op>);
+      static_cast<std::size_t>(Op::kInputs * packed_region<InputOf<Op>>(elements)) * sizeof(InputOf<Op>);
   const auto out =
-      static_cast<std::size_t>(flat_region<typename Op::Output>(elements)) * sizeof(typename Op::Output);
+      static_cast<std::size_t>(packed_region<typename Op::Output>(elements)) * sizeof(typename Op::Output);
   launch(LaunchOn{.grid = blocks_of(plan, op.rows()),
                   .block = plan.threads,
                   .shared_bytes = in + (op.writes() ? out : 0),
                   .stream = stream},
-         flat_rows_kernel<Op>, op, geometry);
+         packed_rows_kernel<Op>, op, geometry);
 }
 
 template <class Op>
-void run_streamed(const Op& op, const RowPlan& plan, const RowGeometry& geometry, cudaStream_t stream) {
-  const std::size_t bytes = streamed_bytes<Op>(plan);
-  allow_streamed<Op>();
+void launch_two_pass(const Op& op, const RowPlan& plan, const RowGeometry& geometry, cudaStream_t stream) {
+  const std::size_t bytes = two_pass_bytes<Op>(plan);
+  allow_two_pass<Op>();
   launch(LaunchOn{.grid = blocks_of(plan, op.rows()),
                   .block = plan.threads,
                   .shared_bytes = bytes,
                   .cluster = plan.cluster,
                   .stream = stream},
-         streamed_rows_kernel<Op>, op, geometry, StreamPart::both, nullptr);
+         two_pass_rows_kernel<Op>, op, geometry, TwoPassStage::both, nullptr);
 }
 
 template <class Op>
-void run_split(const Op& op, const RowGeometry& geometry, void* slices, cudaStream_t stream) {
-  const LaunchOn on{.grid = op.rows() * geometry.slices, .block = kMostThreads, .stream = stream};
+void launch_split_row(const Op& op, const RowGeometry& geometry, void* slices, cudaStream_t stream) {
+  const LaunchOn on{.grid = op.rows() * geometry.slices, .block = kMaxThreads, .stream = stream};
   auto* summaries = static_cast<typename Op::Summary*>(slices);
-  launch(on, streamed_rows_kernel<Op>, op, geometry, StreamPart::summarize, summaries);
-  launch(on, streamed_rows_kernel<Op>, op, geometry, StreamPart::finish, summaries);
+  launch(on, two_pass_rows_kernel<Op>, op, geometry, TwoPassStage::reduce, summaries);
+  launch(on, two_pass_rows_kernel<Op>, op, geometry, TwoPassStage::finalize, summaries);
 }
 
 // Blocks that share a row where there is scratch for their summaries; 1: a row is not split.
 template <class Op>
-int slices_of(const Op& op, std::size_t scratch_bytes) {
-  const int slices = split_of(problem_of(op), op.rows(), device_limits());
+int split_row_slices(const Op& op, std::size_t scratch_bytes) {
+  const int slices = split_row_blocks(problem_of(op), op.rows(), device_limits());
   const std::size_t needed =
       static_cast<std::size_t>(slices) * static_cast<std::size_t>(op.rows()) * sizeof(typename Op::Summary);
   return needed <= scratch_bytes ? slices : 1;
 }
 
 template <class Op>
-void run_rows(const Op& op, SplitScratch scratch, cudaStream_t stream) {
+void launch_rows(const Op& op, Workspace scratch, cudaStream_t stream) {
   if (op.rows() == 0) return;
   const RowProblem problem = problem_of(op);
-  const bool wide = problem.access != RowAccess::narrow;
-  const auto geometry_of = [&](int team, int cluster, int slices, int cached) {
-    return RowGeometry{.team = team,
-                       .cluster = cluster,
-                       .slices = slices,
-                       .wide = wide,
-                       .cached = cached,
-                       .vectors = blocks_for(vectors_of(problem), std::int64_t{team} * cluster * slices)};
+  const bool vectorized = problem.access != RowAlignment::scalar;
+  const auto geometry_of = [&](int threads_per_row, int cluster, int slices, int cached) {
+    return RowGeometry{
+        .threads_per_row = threads_per_row,
+        .cluster = cluster,
+        .slices = slices,
+        .vectorized = vectorized,
+        .cached = cached,
+        .vectors = blocks_for(vectors_of(problem), std::int64_t{threads_per_row} * cluster * slices)};
   };
-  if (const int slices = slices_of(op, scratch.bytes); slices > 1)
-    return run_split(op, geometry_of(kMostThreads, 1, slices, 0), scratch.data, stream);
+  if (const int slices = split_row_slices(op, scratch.bytes); slices > 1)
+    return launch_split_row(op, geometry_of(kMaxThreads, 1, slices, 0), scratch.data, stream);
   const RowPlan plan = plan_of(op);
-  const RowGeometry geometry = geometry_of(plan.team, plan.cluster, 1, plan.cached);
+  const RowGeometry geometry = geometry_of(plan.threads_per_row, plan.cluster, 1, plan.cached);
   switch (plan.form) {
-    case RowForm::flat: return run_flat(op, plan, geometry, stream);
-    case RowForm::held: return run_held(op, plan, geometry, stream);
-    case RowForm::streamed: return run_streamed(op, plan, geometry, stream);
+    case RowForm::packed: return launch_packed(op, plan, geometry, stream);
+    case RowForm::registers: return launch_registers(op, plan, geometry, stream);
+    case RowForm::two_pass: return launch_two_pass(op, plan, geometry, stream);
   }
 }
 

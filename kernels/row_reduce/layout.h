@@ -5,12 +5,12 @@
 #include <cstdint>
 
 #include "kernels/matrix_view.h"
-#include "kernels/rows/plan.h"
+#include "kernels/row_reduce/plan.h"
 
 namespace softwarp {
 
 // Where a matrix lies, its element type forgotten.
-struct RowPlace {
+struct RowLayout {
   std::uintptr_t address;
   std::int64_t stride;
   int element_bytes;
@@ -19,26 +19,26 @@ struct RowPlace {
 
 // The stride counts even where there is one row, so that this row's result is the same in any batch.
 template <class T>
-RowPlace place_of(MatrixView<T> m) {
+RowLayout layout_of(MatrixView<T> m) {
   return {reinterpret_cast<std::uintptr_t>(m.data), m.stride, sizeof(T), m.packed()};
 }
 
-// See RowAccess; a vector has as many elements as one access can carry of the widest type.
+// See RowAlignment; a vector has as many elements as one access can carry of the widest type.
 template <std::size_t n>
-RowAccess access_of(const std::array<RowPlace, n>& places) {
+RowAlignment alignment_of(const std::array<RowLayout, n>& layouts) {
   int widest = 0;
-  for (const RowPlace& p : places) widest = p.element_bytes > widest ? p.element_bytes : widest;
+  for (const RowLayout& p : layouts) widest = p.element_bytes > widest ? p.element_bytes : widest;
   const int width = elements_per_access(widest);
-  const auto in_elements = [](const RowPlace& p) {
+  const auto in_elements = [](const RowLayout& p) {
     return static_cast<std::int64_t>(p.address / static_cast<unsigned>(p.element_bytes));
   };
   bool aligned = true, alike = true;
-  for (const RowPlace& p : places) {
+  for (const RowLayout& p : layouts) {
     aligned = aligned && in_elements(p) % width == 0 && p.stride % width == 0;
-    alike = alike && (in_elements(p) - in_elements(places[0])) % width == 0 &&
-            (p.stride - places[0].stride) % width == 0;
+    alike = alike && (in_elements(p) - in_elements(layouts[0])) % width == 0 &&
+            (p.stride - layouts[0].stride) % width == 0;
   }
-  return aligned ? RowAccess::aligned : alike ? RowAccess::shifted : RowAccess::narrow;
+  return aligned ? RowAlignment::aligned : alike ? RowAlignment::shifted : RowAlignment::scalar;
 }
 
 }  // namespace softwarp

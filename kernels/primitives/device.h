@@ -10,8 +10,8 @@ struct DeviceLimits {
   std::size_t shared_bytes = 0;  // that a block may have once its kernel has opted in
   // Both need compute capability 9.0, of the device and of the code: a device also runs older PTX, which has
   // neither.
-  bool clusters = false;      // blocks that read each other's shared memory
-  bool early_launch = false;  // of a kernel that waits by itself for those before it
+  bool clusters = false;             // blocks that read each other's shared memory
+  bool programmatic_launch = false;  // of a kernel that waits by itself for those before it
 
   bool operator==(const DeviceLimits&) const = default;
 };
@@ -23,7 +23,8 @@ const DeviceLimits& device_limits();
 // Asks the current device anew.
 DeviceLimits ask_device_limits();
 
-// Whether this build has kernels for the device that is current. Throws Error for any other refusal.
+// Whether this build has kernels for the device that is current. Throws Error for any other
+// unavailable_reason.
 bool built_for_device();
 
 // From now on device_limits() says this instead, null: the truth again. Launches then plan for that device,

@@ -38,7 +38,7 @@ inline double median_ratio(const std::vector<double>& a, const std::vector<doubl
 // made once for all of them. Google Benchmark would make them again for each guess at a number of rounds.
 inline constexpr int kCudaRounds = 9;
 
-struct Contender {
+struct Baseline {
   std::string name;
   std::function<double()> seconds;  // of one run
   double bytes = 0;                 // that one run must move; 0: not what counts
@@ -46,9 +46,9 @@ struct Contender {
 
 // Runs all of them in each iteration, and reports <name>_us, <name>_GBps, vs_<name> = the first one's time
 // divided by the other's, and the spread of the first one's times.
-class Contest {
+class Comparison {
  public:
-  void add(Contender contender) { entries_.push_back({std::move(contender), {}}); }
+  void add(Baseline contender) { entries_.push_back({std::move(contender), {}}); }
 
   void run(benchmark::State& state) {
     for (auto _ : state) {
@@ -68,7 +68,7 @@ class Contest {
 
  private:
   struct Entry {
-    Contender contender;
+    Baseline contender;
     std::vector<double> seconds;
   };
   std::vector<Entry> entries_;

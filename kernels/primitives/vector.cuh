@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "kernels/sizes.h"
+#include "kernels/primitives/sizes.h"
 
 namespace softwarp {
 
@@ -58,11 +58,11 @@ __device__ __forceinline__ void store_one(std::type_identity_t<T> value, T* to) 
 
 // The same past the caches of a multiprocessor, which do not see what others write while a kernel runs.
 template <class V>
-__device__ __forceinline__ V load_fresh(const V* from) {
+__device__ __forceinline__ V load_cg(const V* from) {
   return __builtin_bit_cast(V, __ldcg(reinterpret_cast<const Word<sizeof(V)>*>(from)));
 }
 template <class V>
-__device__ __forceinline__ void store_fresh(const V& value, V* to) {
+__device__ __forceinline__ void store_cg(const V& value, V* to) {
   __stcg(reinterpret_cast<Word<sizeof(V)>*>(to), __builtin_bit_cast(Word<sizeof(V)>, value));
 }
 
@@ -98,7 +98,7 @@ __device__ void store_words(const V& value, V* to) {
 // so that the halves, quarters and so on that lie inside are aligned too: an end costs at most log2(kSize)
 // accesses.
 template <int kSize, class T, class Index>
-__device__ __forceinline__ void load_some(const T* array, Index first, Index size, T* to) {
+__device__ __forceinline__ void load_partial(const T* array, Index first, Index size, T* to) {
   if constexpr (kSize * sizeof(T) <= kAccessBytes) {
     if (first >= 0 && first + kSize <= size) {
       const Vector<T, kSize> whole = load<kSize>(array + first);
@@ -109,13 +109,13 @@ __device__ __forceinline__ void load_some(const T* array, Index first, Index siz
   }
   if constexpr (kSize > 1) {
     constexpr int kHalf = kSize / 2;
-    load_some<kHalf>(array, first, size, to);
-    load_some<kHalf>(array, first + kHalf, size, to + kHalf);
+    load_partial<kHalf>(array, first, size, to);
+    load_partial<kHalf>(array, first + kHalf, size, to + kHalf);
   }
 }
 
 template <int kSize, class T, class Index>
-__device__ __forceinline__ void store_some(const T* from, T* array, Index first, Index size) {
+__device__ __forceinline__ void store_partial(const T* from, T* array, Index first, Index size) {
   if constexpr (kSize * sizeof(T) <= kAccessBytes) {
     if (first >= 0 && first + kSize <= size) {
       Vector<T, kSize> whole;
@@ -127,14 +127,14 @@ __device__ __forceinline__ void store_some(const T* from, T* array, Index first,
   }
   if constexpr (kSize > 1) {
     constexpr int kHalf = kSize / 2;
-    store_some<kHalf>(from, array, first, size);
-    store_some<kHalf>(from + kHalf, array, first + kHalf, size);
+    store_partial<kHalf>(from, array, first, size);
+    store_partial<kHalf>(from + kHalf, array, first + kHalf, size);
   }
 }
 
 // How many elements `pointer` lies behind the last border of a vector of kSize.
 template <int kSize, class T>
-__device__ __forceinline__ int elements_past_border(const T* pointer) {
+__device__ __forceinline__ int elements_past_boundary(const T* pointer) {
   return static_cast<int>(reinterpret_cast<std::uintptr_t>(pointer) % (kSize * sizeof(T)) / sizeof(T));
 }
 

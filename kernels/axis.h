@@ -6,12 +6,12 @@
 #include <cstdint>
 
 #include "kernels/host_device.h"
-#include "kernels/sizes.h"
+#include "kernels/primitives/sizes.h"
 
 namespace softwarp {
 
 template <class T>
-struct MiddleView {
+struct AxisView {
   T* data = nullptr;
   std::int64_t outer = 0;
   std::int64_t cols = 0;   // what is reduced
@@ -22,27 +22,34 @@ struct MiddleView {
 
 // A block has `lanes` groups of neighbours in memory, each of `width` elements, and threads / lanes threads
 // for each group, which share its column out among themselves.
-struct MiddlePlan {
+struct AxisPlan {
   int width = 1;  // elements an access
   int lanes = 128;
   int threads = 128;  // of a block
-  bool held = true;   // in registers between one read and one write; otherwise the column is read twice
-  bool operator==(const MiddlePlan&) const = default;
+  bool in_registers =
+      true;  // in registers between one read and one write; otherwise the column is read twice
+  bool operator==(const AxisPlan&) const = default;
 };
 
 // Accesses of a column that a thread holds.
-SOFTWARP_HD constexpr int middle_held(int width, int inputs) { return (width == 8 ? 4 : 8) / inputs; }
+SOFTWARP_HD constexpr int axis_vectors_per_thread(int width, int inputs) {
+  return (width == 8 ? 4 : 8) / inputs;
+}
 
-// Lanes are as many as leave enough threads to hold the column, and not fewer than fill a sector of 32 bytes.
-constexpr MiddlePlan plan_middle(std::int64_t cols, int element_bytes, int inputs, bool wide) {
+// LogicalWarp are as many as leave enough threads to hold the column, and not fewer than fill a sector of 32
+// bytes.
+constexpr AxisPlan plan_axis(std::int64_t cols, int element_bytes, int inputs, bool wide) {
   const int width = wide ? elements_per_access(element_bytes) : 1;
   const int least = 32 / (width * element_bytes);
   std::int64_t sharing = 1;
-  while (sharing * middle_held(width, inputs) < cols) sharing *= 2;
+  while (sharing * axis_vectors_per_thread(width, inputs) < cols) sharing *= 2;
   const int threads = sharing * 8 <= 128 ? 128 : sharing * 8 <= 256 ? 256 : 512;
   if (sharing * least <= threads)
-    return {.width = width, .lanes = static_cast<int>(threads / sharing), .threads = threads, .held = true};
-  return {.width = width, .lanes = least > 8 ? least : 8, .threads = 512, .held = false};
+    return {.width = width,
+            .lanes = static_cast<int>(threads / sharing),
+            .threads = threads,
+            .in_registers = true};
+  return {.width = width, .lanes = least > 8 ? least : 8, .threads = 512, .in_registers = false};
 }
 
 }  // namespace softwarp

@@ -5,38 +5,38 @@
 
 #include <cuda_runtime.h>
 
-#include "kernels/vector.cuh"
+#include "kernels/primitives/vector.cuh"
 
 namespace softwarp {
 
 inline constexpr unsigned kAllLanes = 0xffffffffu;
 
 template <class V>
-__device__ __forceinline__ V shuffle_xor(const V& value, int distance) {
+__device__ __forceinline__ V warp_shuffle_xor(const V& value, int distance) {
   auto words = words_of(value);
 #pragma unroll
   for (unsigned& word : words.v) word = __shfl_xor_sync(kAllLanes, word, distance);
   return __builtin_bit_cast(V, words);
 }
 
-__device__ __forceinline__ float larger(float a, float b) { return fmaxf(a, b); }
-__device__ __forceinline__ double larger(double a, double b) { return fmax(a, b); }
+__device__ __forceinline__ float max_of(float a, float b) { return fmaxf(a, b); }
+__device__ __forceinline__ double max_of(double a, double b) { return fmax(a, b); }
 
-// `size` lanes, a power of two, that own a row together: neighbours, or each `apart`th of them.
-struct Lanes {
+// `size` lanes, a power of two, that own a row together: neighbours, or each `stride`th of them.
+struct LogicalWarp {
   int size;
-  int apart = 1;
+  int stride = 1;
 
   template <class V, class Join>
   __device__ __forceinline__ V all(V value, Join join) const {
-    for (int distance = size / 2; distance >= apart; distance /= 2)
-      value = join(value, shuffle_xor(value, distance));
+    for (int distance = size / 2; distance >= stride; distance /= 2)
+      value = join(value, warp_shuffle_xor(value, distance));
     return value;
   }
   // NaN is passed over.
   template <class V>
   __device__ __forceinline__ V max(V value) const {
-    return all(value, [](V a, V b) { return larger(a, b); });
+    return all(value, [](V a, V b) { return max_of(a, b); });
   }
   template <class V>
   __device__ __forceinline__ V min(V value) const {

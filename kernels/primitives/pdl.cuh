@@ -8,7 +8,7 @@ namespace softwarp {
 // launch() lets a kernel begin while the last blocks of the one before it still run, which hides the time
 // that starting takes; what those blocks write is there when this returns. Nobody tells the next kernel to
 // begin earlier than that.
-__device__ __forceinline__ void wait_for_earlier_kernels() {
+__device__ __forceinline__ void pdl_wait() {
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
   cudaGridDependencySynchronize();
 #endif

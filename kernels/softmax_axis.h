@@ -9,20 +9,20 @@
 
 #include <type_traits>
 
-#include "kernels/middle.h"
+#include "kernels/axis.h"
 
 namespace softwarp {
 
 template <class T>
-using ConstMiddle = std::type_identity_t<MiddleView<const T>>;
+using ConstAxisView = std::type_identity_t<AxisView<const T>>;
 
 template <class T>
-void softmax(ConstMiddle<T> x, MiddleView<T> y, cudaStream_t stream);
+void softmax(ConstAxisView<T> x, AxisView<T> y, cudaStream_t stream);
 template <class T>
-void log_softmax(ConstMiddle<T> x, MiddleView<T> y, cudaStream_t stream);
+void log_softmax(ConstAxisView<T> x, AxisView<T> y, cudaStream_t stream);
 template <class T>
-void softmax_backward(ConstMiddle<T> y, ConstMiddle<T> dy, MiddleView<T> dx, cudaStream_t stream);
+void softmax_backward(ConstAxisView<T> y, ConstAxisView<T> dy, AxisView<T> dx, cudaStream_t stream);
 template <class T>
-void log_softmax_backward(ConstMiddle<T> y, ConstMiddle<T> dy, MiddleView<T> dx, cudaStream_t stream);
+void log_softmax_backward(ConstAxisView<T> y, ConstAxisView<T> dy, AxisView<T> dx, cudaStream_t stream);
 
 }  // namespace softwarp

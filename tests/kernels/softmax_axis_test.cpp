@@ -1,6 +1,6 @@
 // softmax and its relatives over the middle dimension of a tensor, against the definitions in double.
 
-#include "kernels/softmax_middle.h"
+#include "kernels/softmax_axis.h"
 
 #include <gtest/gtest.h>
 
@@ -48,7 +48,7 @@ std::vector<T> run_on(const Shape& s, std::int64_t offset, const std::vector<std
                       Run run) {
   const auto size = s.outer * s.cols * s.inner;
   std::vector<std::unique_ptr<DeviceArray<T>>> arrays;
-  std::vector<MiddleView<T>> views;
+  std::vector<AxisView<T>> views;
   for (std::size_t n = 0; n <= inputs.size(); ++n) {
     std::vector<T> all(static_cast<std::size_t>(offset + size + 8), to_type<T>(99));
     if (n < inputs.size()) std::copy(inputs[n].begin(), inputs[n].end(), all.begin() + offset);
@@ -64,11 +64,11 @@ std::vector<T> run_on(const Shape& s, std::int64_t offset, const std::vector<std
 }
 
 template <class T>
-class SoftmaxMiddle : public KernelTest {};
+class SoftmaxAxis : public KernelTest {};
 using Types = testing::Types<double, float, float16, bfloat16>;
-TYPED_TEST_SUITE(SoftmaxMiddle, Types);
+TYPED_TEST_SUITE(SoftmaxAxis, Types);
 
-TYPED_TEST(SoftmaxMiddle, ForwardMatchesTheDefinition) {
+TYPED_TEST(SoftmaxAxis, ForwardMatchesTheDefinition) {
   using T = TypeParam;
   using A = std::conditional_t<std::is_same_v<T, double>, double, float>;
   Worst worst;
@@ -105,7 +105,7 @@ TYPED_TEST(SoftmaxMiddle, ForwardMatchesTheDefinition) {
   std::printf("worst error: %.2f of the tolerance\n", worst.share());
 }
 
-TYPED_TEST(SoftmaxMiddle, BackwardMatchesTheDefinition) {
+TYPED_TEST(SoftmaxAxis, BackwardMatchesTheDefinition) {
   using T = TypeParam;
   using A = std::conditional_t<std::is_same_v<T, double>, double, float>;
   Worst worst;
@@ -122,8 +122,8 @@ TYPED_TEST(SoftmaxMiddle, BackwardMatchesTheDefinition) {
         for (T& v : y) v = to_type<T>(-std::abs(to_double(v)));
       const auto g = random_numbers<T>(s.outer * s.cols * s.inner, 8, 1);
       const auto dx = run_on<T>(s, offset, {y, g}, [&](const auto& v) {
-        const MiddleView<const T> y_view{v[0].data, s.outer, s.cols, s.inner};
-        const MiddleView<const T> g_view{v[1].data, s.outer, s.cols, s.inner};
+        const AxisView<const T> y_view{v[0].data, s.outer, s.cols, s.inner};
+        const AxisView<const T> g_view{v[1].data, s.outer, s.cols, s.inner};
         log ? log_softmax_backward<T>(y_view, g_view, v[2], nullptr)
             : softmax_backward<T>(y_view, g_view, v[2], nullptr);
       });
@@ -155,7 +155,7 @@ TYPED_TEST(SoftmaxMiddle, BackwardMatchesTheDefinition) {
   std::printf("worst error: %.2f of the tolerance\n", worst.share());
 }
 
-TYPED_TEST(SoftmaxMiddle, SpecialValuesStayInTheirColumn) {
+TYPED_TEST(SoftmaxAxis, SpecialValuesStayInTheirColumn) {
   using T = TypeParam;
   for (const Shape& s : {Shape{2, 6, 8}, {2, 300, 8}, {1, 3000, 3}}) {
     for (const double special : {HUGE_VAL, std::numeric_limits<double>::quiet_NaN()}) {
@@ -174,23 +174,25 @@ TYPED_TEST(SoftmaxMiddle, SpecialValuesStayInTheirColumn) {
   }
 }
 
-TEST(MiddlePlan, HoldsWhatFitsAndStreamsTheRest) {
+TEST(AxisPlan, HoldsWhatFitsAndStreamsTheRest) {
   const auto plan = [](std::int64_t cols, int bytes, int inputs, bool wide) {
-    return plan_middle(cols, bytes, inputs, wide);
+    return plan_axis(cols, bytes, inputs, wide);
   };
-  EXPECT_EQ(plan(8, 4, 1, true), (MiddlePlan{.width = 4, .lanes = 128, .threads = 128, .held = true}));
-  EXPECT_EQ(plan(9, 4, 1, true), (MiddlePlan{.width = 4, .lanes = 64, .threads = 128, .held = true}));
-  EXPECT_EQ(plan(128, 4, 1, true), (MiddlePlan{.width = 4, .lanes = 8, .threads = 128, .held = true}));
-  EXPECT_EQ(plan(129, 4, 1, true), (MiddlePlan{.width = 4, .lanes = 8, .threads = 256, .held = true}));
-  EXPECT_EQ(plan(512, 4, 1, true), (MiddlePlan{.width = 4, .lanes = 8, .threads = 512, .held = true}));
-  EXPECT_EQ(plan(513, 4, 1, true), (MiddlePlan{.width = 4, .lanes = 4, .threads = 512, .held = true}));
-  EXPECT_EQ(plan(2048, 4, 1, true), (MiddlePlan{.width = 4, .lanes = 2, .threads = 512, .held = true}));
-  EXPECT_EQ(plan(2049, 4, 1, true), (MiddlePlan{.width = 4, .lanes = 8, .threads = 512, .held = false}));
-  EXPECT_EQ(plan(1024, 4, 2, true), (MiddlePlan{.width = 4, .lanes = 2, .threads = 512, .held = true}));
-  EXPECT_EQ(plan(1025, 4, 2, true).held, false);
-  EXPECT_EQ(plan(1024, 2, 1, true), (MiddlePlan{.width = 8, .lanes = 2, .threads = 512, .held = true}));
-  EXPECT_EQ(plan(512, 4, 1, false), (MiddlePlan{.width = 1, .lanes = 8, .threads = 512, .held = true}));
-  EXPECT_EQ(plan(513, 4, 1, false), (MiddlePlan{.width = 1, .lanes = 8, .threads = 512, .held = false}));
+  EXPECT_EQ(plan(8, 4, 1, true), (AxisPlan{.width = 4, .lanes = 128, .threads = 128, .in_registers = true}));
+  EXPECT_EQ(plan(9, 4, 1, true), (AxisPlan{.width = 4, .lanes = 64, .threads = 128, .in_registers = true}));
+  EXPECT_EQ(plan(128, 4, 1, true), (AxisPlan{.width = 4, .lanes = 8, .threads = 128, .in_registers = true}));
+  EXPECT_EQ(plan(129, 4, 1, true), (AxisPlan{.width = 4, .lanes = 8, .threads = 256, .in_registers = true}));
+  EXPECT_EQ(plan(512, 4, 1, true), (AxisPlan{.width = 4, .lanes = 8, .threads = 512, .in_registers = true}));
+  EXPECT_EQ(plan(513, 4, 1, true), (AxisPlan{.width = 4, .lanes = 4, .threads = 512, .in_registers = true}));
+  EXPECT_EQ(plan(2048, 4, 1, true), (AxisPlan{.width = 4, .lanes = 2, .threads = 512, .in_registers = true}));
+  EXPECT_EQ(plan(2049, 4, 1, true),
+            (AxisPlan{.width = 4, .lanes = 8, .threads = 512, .in_registers = false}));
+  EXPECT_EQ(plan(1024, 4, 2, true), (AxisPlan{.width = 4, .lanes = 2, .threads = 512, .in_registers = true}));
+  EXPECT_EQ(plan(1025, 4, 2, true).in_registers, false);
+  EXPECT_EQ(plan(1024, 2, 1, true), (AxisPlan{.width = 8, .lanes = 2, .threads = 512, .in_registers = true}));
+  EXPECT_EQ(plan(512, 4, 1, false), (AxisPlan{.width = 1, .lanes = 8, .threads = 512, .in_registers = true}));
+  EXPECT_EQ(plan(513, 4, 1, false),
+            (AxisPlan{.width = 1, .lanes = 8, .threads = 512, .in_registers = false}));
 }
 
 }  // namespace

@@ -9,9 +9,9 @@
 #include <string>
 #include <utility>
 
-#include "kernels/device.h"
 #include "kernels/error.h"
-#include "kernels/sizes.h"
+#include "kernels/primitives/device.h"
+#include "kernels/primitives/sizes.h"
 
 namespace softwarp {
 
@@ -48,7 +48,7 @@ void launch(const LaunchHere& on, void (*kernel)(Params...), Args&&... args) {
   expects(on.grid > 0 && on.grid <= std::numeric_limits<std::int32_t>::max(), "a grid of 31 bits", on.where);
   cudaLaunchAttribute attributes[2]{};
   unsigned count = 0;
-  if (device_limits().early_launch) {  // the kernel waits by itself for what is before it: dependency.cuh
+  if (device_limits().programmatic_launch) {  // the kernel waits by itself for what is before it: pdl.cuh
     cudaLaunchAttribute& early = attributes[count++];
     early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
     early.val.programmaticStreamSerializationAllowed = 1;

@@ -9,7 +9,7 @@
 namespace softwarp::cuda {
 
 // What products share: the library, how it multiplies, and where it may write.
-struct ProductSetting {
+struct MatmulContext {
   cublasLtHandle_t library = nullptr;
   cublasComputeType_t compute = CUBLAS_COMPUTE_32F;
   void* workspace = nullptr;  // used by one product at a time
@@ -39,9 +39,9 @@ struct ProductOperands {
 
 // One product and its epilogue, planned once. cuBLASLt does not have every epilogue for every shape, and its
 // choice of an algorithm depends on how the operands are aligned.
-class Product {
+class Matmul {
  public:
-  Product(const ProductSetting& setting, const ProductShape& shape);
+  Matmul(const MatmulContext& setting, const ProductShape& shape);
 
   // CUBLAS_STATUS_SUCCESS, or why cuBLASLt has no algorithm for operands aligned to 256 bytes.
   cublasStatus_t status() const { return choices_.front().status; }
@@ -62,7 +62,7 @@ class Product {
   void point_to(const ProductOperands& operands);
   Choice& choice_for(const ProductOperands& operands);
 
-  ProductSetting setting_;
+  MatmulContext setting_;
   MatmulDesc desc_;
   MatrixLayout a_, b_, d_;
   std::vector<Choice> choices_;

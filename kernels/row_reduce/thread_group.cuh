@@ -1,0 +1,79 @@
+#pragma once
+
+// The threads that own a row together.
+
+#include "kernels/primitives/cluster.cuh"
+#include "kernels/primitives/warp.cuh"
+#include "kernels/row_reduce/plan.h"
+
+namespace softwarp {
+
+// What each thread of a launch is told.
+struct RowGeometry {
+  int threads_per_row = 1;  // threads of a block that own a row
+  int cluster = 1;          // blocks that own a row and meet
+  int slices = 1;           // blocks that own a row and do not meet
+  bool vectorized = true;
+  int cached = 0;            // streamed: vectors of each input that a thread keeps in shared memory
+  std::int64_t vectors = 0;  // streamed: of a row, those of the thread that has most
+};
+
+// Part of a warp, a warp, a block or a cluster of blocks; one ladder of reductions for all.
+class ThreadGroup {
+ public:
+  __device__ explicit ThreadGroup(const RowGeometry& g)
+      : warp{g.threads_per_row < kWarpLanes ? g.threads_per_row : kWarpLanes} {
+    const int thread = static_cast<int>(threadIdx.x), block_threads = static_cast<int>(blockDim.x);
+    if (g.threads_per_row <= kWarpLanes) {
+      row = static_cast<std::int64_t>(blockIdx.x) * (block_threads / g.threads_per_row) +
+            thread / g.threads_per_row;
+      rank = thread % g.threads_per_row;
+      threads = g.threads_per_row;
+      return;
+    }
+    const int blocks = g.cluster * g.slices;
+    const int block = static_cast<int>(blockIdx.x) % blocks;
+    row = static_cast<std::int64_t>(blockIdx.x) / blocks;
+    slice = g.slices > 1 ? block : 0;
+    rank = block * block_threads + thread;
+    threads = blocks * block_threads;
+    warps_ = block_threads / kWarpLanes;
+    cluster_ = g.cluster;
+  }
+
+  // The row's summary from those of its owners' warps, the same bits for each thread.
+  template <class Summary>
+  __device__ Summary all_reduce(const Summary& warp_summary) {
+    if (warps_ == 1) return warp_summary;
+    __shared__ Summary warp_summaries[kMaxThreads / kWarpLanes];
+    const int thread = static_cast<int>(threadIdx.x), lane = thread % kWarpLanes;
+    if (lane == 0) warp_summaries[thread / kWarpLanes] = warp_summary;
+    __syncthreads();
+    const Summary block_summary =
+        Summary::warp_reduce(lane < warps_ ? warp_summaries[lane] : Summary::identity(), warp);
+    if (cluster_ == 1) return block_summary;
+    __shared__ Summary mine;
+    if (thread == 0) mine = block_summary;
+    cluster_arrive();
+    cluster_wait();
+    const Summary block_summaries = lane < cluster_ ? *in_cluster_block(&mine, lane) : Summary::identity();
+    cluster_arrive();  // and exit() waits: until all have read, `mine` stays
+    return Summary::warp_reduce(block_summaries, warp);
+  }
+
+  __device__ void exit() const {
+    if (cluster_ > 1) cluster_wait();
+  }
+
+  std::int64_t row;
+  int rank;     // of this thread among the row's owners
+  int threads;  // all owners
+  int slice = 0;
+  LogicalWarp warp;  // the owners in this thread's warp
+
+ private:
+  int warps_ = 1;
+  int cluster_ = 1;
+};
+
+}  // namespace softwarp
