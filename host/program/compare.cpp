@@ -1,5 +1,7 @@
 #include "host/program/compare.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -27,5 +29,7 @@ double largest_magnitude(std::span<const double> values, double floor) {
     if (std::isfinite(value)) floor = std::max(floor, std::abs(value));
   return floor;
 }
+
+std::string number_text(double value) { return std::isnan(value) ? "nan" : fmt::format("{:.9g}", value); }
 
 }  // namespace softwarp::program

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <span>
+#include <string>
 
 namespace softwarp::program {
 
@@ -16,5 +17,8 @@ Difference largest_difference(std::span<const double> theirs, std::span<const do
 
 // Of the finite values; at least `floor`, by which differences can then be measured.
 double largest_magnitude(std::span<const double> values, double floor);
+
+// Nine digits; NaN without its sign.
+std::string number_text(double value);
 
 }  // namespace softwarp::program

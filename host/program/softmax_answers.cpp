@@ -67,8 +67,8 @@ std::string text_of(const SoftmaxComparison& c, const SoftmaxAnswer& answer, con
     return fmt::format("{}: agrees; the largest difference is {:.2g}, at {}", name, c.difference.largest,
                        c.where);
   const std::string off =
-      c.same_shape ? fmt::format("the largest difference is {:.6g}, at {}: expected {:.9g}, found {:.9g}",
-                                 c.difference.largest, c.where, c.ours, c.theirs)
+      c.same_shape ? fmt::format("the largest difference is {:.6g}, at {}: expected {}, found {}",
+                                 c.difference.largest, c.where, number_text(c.ours), number_text(c.theirs))
                    : fmt::format("expected {}, found {}", shape_text(answer.result), shape_text(theirs));
   return fmt::format("{}: {}; {}", name, off,
                      c.wrong_answer ? c.wrong_answer->sentence : "it is no wrong answer that softwarp knows");

@@ -113,6 +113,7 @@ Table divided(const Answer& a, int power) {
 const WrongAnswer kWrongAnswers[] = {
     {"log-softmax", Asked::softmax, [](const Answer& a) { return a.log_y; },
      "this is log-softmax; softmax is its exp"},
+    {"logits", Asked::softmax, [](const Answer& a) { return a.x; }, "this is x itself: softmax is missing"},
     {"no shift", Asked::softmax, without_shift<double>,
      "this is exp(x) / sum exp(x), and exp overflows above 709; subtract the row's maximum from x first"},
     {"no shift, float", Asked::softmax, without_shift<float>,
