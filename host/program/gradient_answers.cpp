@@ -61,6 +61,17 @@ TensorComparison compare(const ParameterGradient& theirs, const ParameterGradien
 
 bool agrees(const TensorComparison& c, double allowed) { return c.same_shape && c.share <= allowed; }
 
+// One element of a tensor: fc1.weight.grad[3, 4].
+std::string element_name(const ParameterTensor& tensor, std::size_t element) {
+  const auto at = static_cast<std::int64_t>(element);
+  if (tensor.is_bias()) return fmt::format("{}[{}]", gradient_name(tensor), at);
+  return fmt::format("{}[{}, {}]", gradient_name(tensor), at / tensor.cols, at % tensor.cols);
+}
+
+bool is_further(double share, double largest) {  // NaN is the furthest
+  return std::isnan(share) ? !std::isnan(largest) : share > largest;
+}
+
 // The wrong gradient that gives the most of the tensors that differ from ours, `explained`; of equals, the
 // one that gives more of the others, too.
 const WrongGradient* recognise(const NetworkPass& pass, const Gradients& theirs,
@@ -129,29 +140,29 @@ GradientComparison compare(const GradientProblem& problem, const std::vector<flo
   const ParameterLayout layout(problem.shape);
   GradientComparison result;
   std::vector<std::size_t> differing;
-  std::string off;
-  // From the last layer back, as the gradient flows: a wrong shape is told first where it first occurs.
+  std::string wrong_shape, furthest;
+  // From the last layer back, as the gradient flows: a wrong shape is told where it first occurs.
   for (std::size_t i = layout.tensors.size(); i-- > 0;) {
     const ParameterTensor& tensor = layout.tensors[i];
     const float* begin = ours.data() + tensor.offset;
     const ParameterGradient expected{shape_of(tensor), {begin, begin + tensor.size()}};
     const TensorComparison c = compare(theirs[i], expected);
     if (!agrees(c, allowed)) differing.push_back(i);
-    if (!c.same_shape && off.empty())
-      off = fmt::format("{}: expected shape {}, found {}", gradient_name(tensor), shape_text(expected.shape),
-                        shape_text(theirs[i].shape));
-    const bool furthest = std::isnan(c.share) ? !std::isnan(result.largest) : c.share > result.largest;
-    if (!c.same_shape || (!furthest && !result.where.empty())) continue;
+    if (!c.same_shape) {
+      if (wrong_shape.empty())
+        wrong_shape = fmt::format("{}: expected shape {}, found {}", gradient_name(tensor),
+                                  shape_text(expected.shape), shape_text(theirs[i].shape));
+      continue;
+    }
+    if (!result.where.empty() && !is_further(c.share, result.largest)) continue;
+    const std::size_t at = c.difference.at;
     result.largest = c.share;
-    const auto at = static_cast<std::int64_t>(c.difference.at);
-    result.where = tensor.is_bias()
-                       ? fmt::format("{}[{}]", gradient_name(tensor), at)
-                       : fmt::format("{}[{}, {}]", gradient_name(tensor), at / tensor.cols, at % tensor.cols);
-    result.line = fmt::format(
-        "the largest difference is {:.6g}, {:.2g} of its tensor's largest value, at {}: "
-        "expected {}, found {}",
-        c.difference.largest, c.share, result.where, number_text(expected.values[c.difference.at]),
-        number_text(theirs[i].values[c.difference.at]));
+    result.where = element_name(tensor, at);
+    furthest = fmt::format(
+        "the largest difference is {:.6g}, {:.2g} of its tensor's largest value, at {}: expected {}, found "
+        "{}",
+        c.difference.largest, c.share, result.where, number_text(expected.values[at]),
+        number_text(theirs[i].values[at]));
   }
   result.differing = std::ssize(differing);
   result.agrees = differing.empty();
@@ -163,16 +174,15 @@ GradientComparison compare(const GradientProblem& problem, const std::vector<flo
   }
   std::vector<std::size_t> explained;
   result.wrong_gradient = recognise(forward(problem), theirs, differing, allowed, explained);
-  std::string meaning = "it is no wrong gradient that softwarp knows";
-  if (result.wrong_gradient != nullptr) {
-    meaning = result.wrong_gradient->sentence;
-    std::vector<std::string> names;
-    for (const std::size_t i : explained) names.push_back(gradient_name(layout.tensors[i]));
-    if (explained.size() < differing.size())
-      meaning = fmt::format("in {}, {}", fmt::join(names, ", "), meaning);
+  std::string meaning(result.wrong_gradient ? result.wrong_gradient->sentence
+                                            : "it is no wrong gradient that softwarp knows");
+  if (result.wrong_gradient && explained.size() < differing.size()) {
+    std::string names;
+    for (const std::size_t i : explained) names += gradient_name(layout.tensors[i]) + ", ";
+    meaning = "in " + names + meaning;
   }
   result.line = fmt::format("{}: {} of {} tensors differ; {}; {}", name, differing.size(), theirs.size(),
-                            off.empty() ? result.line : off, meaning);
+                            wrong_shape.empty() ? furthest : wrong_shape, meaning);
   return result;
 }
 
