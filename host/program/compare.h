@@ -6,7 +6,7 @@
 
 namespace softwarp::program {
 
-// Where numbers that somebody else computed are furthest from ours.
+// The place in which somebody else's numbers are furthest from ours.
 struct Difference {
   double largest = 0;  // NaN beats every number: a NaN on one side alone is the largest difference
   std::size_t at = 0;  // the first such element

@@ -55,7 +55,7 @@ BackwardSteps right_steps();
 Gradients backward(const NetworkPass& pass, const BackwardSteps& steps);
 NetworkPass forward(const GradientProblem& problem);
 
-// What people compute in place of the gradient: the step they get wrong, and a sentence that says so.
+// A step of the backward that people get wrong, and a sentence that says so.
 struct WrongGradient {
   std::string_view name;
   void (*change)(BackwardSteps&);

@@ -23,7 +23,7 @@ struct SoftmaxAnswer {
   NumberTable result;                // of the Jacobian [rows * cols, cols], otherwise [rows, cols]
 };
 
-// What people compute in place of the answer: its formula, and a sentence that says what is wrong.
+// A result that people compute in place of the answer: its formula, and a sentence that says what is wrong.
 struct WrongAnswer {
   std::string_view name;
   Asked asked;

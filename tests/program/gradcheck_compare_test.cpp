@@ -56,8 +56,8 @@ Rows backward(const Rows& y, const Rows& g) {
   return dx;
 }
 
-// What --write has written: x -> tanh(x W1 + b1) = h1 -> tanh(h1 W2 + b2) = h2 -> softmax(h2 W3 + b3) = y.
-// Weights here are [inputs, outputs].
+// The network that --write has written: x -> tanh(x W1 + b1) = h1 -> tanh(h1 W2 + b2) = h2 -> softmax(h2 W3 +
+// b3) = y. Weights here are [inputs, outputs].
 struct Network {
   Rows x, onehot, W1, W2, W3, z1, z2, z3, h1, h2, y;
   double B = 0;
