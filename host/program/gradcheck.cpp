@@ -8,10 +8,12 @@
 #include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "host/backend/error.h"
 #include "host/data/dataset.h"
 #include "host/program/commands.h"
+#include "host/program/gradient_answers.h"
 #include "host/program/options.h"
 #include "host/training/gradient_check.h"
 
@@ -29,6 +31,8 @@ struct GradcheckOptions {
   double label_smoothing = 0;
   std::uint64_t seed = 1;
   std::int64_t samples = 100;
+  std::string write;
+  std::string compare;
   bool json = false;
   DeviceOptions device;
 };
@@ -76,7 +80,7 @@ void print_row(const TensorCheck& c) {
 }
 
 void print_json(const std::string& network, const std::string& device, const std::vector<TensorCheck>& checks,
-                const TensorCheck& worst) {
+                const TensorCheck& worst, const std::optional<GradientComparison>& compared) {
   const auto to_json = [](const TensorCheck& c) {
     return nlohmann::ordered_json{
         {"tensor", c.tensor.name},         {"compared", c.compared},
@@ -86,6 +90,16 @@ void print_json(const std::string& network, const std::string& device, const std
   };
   nlohmann::ordered_json json = {{"network", network}, {"device", device}, {"worst", to_json(worst)}};
   for (const TensorCheck& c : checks) json["tensors"].push_back(to_json(c));
+  if (compared) {
+    json["compare"] = {{"agrees", compared->agrees},
+                       {"differing_tensors", compared->differing},
+                       {"relative_difference", compared->largest},
+                       {"where", compared->where}};
+    if (compared->wrong_gradient != nullptr) {
+      json["compare"]["wrong_gradient"] = compared->wrong_gradient->name;
+      json["compare"]["meaning"] = compared->wrong_gradient->sentence;
+    }
+  }
   fmt::print("{}\n", json.dump(2));
 }
 
@@ -93,6 +107,8 @@ void run(GradcheckOptions& o) {
   settle_hidden(o.hidden);
   GradientProblem problem = make_problem(o);
   problem.label_smoothing = static_cast<float>(o.label_smoothing);
+  std::optional<Gradients> theirs;
+  if (!o.compare.empty()) theirs = read_gradients(o.compare, ParameterLayout(problem.shape));
   const auto backend = o.device.make_backend();
   const std::string network = fmt::format("{}, {}", problem.shape.text(), name_of(problem.shape.activation));
   if (!o.json)
@@ -117,15 +133,23 @@ void run(GradcheckOptions& o) {
                       "or more --samples may help",
                       c.tensor.name, c.at_kinks));
   const TensorCheck& worst = *std::ranges::max_element(checks, {}, badness);
-  if (o.json) print_json(network, backend->name(), checks, worst);
-
   const double allowed = tolerance(o.device.precision_of(*backend));
+  std::optional<GradientComparison> compared;
+  if (theirs) compared = compare(problem, gradient, *theirs, allowed, o.compare);
+  if (o.json) print_json(network, backend->name(), checks, worst, compared);
+
   const std::string found = fmt::format(
       "{:.2g} of its tensor's largest derivative at {} (backward {:.9g}, finite differences {:.9g})",
       worst.relative_difference(), worst.worst_name(), worst.backward, worst.numeric);
   if (!(worst.relative_difference() <= allowed))
     throw Error(fmt::format("gradcheck: expected differences of at most {:g}, found {}", allowed, found));
   if (!o.json) fmt::print("\nthe gradient is right; the worst parameter is off by {}\n", found);
+  if (!o.write.empty()) {
+    write_problem(o.write, problem, gradient);
+    if (!o.json) fmt::print("wrote {}\n", o.write);
+  }
+  if (compared && !compared->agrees) throw Error(compared->line);
+  if (compared && !o.json) fmt::print("{}\n", compared->line);
 }
 
 }  // namespace
@@ -162,6 +186,16 @@ void add_gradcheck(CLI::App& app) {
   in(command->add_option("--seed", o->seed, "Of weights, inputs and labels"));
   in(command->add_option("--samples", o->samples, "Elements of each tensor to compare; 0: all"))
       ->check(count_in(0));
+  command
+      ->add_option("--write", o->write,
+                   "Keep parameters, inputs, labels and gradients in this file, as safetensors")
+      ->type_name(kFileType);
+  command
+      ->add_option(
+          "--compare", o->compare,
+          "Your own gradients of the same network: safetensors with fc1.weight.grad, ...; exit code 1 "
+          "if they differ")
+      ->type_name(kFileType);
   command->add_flag("--json", o->json, "Print JSON");
   o->device.add_to(*command);
   tidy_help(*command);

@@ -2,7 +2,6 @@
 // computed in double by the backend's ops.
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +15,8 @@
 #include "host/program/commands.h"
 #include "host/program/number_table.h"
 #include "host/program/options.h"
+#include "host/program/softmax_answers.h"
+#include "host/program/softmax_results.h"
 
 namespace softwarp::program {
 namespace {
@@ -27,18 +28,15 @@ struct SoftmaxOptions {
   bool jacobian = false;
   std::vector<double> vjp;
   std::vector<std::int64_t> labels;
+  std::string reduction = "none";
   bool check = false;
+  std::string compare;
+  double tolerance = 1e-5;
   std::string format = "text";
   std::string output;
   DeviceOptions device;
-};
 
-struct Results {
-  NumberTable x, y, log_y;
-  std::optional<NumberTable> jacobian;  // [rows * cols, cols]
-  std::optional<NumberTable> vjp;
-  std::optional<NumberTable> gradient;  // of cross-entropy
-  std::vector<double> losses;
+  bool mean() const { return reduction == "mean"; }
 };
 
 // Runs ops on tables of doubles.
@@ -102,9 +100,9 @@ std::vector<std::int64_t> labels_of(const SoftmaxOptions& o, const NumberTable& 
   return labels;
 }
 
-Results compute(const SoftmaxOptions& o, Backend& backend, const NumberTable& x) {
+SoftmaxResults compute(const SoftmaxOptions& o, Backend& backend, const NumberTable& x) {
   Ops ops(backend);
-  Results results;
+  SoftmaxResults results;
   results.x = x;
   results.y = ops.unary(x, x.rows, [&](auto in, auto out) { backend.softmax(in, out); });
   results.log_y = ops.unary(x, x.rows, [&](auto in, auto out) { backend.log_softmax(in, out); });
@@ -122,6 +120,8 @@ Results compute(const SoftmaxOptions& o, Backend& backend, const NumberTable& x)
       results.losses.push_back(-results.log_y.values[at]);
       results.gradient->values[at] -= 1;
     }
+    if (o.mean())
+      for (double& value : results.gradient->values) value /= static_cast<double>(x.rows);
   }
   return results;
 }
@@ -135,26 +135,12 @@ std::vector<double> defined_softmax(std::vector<double> x) {
   return x;
 }
 
-struct Worst {
-  double difference = 0;
-  std::string where = "none";
-  double analytic = 0, numeric = 0;
-  int compared = 0;
-
-  void see(double a, double n, const std::string& place) {
-    ++compared;
-    const bool less = std::abs(a - n) <= difference || std::isnan(difference);  // NaN is the worst
-    if (less && compared > 1) return;
-    *this = {std::abs(a - n), place, a, n, compared};
-  }
-};
-
 // Every derivative that was asked for against central differences of the definition; without any, the
 // Jacobian.
-Worst check(const SoftmaxOptions& o, const Results& results) {
+WorstDerivative check(const SoftmaxOptions& o, const SoftmaxResults& results) {
   constexpr double kStep = 1e-5;
   const NumberTable& x = results.x;
-  Worst worst;
+  WorstDerivative worst;
   const auto n = static_cast<std::size_t>(x.cols);
   for (std::int64_t r = 0; r < x.rows; ++r)
     for (std::size_t j = 0; j < n; ++j) {
@@ -177,85 +163,49 @@ Worst check(const SoftmaxOptions& o, const Results& results) {
       if (results.gradient) {
         const auto t =
             static_cast<std::size_t>(o.labels[o.labels.size() == 1 ? 0 : static_cast<std::size_t>(r)]);
-        worst.see(results.gradient->values[at], (std::log(y_down[t]) - std::log(y_up[t])) / width,
+        const double divisor = o.mean() ? static_cast<double>(x.rows) : 1;
+        worst.see(results.gradient->values[at], (std::log(y_down[t]) - std::log(y_up[t])) / width / divisor,
                   fmt::format("the loss's dx_{} of row {}", j, r));
       }
     }
   return worst;
 }
 
-std::string text_row(std::string_view name, std::span<const double> values) {
-  std::string line = fmt::format("{:<12}", name);
-  for (const double v : values)  // zeros and NaN without their sign
-    line += std::isnan(v) ? fmt::format(" {:>11}", "nan") : fmt::format(" {:>11.6g}", v + 0.0);
-  return line + "\n";
-}
-
-std::string to_text(const Results& results) {
-  std::string text;
-  for (std::int64_t r = 0; r < results.x.rows; ++r) {
-    if (results.x.rows > 1) text += fmt::format("{}row {}\n", r > 0 ? "\n" : "", r);
-    text += text_row("x", results.x.row(r)) + text_row("softmax", results.y.row(r)) +
-            text_row("log_softmax", results.log_y.row(r));
-    if (results.jacobian) {
-      text += "jacobian, J_ij = dy_i/dx_j = y_i (delta_ij - y_j)\n";
-      for (std::int64_t i = 0; i < results.x.cols; ++i)
-        text += text_row(fmt::format("  i = {}", i), results.jacobian->row(r * results.x.cols + i));
-    }
-    if (results.vjp)
-      text += "vector-Jacobian product, dx = y (g - <g, y>)\n" + text_row("  dx", results.vjp->row(r));
-    if (results.gradient)
-      text += fmt::format("cross-entropy {:.6g}, dx = y - onehot\n",
-                          results.losses[static_cast<std::size_t>(r)]) +
-              text_row("  dx", results.gradient->row(r));
-  }
-  return text;
-}
-
-nlohmann::ordered_json to_json(const NumberTable& table) {
-  auto rows = nlohmann::ordered_json::array();
-  for (std::int64_t r = 0; r < table.rows; ++r)
-    rows.push_back(std::vector<double>(table.row(r).begin(), table.row(r).end()));
-  return rows;
-}
-
-std::string to_json(const Results& results, const std::optional<Worst>& worst) {
-  nlohmann::ordered_json json = {
-      {"x", to_json(results.x)}, {"softmax", to_json(results.y)}, {"log_softmax", to_json(results.log_y)}};
-  if (results.jacobian) {
-    auto& jacobians = json["jacobian"] = nlohmann::ordered_json::array();
-    for (std::int64_t r = 0; r < results.x.rows; ++r) {
-      NumberTable one{results.x.cols, results.x.cols, {}};
-      for (std::int64_t i = 0; i < one.rows; ++i) {
-        const auto row = results.jacobian->row(r * one.rows + i);
-        one.values.insert(one.values.end(), row.begin(), row.end());
-      }
-      jacobians.push_back(to_json(one));
-    }
-  }
-  if (results.vjp) json["vjp"] = to_json(*results.vjp);
-  if (results.gradient)
-    json["cross_entropy"] = {{"loss", results.losses}, {"gradient", to_json(*results.gradient)}};
-  if (worst)
-    json["check"] = {{"largest_difference", worst->difference},
-                     {"where", worst->where},
-                     {"analytic", worst->analytic},
-                     {"numeric", worst->numeric},
-                     {"compared", worst->compared}};
-  return json.dump(2) + "\n";
-}
-
-// The one table that CSV and .npy have room for.
-const NumberTable& only_table(const SoftmaxOptions& o, const Results& results) {
+// The one result that was asked for, where CSV, .npy or a comparison, `flag`, have room for one.
+Asked only_asked(const SoftmaxOptions& o, const char* flag, const std::string& why) {
   const int asked = int{o.log} + int{o.jacobian} + int{!o.vjp.empty()} + int{!o.labels.empty()};
   if (asked > 1)
-    throw CLI::ValidationError("--format",
-                               fmt::format("expected one result to write as {}, found {}", o.format, asked));
-  if (results.jacobian) return *results.jacobian;
-  if (results.vjp) return *results.vjp;
-  if (results.gradient) return *results.gradient;
-  return o.log ? results.log_y : results.y;
+    throw CLI::ValidationError(flag, fmt::format("expected one result to {}, found {}", why, asked));
+  if (o.jacobian) return Asked::jacobian;
+  if (!o.vjp.empty()) return Asked::vjp;
+  if (!o.labels.empty()) return Asked::cross_entropy;
+  return o.log ? Asked::log_softmax : Asked::softmax;
 }
+
+const NumberTable& table_of(Asked asked, const SoftmaxResults& results) {
+  switch (asked) {
+    case Asked::softmax: break;
+    case Asked::log_softmax: return results.log_y;
+    case Asked::jacobian: return *results.jacobian;
+    case Asked::vjp: return *results.vjp;
+    case Asked::cross_entropy: return *results.gradient;
+  }
+  return results.y;
+}
+
+SoftmaxAnswer answer_of(Asked asked, const SoftmaxOptions& o, const SoftmaxResults& results) {
+  SoftmaxAnswer answer;
+  answer.asked = asked;
+  answer.x = results.x, answer.y = results.y, answer.log_y = results.log_y;
+  if (results.vjp)
+    answer.g = {results.x.rows, results.x.cols, for_each_row(o.vjp, results.x.rows, results.x.cols, "--vjp")};
+  if (results.gradient) answer.labels = labels_of(o, results.x);
+  answer.mean = o.mean();
+  answer.result = table_of(answer.asked, results);
+  return answer;
+}
+
+std::string name_of_input(const std::string& path) { return path == "-" ? "standard input" : path; }
 
 NumberTable read_logits(const SoftmaxOptions& o) {
   if (o.numbers.empty() && o.input.empty())
@@ -263,31 +213,73 @@ NumberTable read_logits(const SoftmaxOptions& o) {
   if (!o.numbers.empty() && !o.input.empty())
     throw CLI::ValidationError("--input", "expected no other numbers beside a file's");
   if (o.input.empty()) return parse_row(o.numbers, "logits");
-  return parse_table(read_all(o.input), o.input == "-" ? "standard input" : o.input);
+  return parse_table(read_all(o.input), name_of_input(o.input));
+}
+
+// Somebody's numbers beside ours.
+struct Compared {
+  std::string line;
+  nlohmann::ordered_json json;
+  bool agrees = false;
+};
+
+Compared compare_with(const NumberTable& theirs, Asked asked, const SoftmaxOptions& o,
+                      const SoftmaxResults& results) {
+  const SoftmaxAnswer answer = answer_of(asked, o, results);
+  const SoftmaxComparison c = compare(answer, theirs, o.tolerance);
+  Compared compared{
+      text_of(c, answer, theirs, name_of_input(o.compare)), {{"agrees", c.agrees()}}, c.agrees()};
+  if (c.same_shape) {
+    compared.json["largest_difference"] = c.difference.largest;
+    compared.json["where"] = c.where;
+    compared.json["found"] = c.theirs;
+    compared.json["expected"] = c.ours;
+  }
+  if (c.wrong_answer != nullptr) {
+    compared.json["wrong_answer"] = c.wrong_answer->name;
+    compared.json["meaning"] = c.wrong_answer->sentence;
+  }
+  return compared;
 }
 
 void run(SoftmaxOptions& o) {
+  if (o.mean() && o.labels.empty())
+    throw CLI::ValidationError("--reduction", "expected --cross-entropy, whose losses it averages");
   const NumberTable x = read_logits(o);
+  std::optional<NumberTable> theirs;
+  Asked asked = Asked::softmax;
+  if (!o.compare.empty()) {
+    if (o.compare == "-" && o.input == "-")
+      throw CLI::ValidationError("--compare", "expected a file where --input is standard input");
+    asked = only_asked(o, "--compare", "compare with");
+    theirs = parse_table(read_all(o.compare), name_of_input(o.compare));
+  }
   if (o.check && !o.jacobian && o.vjp.empty() && o.labels.empty()) o.jacobian = true;
   constexpr std::int64_t kMostElements = std::int64_t{1} << 27;
   if (o.jacobian && x.rows * x.cols > kMostElements / x.cols)
     throw Error(fmt::format("--jacobian: expected at most {} elements, found {} rows of {} x {}",
                             kMostElements, x.rows, x.cols, x.cols));
   const auto backend = o.device.make_backend();
-  const Results results = compute(o, *backend, x);
-  std::optional<Worst> worst;
+  const SoftmaxResults results = compute(o, *backend, x);
+  std::optional<WorstDerivative> worst;
   if (o.check) worst = check(o, results);
+  std::optional<Compared> compared;
+  if (theirs) compared = compare_with(*theirs, asked, o, results);
 
   std::string text;
-  if (o.format == "text") text = to_text(results);
-  if (o.format == "json") text = to_json(results, worst);
-  if (o.format == "csv") text = to_csv(only_table(o, results));
-  if (o.format == "npy") text = to_npy(only_table(o, results));
+  if (o.format == "text") text = to_text(results, o.mean());
+  if (o.format == "json") text = to_json(results, worst, compared ? &compared->json : nullptr);
+  const auto only_table = [&] {
+    return table_of(only_asked(o, "--format", "write as " + o.format), results);
+  };
+  if (o.format == "csv") text = to_csv(only_table());
+  if (o.format == "npy") text = to_npy(only_table());
   if (worst && o.format == "text")
     text += fmt::format(
         "check: {} derivatives against central differences; largest difference {:.2g}, in {} ({:.9g}, "
         "differences {:.9g})\n",
         worst->compared, worst->difference, worst->where, worst->analytic, worst->numeric);
+  if (compared && compared->agrees && o.format == "text") text += compared->line + "\n";
   if (!o.output.empty()) {
     write_file(o.output, text);
   } else {
@@ -299,6 +291,7 @@ void run(SoftmaxOptions& o) {
   if (worst && !(worst->difference <= kTolerance))
     throw Error(fmt::format("--check: expected differences of at most {}, found {:.2g} in {}", kTolerance,
                             worst->difference, worst->where));
+  if (compared && !compared->agrees) throw Error(compared->line);
 }
 
 }  // namespace
@@ -321,6 +314,22 @@ void add_softmax(CLI::App& app) {
       ->delimiter(',');
   command->add_option("--cross-entropy", options->labels, "A label, or one a row: the loss and its gradient")
       ->delimiter(',');
+  command
+      ->add_option(
+          "--reduction", options->reduction,
+          "Of cross-entropy's gradient: of each row's own loss, or of the rows' mean, which divides by B")
+      ->check(CLI::IsMember({"none", "mean"}))
+      ->capture_default_str();
+  command
+      ->add_option(
+          "--compare", options->compare,
+          "Your own numbers for the one result asked for: text, CSV or .npy; exit code 1 if they differ")
+      ->type_name(kFileType);
+  command
+      ->add_option("--tolerance", options->tolerance,
+                   "How far yours may be off, as a share of the result's largest value")
+      ->check(number_in(0, 1))
+      ->capture_default_str();
   command->add_flag("--check", options->check,
                     "Compare the derivatives with finite differences; exit code 1 if off");
   command->add_option("--format", options->format, "How to write the results; csv and npy have room for one")
