@@ -85,12 +85,12 @@ class Bench {
         end_(cuda::make<Event>(cudaEventCreateWithFlags, unsigned{cudaEventDefault})),
         targets_(device_memory(target_bytes())),
         sums_(device_memory(sizeof(CrossEntropySums))),
-        loss_scratch_bytes_(cross_entropy_workspace_bytes(s.rows, s.cols, sizeof(T))),
-        loss_scratch_(device_memory(loss_scratch_bytes_)),
+        loss_workspace_bytes_(cross_entropy_workspace_bytes(s.rows, s.cols, sizeof(T))),
+        loss_workspace_(device_memory(loss_workspace_bytes_)),
         split_(device_memory(kSplitRowWorkspaceBytes)) {
     upload_repeated(in_.targets, targets_, target_bytes(), stream_.get());
     check(cudaMemsetAsync(sums_.get(), 0, sizeof(CrossEntropySums), stream_.get()));
-    check(cudaMemsetAsync(loss_scratch_.get(), 0, loss_scratch_bytes_, stream_.get()));
+    check(cudaMemsetAsync(loss_workspace_.get(), 0, loss_workspace_bytes_, stream_.get()));
     const std::size_t each = s.size() * sizeof(T) * static_cast<std::size_t>(info.matrices);
     const std::size_t sets = std::clamp<std::size_t>(kColdBytes / each + 1, 2, 64);
     const std::vector<T> x = rounded<T>(in_.x), g = rounded<T>(in_.g);
@@ -199,7 +199,7 @@ class Bench {
       case SoftmaxOp::cross_entropy:
         return softmax_cross_entropy<T>(x, static_cast<const std::int32_t*>(targets_.get()), {}, nullptr,
                                         nullptr, out, static_cast<CrossEntropySums*>(sums_.get()),
-                                        {loss_scratch_.get(), loss_scratch_bytes_}, stream_.get());
+                                        {loss_workspace_.get(), loss_workspace_bytes_}, stream_.get());
     }
   }
 
@@ -209,8 +209,8 @@ class Bench {
   Stream stream_;
   Event start_, end_;
   DeviceMemory targets_, sums_;
-  std::size_t loss_scratch_bytes_;
-  DeviceMemory loss_scratch_, split_;
+  std::size_t loss_workspace_bytes_;
+  DeviceMemory loss_workspace_, split_;
   std::vector<std::unique_ptr<Set<T>>> sets_;
   std::size_t turn_ = 0;
 };

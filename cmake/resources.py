@@ -36,8 +36,8 @@ def blocks_of(kernel, threads, dynamic):
 
 
 def form_of(kernel):
-    """How the kernel shares out rows: held, flat or streamed; empty: it is no kernel on rows."""
-    found = re.match(r"(held|flat|streamed)_rows", kernel.name)
+    """The plan's form: register, packed or two_pass; empty: it is no kernel on rows."""
+    found = re.match(r"(register|packed|two_pass)_rows", kernel.name)
     return found[1] if found else ""
 
 
@@ -47,24 +47,24 @@ def flight_of_thread(kernel):
     # Of a vector of each input.
     narrow = re.search(r"(half|bfloat16), float|CrossEntropy<__(half|nv_bfloat16), true", kernel.name)
     vector = 8 if narrow else 16 * inputs
-    held = int((re.search(r", (\d+)>$", kernel.name) or [0, 0])[1])
-    return {"held": held * vector, "flat": 32 * inputs, "streamed": 64}.get(form_of(kernel), 0)
+    vectors = int((re.search(r", (\d+)>$", kernel.name) or [0, 0])[1])
+    return {"register": vectors * vector, "packed": 32 * inputs, "two_pass": 64}.get(form_of(kernel), 0)
 
 
 def sizes_of(kernel):
     """The blocks that a kernel is launched in, as (threads, dynamic shared memory), the smallest and the largest."""
     form = form_of(kernel)
-    if form == "held":
+    if form == "register":
         return [(128, 0)] + [(512, 0)] * (not kernel.name.endswith(", 2>"))
-    if form == "streamed":  # a multiprocessor's shared memory for itself
+    if form == "two_pass":  # a multiprocessor's shared memory for itself
         return [(512, 48 * 1024)]
-    if form == "flat":
+    if form == "packed":
         return [(128, 4096 * (3 if "Backward" in kernel.name else 2))]
     return [(256, 0)]
 
 
 def short(name):
-    """void softwarp::held_rows_kernel<softwarp::Softmax<float, float, (bool)0>, (int)8>(...) without the noise."""
+    """void softwarp::register_rows_kernel<softwarp::Softmax<float, float, (bool)0>, (int)8>(...) without the noise."""
     name = re.sub(r"softwarp::|\(anonymous namespace\)::|_NV_ANON_NAMESPACE::|\(int\)", "", name)
     name = name.replace("(bool)1", "true").replace("(bool)0", "false").removeprefix("void ")
     name = re.sub(r">\(.*", ">", name)

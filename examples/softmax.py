@@ -11,7 +11,7 @@ import numpy as np
 
 CPU, CUDA = 0, 1
 DTYPES = {"float32": 0, "float64": 1, "float16": 2}  # and 3: bfloat16, which numpy does not have
-NO_SCRATCH = (None, ctypes.c_size_t(0))
+NO_WORKSPACE = (None, ctypes.c_size_t(0))
 
 
 class SoftwarpError(Exception):
@@ -27,7 +27,7 @@ class Softwarp:
         """exp(x) / sum exp(x) along the last axis."""
         x = np.ascontiguousarray(x)
         y = np.empty_like(x)
-        self._call("softwarp_softmax", device, x, *_matrix(x), *_matrix(y), *NO_SCRATCH)
+        self._call("softwarp_softmax", device, x, *_matrix(x), *_matrix(y), *NO_WORKSPACE)
         return y
 
     def softmax_backward(self, y, dy, device=CPU):
@@ -37,7 +37,7 @@ class Softwarp:
         if dy.shape != y.shape:
             raise ValueError(f"expected dy of y's shape {y.shape}, found {dy.shape}")
         dx = np.empty_like(y)
-        self._call("softwarp_softmax_backward", device, y, *_matrix(y), *_matrix(dy), *_matrix(dx), *NO_SCRATCH)
+        self._call("softwarp_softmax_backward", device, y, *_matrix(y), *_matrix(dy), *_matrix(dx), *NO_WORKSPACE)
         return dx
 
     def _call(self, name, device, shaped, *arguments):

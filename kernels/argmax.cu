@@ -14,7 +14,7 @@ void argmax(ConstMatrixView<T> x, std::int32_t* best, const std::int32_t* target
             cudaStream_t stream) {
   expects(x.cols > 0 && x.cols <= INT32_MAX && x.stride >= x.cols, "columns, of 31 bits");
   expects(hits == nullptr || targets != nullptr, "targets to compare with");
-  launch_rows(Argmax<T>{x, best, targets, hits}, {}, stream);
+  launch_rows(Argmax<T>{{}, x, best, targets, hits}, {}, stream);
 }
 
 template void argmax(ConstMatrixView<double>, std::int32_t*, const std::int32_t*, unsigned long long*,

@@ -6,8 +6,8 @@
 #include <array>
 #include <climits>
 
-#include "kernels/row_reduce/layout.h"
-#include "kernels/row_reduce/tile.cuh"
+#include "kernels/row_reduce/plan.h"
+#include "kernels/row_reduce/row_op.cuh"
 #include "kernels/softmax_summary.cuh"
 
 namespace softwarp {
@@ -32,14 +32,10 @@ struct ArgmaxSummary {
 };
 
 template <class T>
-struct Argmax {
-  using Input = T;
-  using Output = T;  // none is written
+struct Argmax : RowOpBase<Argmax<T>, T, T, 1> {
   using A = Accumulate<T>;
   using Summary = ArgmaxSummary<A>;
-  static constexpr int kInputs = 1;
   static constexpr int kElementBytes = sizeof(T);
-  static constexpr int kReads = kInputs;
   static constexpr int kMaxVectorsPerThread = 8;
 
   ConstMatrixView<T> x;
@@ -48,14 +44,12 @@ struct Argmax {
   unsigned long long* hits;
 
   struct Row {
-    const T* inputs[kInputs];
+    const T* inputs[1];
     T* output;
     bool reads;
     bool writes;
     std::int64_t number;
   };
-  template <int kVectors, int kWidth>
-  struct Fragment {};
   struct Params {};
 
   SOFTWARP_HD std::int64_t rows() const { return x.rows; }
@@ -64,7 +58,6 @@ struct Argmax {
   auto layouts() const { return std::array{layout_of(x)}; }
 
   __device__ Row row_at(std::int64_t r) const { return {{x.row(r)}, nullptr, r < x.rows, false, r}; }
-  __device__ Row prologue(std::int64_t r, const LogicalWarp&) const { return row_at(r); }
   __device__ static T identity() { return static_cast<T>(-kInfinity<float>); }
 
   template <int kVectors, int kWidth, class TileT>
@@ -82,29 +75,10 @@ struct Argmax {
         if (v != v && summary.nan == INT_MAX) summary.nan = column;
       }
   }
-  template <int kVectors, int kWidth, class TileT>
-  __device__ Summary reduce(const Vector<T, kWidth> (&in)[1][kVectors], Fragment<kVectors, kWidth>&,
-                            const TileT& tile, const LogicalWarp& warp) const {
-    Summary summary = Summary::identity();
-    accumulate(summary, in, tile);
-    return Summary::warp_reduce(summary, warp);
-  }
-
   template <class PartitionT>
   __device__ Params finalize(const Row&, const Summary&, const Summary&, const PartitionT&) const {
     return {};
   }
-  template <int kVectors, int kWidth, class TileT>
-  __device__ Vector<T, kWidth> apply(const Params&, const Vector<T, kWidth> (&in)[1][kVectors],
-                                     const Fragment<kVectors, kWidth>&, int i, const TileT&) const {
-    return in[0][i];
-  }
-  template <int kVectors, int kWidth, class TileT>
-  __device__ Vector<T, kWidth> apply(const Params&, const Vector<T, kWidth> (&in)[1][kVectors], int i,
-                                     const TileT&) const {
-    return in[0][i];
-  }
-
   template <class PartitionT>
   __device__ void epilogue(const Row& row, const Params&, const Summary& row_summary,
                            const PartitionT& partition) const {

@@ -6,6 +6,7 @@
 
 #include "kernels/axis.h"
 #include "kernels/primitives/launch.h"
+#include "kernels/primitives/pdl.cuh"
 #include "kernels/primitives/vector.cuh"
 #include "kernels/primitives/warp.cuh"
 #include "kernels/row_reduce/row_op.cuh"

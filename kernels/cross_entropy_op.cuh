@@ -7,8 +7,9 @@
 //   dx_j = (((1 - e) w_t + e W / N) p_j - e/N w_j - (1 - e) w_t [j = t]) / the batch's sum of w_t
 //
 // Bound by memory: a row is read once and its gradient written once, 2 s bytes an element of s; the loss
-// alone s. m and log d are kept apart, and the target's -1 is subtracted before rounding, so that confident
-// rows keep their digits. The thread that has column t reads x_t and writes dx_t, and so may do it in place.
+// alone s. m and log d are separate numbers, and the target's -1 is subtracted before rounding, so that
+// confident rows keep their digits. The thread that has column t reads x_t and writes dx_t, and so may do it
+// in place.
 //
 // The mean needs no second launch: each block leaves its rows' sum and draws a ticket, and who draws the last
 // one adds up all of them, in the order of the blocks.
@@ -18,18 +19,15 @@
 #include "kernels/cross_entropy.h"
 #include "kernels/cross_entropy_summary.cuh"
 #include "kernels/primitives/last_block.cuh"
-#include "kernels/row_reduce/layout.h"
-#include "kernels/row_reduce/tile.cuh"
+#include "kernels/row_reduce/plan.h"
+#include "kernels/row_reduce/row_op.cuh"
 
 namespace softwarp {
 
 template <class T, bool kSmooth>
-struct CrossEntropy {
-  using Input = T;
-  using Output = T;
+struct CrossEntropy : RowOpBase<CrossEntropy<T, kSmooth>, T, T, 1> {
   using A = Accumulate<T>;
   using Summary = CrossEntropySummary<A, kSmooth>;
-  static constexpr int kInputs = 1;
   static constexpr int kElementBytes = kSmooth && sizeof(T) == 2 ? sizeof(float) : sizeof(T);  // weights
   static constexpr int kMaxVectorsPerThread = sizeof(T) == 4 && !kSmooth ? 8 : 4;
   static constexpr int kReads = kSmooth ? 2 : 1;
@@ -46,7 +44,7 @@ struct CrossEntropy {
   BlockLoss* blocks;
 
   struct Row {
-    const T* inputs[kInputs];
+    const T* inputs[1];
     T* output;
     bool reads;  // the target is a class
     bool writes;
@@ -64,7 +62,7 @@ struct CrossEntropy {
   struct Params {
     A max;
     A scale;             // of exp(x - max)
-    A fragment_scale;    // of what is kept
+    A fragment_scale;    // of the fragment
     A smoothing_weight;  // of w_j
     A at_target;
     std::int32_t target;

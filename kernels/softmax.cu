@@ -12,29 +12,30 @@ namespace softwarp {
 namespace {
 
 template <bool kLog, class T, class U>
-void run(ConstMatrixView<T> x, MatrixView<U> y, Workspace scratch, cudaStream_t stream) {
+void run(ConstMatrixView<T> x, MatrixView<U> y, Workspace workspace, cudaStream_t stream) {
   expects(x.rows == y.rows && x.cols == y.cols, "x and y of one shape");
   expects(x.cols > 0 && x.stride >= x.cols && y.stride >= y.cols, "columns, and strides of at least a row");
-  launch_rows(Softmax<T, U, kLog>{x, y}, scratch, stream);
+  launch_rows(Softmax<T, U, kLog>{{}, x, y}, workspace, stream);
 }
 
 }  // namespace
 
 template <class T>
-void softmax(Const<T> x, MatrixView<T> y, Workspace scratch, cudaStream_t stream) {
-  run<false, T, T>(x, y, scratch, stream);
+void softmax(Const<T> x, MatrixView<T> y, Workspace workspace, cudaStream_t stream) {
+  run<false, T, T>(x, y, workspace, stream);
 }
 template <class T>
-void log_softmax(Const<T> x, MatrixView<T> y, Workspace scratch, cudaStream_t stream) {
-  run<true, T, T>(x, y, scratch, stream);
+void log_softmax(Const<T> x, MatrixView<T> y, Workspace workspace, cudaStream_t stream) {
+  run<true, T, T>(x, y, workspace, stream);
 }
 template <class T>
-void softmax_to_float(ConstMatrixView<T> x, MatrixView<float> y, Workspace scratch, cudaStream_t stream) {
-  run<false, T, float>(x, y, scratch, stream);
+void softmax_to_float(ConstMatrixView<T> x, MatrixView<float> y, Workspace workspace, cudaStream_t stream) {
+  run<false, T, float>(x, y, workspace, stream);
 }
 template <class T>
-void log_softmax_to_float(ConstMatrixView<T> x, MatrixView<float> y, Workspace scratch, cudaStream_t stream) {
-  run<true, T, float>(x, y, scratch, stream);
+void log_softmax_to_float(ConstMatrixView<T> x, MatrixView<float> y, Workspace workspace,
+                          cudaStream_t stream) {
+  run<true, T, float>(x, y, workspace, stream);
 }
 
 template void softmax<double>(Const<double>, MatrixView<double>, Workspace, cudaStream_t);

@@ -33,7 +33,7 @@ void expect_same_shape(AxisView<const T> a, AxisView<const T> b,
 template <bool kLog, class T>
 void forward(AxisView<const T> x, AxisView<T> y, cudaStream_t stream) {
   expect_same_shape<T>(x, {y.data, y.outer, y.cols, y.inner});
-  launch_axis(Softmax<T, T, kLog>{flat(x), flat(y)}, x.outer, x.cols, x.inner, aligned(x) && aligned(y),
+  launch_axis(Softmax<T, T, kLog>{{}, flat(x), flat(y)}, x.outer, x.cols, x.inner, aligned(x) && aligned(y),
               stream);
 }
 
@@ -41,7 +41,7 @@ template <bool kLog, class T>
 void backward(AxisView<const T> y, AxisView<const T> dy, AxisView<T> dx, cudaStream_t stream) {
   expect_same_shape<T>(y, dy);
   expect_same_shape<T>(y, {dx.data, dx.outer, dx.cols, dx.inner});
-  launch_axis(SoftmaxBackward<T, kLog>{flat(y), flat(dy), flat(dx)}, y.outer, y.cols, y.inner,
+  launch_axis(SoftmaxBackward<T, kLog>{{}, flat(y), flat(dy), flat(dx)}, y.outer, y.cols, y.inner,
               aligned(y) && aligned(dy) && aligned(dx), stream);
 }
 

@@ -11,23 +11,24 @@ namespace softwarp {
 namespace {
 
 template <bool kLog, class T>
-void run(ConstMatrixView<T> y, ConstMatrixView<T> dy, MatrixView<T> dx, Workspace scratch,
+void run(ConstMatrixView<T> y, ConstMatrixView<T> dy, MatrixView<T> dx, Workspace workspace,
          cudaStream_t stream) {
   for (const auto& m : {dy, ConstMatrixView<T>(dx)})
     expects(m.rows == y.rows && m.cols == y.cols && m.stride >= m.cols, "y, dy and dx of one shape");
   expects(y.cols > 0 && y.stride >= y.cols, "columns, and strides of at least a row");
-  launch_rows(SoftmaxBackward<T, kLog>{y, dy, dx}, scratch, stream);
+  launch_rows(SoftmaxBackward<T, kLog>{{}, y, dy, dx}, workspace, stream);
 }
 
 }  // namespace
 
 template <class T>
-void softmax_backward(Const<T> y, Const<T> dy, MatrixView<T> dx, Workspace scratch, cudaStream_t stream) {
-  run<false, T>(y, dy, dx, scratch, stream);
+void softmax_backward(Const<T> y, Const<T> dy, MatrixView<T> dx, Workspace workspace, cudaStream_t stream) {
+  run<false, T>(y, dy, dx, workspace, stream);
 }
 template <class T>
-void log_softmax_backward(Const<T> y, Const<T> dy, MatrixView<T> dx, Workspace scratch, cudaStream_t stream) {
-  run<true, T>(y, dy, dx, scratch, stream);
+void log_softmax_backward(Const<T> y, Const<T> dy, MatrixView<T> dx, Workspace workspace,
+                          cudaStream_t stream) {
+  run<true, T>(y, dy, dx, workspace, stream);
 }
 
 template void softmax_backward<double>(Const<double>, Const<double>, MatrixView<double>, Workspace,

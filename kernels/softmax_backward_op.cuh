@@ -10,8 +10,8 @@
 
 #include <array>
 
-#include "kernels/row_reduce/layout.h"
-#include "kernels/row_reduce/tile.cuh"
+#include "kernels/row_reduce/plan.h"
+#include "kernels/row_reduce/row_op.cuh"
 
 namespace softwarp {
 
@@ -26,39 +26,28 @@ struct Sum {
 };
 
 template <class T, bool kLog>
-struct SoftmaxBackward {
-  using Input = T;
-  using Output = T;
+struct SoftmaxBackward : RowOpBase<SoftmaxBackward<T, kLog>, T, T, 2> {
+  using Base = RowOpBase<SoftmaxBackward, T, T, 2>;
+  using Base::apply;
+  using typename Base::Row;
   using A = Accumulate<T>;
   using Summary = Sum<A>;
-  static constexpr int kInputs = 2;
   static constexpr int kElementBytes = sizeof(T);
-  static constexpr int kReads = kInputs;
   static constexpr int kMaxVectorsPerThread = 4;
 
   ConstMatrixView<T> y;
   ConstMatrixView<T> dy;
   MatrixView<T> dx;
 
-  struct Row {
-    const T* inputs[kInputs];
-    T* output;
-    bool reads;
-    bool writes;
-  };
-  template <int kVectors, int kWidth>
-  struct Fragment {};
   using Params = A;  // the sum
 
   SOFTWARP_HD std::int64_t rows() const { return y.rows; }
   SOFTWARP_HD std::int64_t cols() const { return y.cols; }
-  SOFTWARP_HD bool writes() const { return true; }
   auto layouts() const { return std::array{layout_of(y), layout_of(dy), layout_of(dx)}; }
 
   __device__ Row row_at(std::int64_t r) const {
     return {{y.row(r), dy.row(r)}, dx.row(r), r < y.rows, r < y.rows};
   }
-  __device__ Row prologue(std::int64_t r, const LogicalWarp&) const { return row_at(r); }
   __device__ static T identity() { return static_cast<T>(0.0f); }
 
   template <int kVectors, int kWidth, class TileT>
@@ -74,14 +63,6 @@ struct SoftmaxBackward {
       }
       summary.value += of_vector;
     }
-  }
-
-  template <int kVectors, int kWidth, class TileT>
-  __device__ Summary reduce(const Vector<T, kWidth> (&in)[2][kVectors], Fragment<kVectors, kWidth>&,
-                            const TileT& tile, const LogicalWarp& warp) const {
-    Summary summary = Summary::identity();
-    accumulate(summary, in, tile);
-    return Summary::warp_reduce(summary, warp);
   }
 
   template <class PartitionT>
@@ -101,14 +82,6 @@ struct SoftmaxBackward {
     }
     return out;
   }
-  template <int kVectors, int kWidth, class TileT>
-  __device__ Vector<T, kWidth> apply(Params sum, const Vector<T, kWidth> (&in)[2][kVectors],
-                                     const Fragment<kVectors, kWidth>&, int i, const TileT& tile) const {
-    return apply(sum, in, i, tile);
-  }
-
-  template <class PartitionT>
-  __device__ void epilogue(const Row&, const Params&, const Summary&, const PartitionT&) const {}
 };
 
 }  // namespace softwarp

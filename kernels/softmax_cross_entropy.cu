@@ -51,24 +51,25 @@ std::int64_t most_blocks(std::int64_t rows, std::int64_t cols, int element_bytes
 
 template <bool kSmooth, class T>
 void run(ConstMatrixView<T> logits, const std::int32_t* targets, const CrossEntropyOptions& options,
-         const float* weight, float* losses, MatrixView<T> dlogits, CrossEntropySums* sums, Workspace scratch,
-         cudaStream_t stream) {
-  char* const bytes = static_cast<char*>(scratch.data);
+         const float* weight, float* losses, MatrixView<T> dlogits, CrossEntropySums* sums,
+         Workspace workspace, cudaStream_t stream) {
+  char* const bytes = static_cast<char*>(workspace.data);
   char* const slices =
       bytes + kTicketBytes +
       static_cast<std::size_t>(most_blocks(logits.rows, logits.cols, sizeof(T))) * sizeof(BlockLoss);
   using Op = CrossEntropy<T, kSmooth>;
-  const Op op{.logits = logits,
-              .targets = targets,
-              .options = options,
-              .smoothing_of_class = static_cast<typename Op::A>(options.label_smoothing) /
-                                    static_cast<typename Op::A>(logits.cols),
-              .weight = weight,
-              .losses = losses,
-              .dlogits = dlogits,
-              .sums = sums,
-              .ticket = reinterpret_cast<unsigned*>(bytes),
-              .blocks = reinterpret_cast<BlockLoss*>(bytes + kTicketBytes)};
+  Op op{};
+  op.logits = logits;
+  op.targets = targets;
+  op.options = options;
+  op.smoothing_of_class =
+      static_cast<typename Op::A>(options.label_smoothing) / static_cast<typename Op::A>(logits.cols);
+  op.weight = weight;
+  op.losses = losses;
+  op.dlogits = dlogits;
+  op.sums = sums;
+  op.ticket = reinterpret_cast<unsigned*>(bytes);
+  op.blocks = reinterpret_cast<BlockLoss*>(bytes + kTicketBytes);
   launch_rows(op, {slices, kSplitRowWorkspaceBytes}, stream);
 }
 
@@ -82,7 +83,7 @@ std::size_t cross_entropy_workspace_bytes(std::int64_t rows, std::int64_t cols, 
 template <class T>
 void softmax_cross_entropy(ConstMatrixView<T> logits, const std::int32_t* targets,
                            const CrossEntropyOptions& options, const float* weight, float* losses,
-                           MatrixView<T> dlogits, CrossEntropySums* sums, Workspace scratch,
+                           MatrixView<T> dlogits, CrossEntropySums* sums, Workspace workspace,
                            cudaStream_t stream) {
   expects(logits.cols > 0 && logits.cols <= INT32_MAX && logits.stride >= logits.cols, "classes, of 31 bits");
   expects(dlogits.data == nullptr ||
@@ -90,12 +91,12 @@ void softmax_cross_entropy(ConstMatrixView<T> logits, const std::int32_t* target
           "logits and dlogits of one shape");
   expects(options.label_smoothing >= 0 && options.label_smoothing <= 1, "label smoothing in [0, 1]");
   if (logits.rows == 0) return;
-  expects(scratch.bytes >= cross_entropy_workspace_bytes(logits.rows, logits.cols, sizeof(T)),
-          "scratch of cross_entropy_workspace_bytes");
+  expects(workspace.bytes >= cross_entropy_workspace_bytes(logits.rows, logits.cols, sizeof(T)),
+          "workspace of cross_entropy_workspace_bytes");
   if (options.label_smoothing > 0)
-    run<true>(logits, targets, options, weight, losses, dlogits, sums, scratch, stream);
+    run<true>(logits, targets, options, weight, losses, dlogits, sums, workspace, stream);
   else
-    run<false>(logits, targets, options, weight, losses, dlogits, sums, scratch, stream);
+    run<false>(logits, targets, options, weight, losses, dlogits, sums, workspace, stream);
 }
 
 void cross_entropy_weight(const std::int32_t* targets, std::int64_t rows, std::int64_t cols,

@@ -23,7 +23,7 @@ std::size_t cross_entropy_workspace_bytes(std::int64_t rows, std::int64_t cols, 
 template <class T>
 void softmax_cross_entropy(ConstMatrixView<T> logits, const std::int32_t* targets,
                            const CrossEntropyOptions& options, const float* weight, float* losses,
-                           MatrixView<T> dlogits, CrossEntropySums* sums, Workspace scratch,
+                           MatrixView<T> dlogits, CrossEntropySums* sums, Workspace workspace,
                            cudaStream_t stream);
 
 // *weight = the sum of w[t] over the targets [rows] that are classes, of 0..cols - 1, and not ignored.

@@ -5,37 +5,28 @@
 //   y_i = exp(x_i - m) / sum_k exp(x_k - m),   log y_i = x_i - m - log sum_k exp(x_k - m),   m = max_k x_k
 //
 // Bound by memory: a row is read once and written once, 2 s bytes an element of s, and costs one ex2 an
-// element. Rows that only streaming can manage cost two, and what shared memory cannot keep of them is read
+// element. Rows that take two passes cost two, and what shared memory cannot keep of them is read
 // twice, 3 s. How a row is spread over threads: row_reduce/plan.h.
 
 #include <array>
 
-#include "kernels/row_reduce/layout.h"
-#include "kernels/row_reduce/tile.cuh"
+#include "kernels/row_reduce/plan.h"
+#include "kernels/row_reduce/row_op.cuh"
 #include "kernels/softmax_summary.cuh"
 
 namespace softwarp {
 
 template <class T, class U, bool kLog>
-struct Softmax {
-  using Input = T;
-  using Output = U;
+struct Softmax : RowOpBase<Softmax<T, U, kLog>, T, U, 1> {
+  using typename RowOpBase<Softmax, T, U, 1>::Row;
   using A = Accumulate<T>;
   using Summary = SoftmaxSummary<A>;
-  static constexpr int kInputs = 1;
   static constexpr int kElementBytes = sizeof(T) > sizeof(U) ? sizeof(T) : sizeof(U);
-  static constexpr int kReads = kInputs;
   static constexpr int kMaxVectorsPerThread = kLog && kElementBytes == 2 ? 4 : 8;
 
   ConstMatrixView<T> x;
   MatrixView<U> y;
 
-  struct Row {
-    const T* inputs[kInputs];
-    U* output;
-    bool reads;
-    bool writes;
-  };
   template <int kVectors, int kWidth>
   struct Fragment {
     A v[kVectors][kWidth];  // exp(x - max of the lanes)
@@ -43,17 +34,15 @@ struct Softmax {
   struct Params {
     A max;
     A scale;           // of exp(x - max)
-    A fragment_scale;  // of what is kept
+    A fragment_scale;  // of the fragment
     A log_sum;
   };
 
   SOFTWARP_HD std::int64_t rows() const { return x.rows; }
   SOFTWARP_HD std::int64_t cols() const { return x.cols; }
-  SOFTWARP_HD bool writes() const { return true; }
   auto layouts() const { return std::array{layout_of(x), layout_of(y)}; }
 
   __device__ Row row_at(std::int64_t r) const { return {{x.row(r)}, y.row(r), r < x.rows, r < x.rows}; }
-  __device__ Row prologue(std::int64_t r, const LogicalWarp&) const { return row_at(r); }
   __device__ static T identity() { return static_cast<T>(-kInfinity<float>); }
 
   template <int kVectors, int kWidth, class TileT>
@@ -112,9 +101,6 @@ struct Softmax {
     }
     return out;
   }
-
-  template <class PartitionT>
-  __device__ void epilogue(const Row&, const Params&, const Summary&, const PartitionT&) const {}
 };
 
 }  // namespace softwarp

@@ -44,11 +44,11 @@ void adamw_step(const ParameterBuffers& parameters, const AdamwOptions& options,
 // state->position += rows
 void advance(TrainingState* state, std::int64_t rows, cudaStream_t stream);
 
-// order [count] = 0..count - 1, sorted by permutation_key. Two launches and those of a radix sort. `scratch`
-// has permutation_workspace_bytes(count); both throw Error if CUDA refuses.
+// order [count] = 0..count - 1, sorted by permutation_key. Two launches and those of a radix sort.
+// `workspace` has permutation_workspace_bytes(count); both throw Error if CUDA refuses.
 std::size_t permutation_workspace_bytes(std::int64_t count);
 void permutation(std::uint64_t seed, std::int64_t epoch, std::int32_t* order, std::int64_t count,
-                 void* scratch, std::size_t scratch_bytes, cudaStream_t stream);
+                 void* workspace, std::size_t workspace_bytes, cudaStream_t stream);
 
 // best[r] = the column of row r's largest element, the first of equals; NaN counts as largest. Adds to *hits,
 // unless it is null, the number of rows whose best is targets[r].

@@ -89,7 +89,7 @@ void count_rows(json& entries, const Gpu& gpu, const char* type, const SoftmaxSh
                      sums = device_array<CrossEntropySums>(1, {}),
                      split_memory = device_array<char>(kSplitRowWorkspaceBytes, 0);
   const std::size_t loss_bytes = cross_entropy_workspace_bytes(rows, cols, sizeof(T));
-  const DeviceMemory loss_scratch = device_array<char>(static_cast<std::int64_t>(loss_bytes), 0);
+  const DeviceMemory loss_workspace = device_array<char>(static_cast<std::int64_t>(loss_bytes), 0);
   const auto view = [&](const DeviceMemory& memory) {
     return matrix_view(static_cast<T*>(memory.get()), rows, cols);
   };
@@ -105,7 +105,7 @@ void count_rows(json& entries, const Gpu& gpu, const char* type, const SoftmaxSh
       case SoftmaxOp::cross_entropy:
         return softmax_cross_entropy<T>(view(x), static_cast<const std::int32_t*>(targets.get()), {}, nullptr,
                                         nullptr, view(out), static_cast<CrossEntropySums*>(sums.get()),
-                                        {loss_scratch.get(), loss_bytes}, nullptr);
+                                        {loss_workspace.get(), loss_bytes}, nullptr);
     }
   };
   for (const SoftmaxOpInfo& info : kSoftmaxOps)

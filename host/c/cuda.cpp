@@ -20,7 +20,7 @@ auto for_type(softwarp_dtype dtype, Op op) {
 }
 
 cudaStream_t stream_of(const Resources& on) { return static_cast<cudaStream_t>(on.stream); }
-Workspace split_of(const Resources& on) { return {on.scratch, on.scratch_bytes}; }
+Workspace split_of(const Resources& on) { return {on.workspace, on.workspace_bytes}; }
 
 // The sum of the targets' weights lies in front of what the kernel itself asks for.
 constexpr std::size_t kWeightBytes = 256;
@@ -64,13 +64,13 @@ class CudaOps final : public Ops {
   void softmax_cross_entropy(const AnyMatrix& logits, const std::int32_t* targets,
                              const CrossEntropyOptions& options, float* losses, const AnyMatrix& dlogits,
                              CrossEntropySums* sums, const Resources& on) const override {
-    char* const scratch = static_cast<char*>(on.scratch);
-    float* const weight = reinterpret_cast<float*>(scratch);
+    char* const workspace = static_cast<char*>(on.workspace);
+    float* const weight = reinterpret_cast<float*>(workspace);
     cross_entropy_weight(targets, logits.rows, logits.cols, options, weight, stream_of(on));
     for_type(logits.dtype, [&]<class T>() {
       softwarp::softmax_cross_entropy<T>(
           logits.view<const T>(), targets, options, weight, losses, dlogits.view<T>(), sums,
-          {scratch + kWeightBytes, on.scratch_bytes - kWeightBytes}, stream_of(on));
+          {workspace + kWeightBytes, on.workspace_bytes - kWeightBytes}, stream_of(on));
     });
   }
 };

@@ -34,8 +34,8 @@ struct AnyMatrix {
 
 // Where and with what a call is carried out.
 struct Resources {
-  void* scratch;
-  std::size_t scratch_bytes;
+  void* workspace;
+  std::size_t workspace_bytes;
   void* stream;
 };
 

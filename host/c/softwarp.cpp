@@ -18,9 +18,9 @@
 namespace softwarp::c {
 namespace {
 
-constexpr std::size_t kScratchAlignment = 16;
+constexpr std::size_t kWorkspaceAlignment = 16;
 
-static_assert(SOFTWARP_SPLIT_SCRATCH_BYTES == kSplitRowWorkspaceBytes);
+static_assert(SOFTWARP_SPLIT_ROW_WORKSPACE_BYTES == kSplitRowWorkspaceBytes);
 static_assert(sizeof(softwarp_cross_entropy_sums) == sizeof(CrossEntropySums));
 static_assert(offsetof(softwarp_cross_entropy_sums, hits) == offsetof(CrossEntropySums, hits));
 static_assert(offsetof(softwarp_cross_entropy_sums, finite_rows) == offsetof(CrossEntropySums, finite_rows));
@@ -109,10 +109,10 @@ void demand_one_layout(const AnyMatrix& in, const AnyMatrix& out) {
          "one stride of matrices in one memory");
 }
 
-Resources resources(void* scratch, std::size_t bytes, void* stream) {
-  if (scratch == nullptr) return {nullptr, 0, stream};
-  demand_memory("scratch", scratch, kScratchAlignment);
-  return {scratch, bytes, stream};
+Resources resources(void* workspace, std::size_t bytes, void* stream) {
+  if (workspace == nullptr) return {nullptr, 0, stream};
+  demand_memory("workspace", workspace, kWorkspaceAlignment);
+  return {workspace, bytes, stream};
 }
 
 using Forward = void (Ops::*)(const AnyMatrix&, const AnyMatrix&, const Resources&) const;
@@ -120,13 +120,13 @@ using Backward = void (Ops::*)(const AnyMatrix&, const AnyMatrix&, const AnyMatr
 
 softwarp_status forward(const char* function, Forward op, softwarp_device device, softwarp_dtype dtype,
                         std::int64_t rows, std::int64_t cols, const void* x, std::int64_t x_stride, void* y,
-                        std::int64_t y_stride, void* scratch, std::size_t scratch_bytes, void* stream) {
+                        std::int64_t y_stride, void* workspace, std::size_t workspace_bytes, void* stream) {
   return answer(function, [&] {
     const Ops& ops = ops_of(device);
     const Shape shape(dtype, rows, cols);
     const AnyMatrix from = shape.matrix("x", x, x_stride), to = shape.matrix("y", y, y_stride);
     demand_one_layout(from, to);
-    const Resources on = resources(scratch, scratch_bytes, stream);
+    const Resources on = resources(workspace, workspace_bytes, stream);
     if (rows > 0) (ops.*op)(from, to, on);
   });
 }
@@ -134,7 +134,7 @@ softwarp_status forward(const char* function, Forward op, softwarp_device device
 softwarp_status backward(const char* function, Backward op, softwarp_device device, softwarp_dtype dtype,
                          std::int64_t rows, std::int64_t cols, const void* y, std::int64_t y_stride,
                          const void* dy, std::int64_t dy_stride, void* dx, std::int64_t dx_stride,
-                         void* scratch, std::size_t scratch_bytes, void* stream) {
+                         void* workspace, std::size_t workspace_bytes, void* stream) {
   return answer(function, [&] {
     const Ops& ops = ops_of(device);
     const Shape shape(dtype, rows, cols);
@@ -142,7 +142,7 @@ softwarp_status backward(const char* function, Backward op, softwarp_device devi
                     below = shape.matrix("dx", dx, dx_stride);
     demand_one_layout(output, below);
     demand_one_layout(above, below);
-    const Resources on = resources(scratch, scratch_bytes, stream);
+    const Resources on = resources(workspace, workspace_bytes, stream);
     if (rows > 0) (ops.*op)(output, above, below, on);
   });
 }
@@ -171,33 +171,33 @@ const char* softwarp_status_name(softwarp_status status) {
 const char* softwarp_last_error(void) { return last_error; }
 
 softwarp_status softwarp_softmax(softwarp_device device, softwarp_dtype dtype, int64_t rows, int64_t cols,
-                                 const void* x, int64_t x_stride, void* y, int64_t y_stride, void* scratch,
-                                 size_t scratch_bytes, void* stream) {
-  return forward(__func__, &Ops::softmax, device, dtype, rows, cols, x, x_stride, y, y_stride, scratch,
-                 scratch_bytes, stream);
+                                 const void* x, int64_t x_stride, void* y, int64_t y_stride, void* workspace,
+                                 size_t workspace_bytes, void* stream) {
+  return forward(__func__, &Ops::softmax, device, dtype, rows, cols, x, x_stride, y, y_stride, workspace,
+                 workspace_bytes, stream);
 }
 
 softwarp_status softwarp_log_softmax(softwarp_device device, softwarp_dtype dtype, int64_t rows, int64_t cols,
                                      const void* x, int64_t x_stride, void* y, int64_t y_stride,
-                                     void* scratch, size_t scratch_bytes, void* stream) {
-  return forward(__func__, &Ops::log_softmax, device, dtype, rows, cols, x, x_stride, y, y_stride, scratch,
-                 scratch_bytes, stream);
+                                     void* workspace, size_t workspace_bytes, void* stream) {
+  return forward(__func__, &Ops::log_softmax, device, dtype, rows, cols, x, x_stride, y, y_stride, workspace,
+                 workspace_bytes, stream);
 }
 
 softwarp_status softwarp_softmax_backward(softwarp_device device, softwarp_dtype dtype, int64_t rows,
                                           int64_t cols, const void* y, int64_t y_stride, const void* dy,
-                                          int64_t dy_stride, void* dx, int64_t dx_stride, void* scratch,
-                                          size_t scratch_bytes, void* stream) {
+                                          int64_t dy_stride, void* dx, int64_t dx_stride, void* workspace,
+                                          size_t workspace_bytes, void* stream) {
   return backward(__func__, &Ops::softmax_backward, device, dtype, rows, cols, y, y_stride, dy, dy_stride, dx,
-                  dx_stride, scratch, scratch_bytes, stream);
+                  dx_stride, workspace, workspace_bytes, stream);
 }
 
 softwarp_status softwarp_log_softmax_backward(softwarp_device device, softwarp_dtype dtype, int64_t rows,
                                               int64_t cols, const void* y, int64_t y_stride, const void* dy,
-                                              int64_t dy_stride, void* dx, int64_t dx_stride, void* scratch,
-                                              size_t scratch_bytes, void* stream) {
+                                              int64_t dy_stride, void* dx, int64_t dx_stride, void* workspace,
+                                              size_t workspace_bytes, void* stream) {
   return backward(__func__, &Ops::log_softmax_backward, device, dtype, rows, cols, y, y_stride, dy, dy_stride,
-                  dx, dx_stride, scratch, scratch_bytes, stream);
+                  dx, dx_stride, workspace, workspace_bytes, stream);
 }
 
 softwarp_status softwarp_softmax_jacobian(softwarp_device device, softwarp_dtype dtype, int64_t rows,
@@ -214,8 +214,8 @@ softwarp_status softwarp_softmax_jacobian(softwarp_device device, softwarp_dtype
   });
 }
 
-softwarp_status softwarp_cross_entropy_scratch_bytes(softwarp_device device, softwarp_dtype dtype,
-                                                     int64_t rows, int64_t cols, size_t* bytes) {
+softwarp_status softwarp_cross_entropy_workspace_bytes(softwarp_device device, softwarp_dtype dtype,
+                                                       int64_t rows, int64_t cols, size_t* bytes) {
   return answer(__func__, [&] {
     const Ops& ops = ops_of(device);
     const Shape shape(dtype, rows, cols);
@@ -229,8 +229,8 @@ softwarp_status softwarp_softmax_cross_entropy(softwarp_device device, softwarp_
                                                const int32_t* targets,
                                                const softwarp_cross_entropy_options* options, float* losses,
                                                void* dlogits, int64_t dlogits_stride,
-                                               softwarp_cross_entropy_sums* sums, void* scratch,
-                                               size_t scratch_bytes, void* stream) {
+                                               softwarp_cross_entropy_sums* sums, void* workspace,
+                                               size_t workspace_bytes, void* stream) {
   return answer(__func__, [&] {
     const Ops& ops = ops_of(device);
     const Shape shape(dtype, rows, cols);
@@ -250,10 +250,10 @@ softwarp_status softwarp_softmax_cross_entropy(softwarp_device device, softwarp_
     demand_memory("sums", sums, alignof(softwarp_cross_entropy_sums));
     if (rows == 0) return;
     demand_memory("targets", targets, alignof(int32_t));
-    const Resources on = resources(scratch, scratch_bytes, stream);
+    const Resources on = resources(workspace, workspace_bytes, stream);
     const size_t needed = ops.cross_entropy_workspace_bytes(from);
-    demand(on.scratch_bytes >= needed,
-           std::to_string(needed) + " bytes of scratch, found " + std::to_string(on.scratch_bytes));
+    demand(on.workspace_bytes >= needed,
+           std::to_string(needed) + " bytes of workspace, found " + std::to_string(on.workspace_bytes));
     ops.softmax_cross_entropy(from, targets, chosen, losses, to,
                               reinterpret_cast<softwarp::CrossEntropySums*>(sums), on);
   });

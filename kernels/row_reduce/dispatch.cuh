@@ -1,18 +1,13 @@
 #pragma once
 
 // The host's side: from an op to its launch.
-//
-//   rows(), cols()   of the op
-//   layouts()         where its matrices lie: the inputs, then the output if it writes one
 
 #include <atomic>
 #include <cstdint>
 
 #include "kernels/primitives/launch.h"
-#include "kernels/row_reduce/layout.h"
-#include "kernels/row_reduce/packed.cuh"
-#include "kernels/row_reduce/registers.cuh"
-#include "kernels/row_reduce/two_pass.cuh"
+#include "kernels/row_reduce/kernels.cuh"
+#include "kernels/row_reduce/plan.h"
 #include "kernels/workspace.h"
 
 namespace softwarp {
@@ -80,14 +75,14 @@ bool clusters_fit(RowForm form, const DeviceLimits& limits) {
     return false;
   };
   if (form == RowForm::registers) {
-    static const bool held = fits(register_rows_kernel<Op, Op::kMaxVectorsPerThread>, 0);
-    return held;
+    static const bool fit = fits(register_rows_kernel<Op, Op::kMaxVectorsPerThread>, 0);
+    return fit;
   }
-  static const bool streamed = [&] {
+  static const bool fit = [&] {
     allow_two_pass<Op>();
     return fits(two_pass_rows_kernel<Op>, limits.shared_bytes - kSharedReserve);
   }();
-  return streamed;
+  return fit;
 }
 
 template <class Op>
@@ -148,17 +143,18 @@ void launch_split_row(const Op& op, const RowGeometry& geometry, void* slices, c
   launch(on, two_pass_rows_kernel<Op>, op, geometry, TwoPassStage::finalize, summaries);
 }
 
-// Blocks that share a row where there is scratch for their summaries; 1: a row is not split.
+// Blocks that share a row where there is a workspace for their summaries; 1: a row is not split.
 template <class Op>
-int split_row_slices(const Op& op, std::size_t scratch_bytes) {
+int split_row_slices(const Op& op, std::size_t workspace_bytes) {
   const int slices = split_row_blocks(problem_of(op), op.rows(), device_limits());
   const std::size_t needed =
       static_cast<std::size_t>(slices) * static_cast<std::size_t>(op.rows()) * sizeof(typename Op::Summary);
-  return needed <= scratch_bytes ? slices : 1;
+  return needed <= workspace_bytes ? slices : 1;
 }
 
-template <class Op>
-void launch_rows(const Op& op, Workspace scratch, cudaStream_t stream) {
+// One launch; two where rows are split. Nothing where there is no row.
+template <RowOp Op>
+void launch_rows(const Op& op, Workspace workspace, cudaStream_t stream) {
   if (op.rows() == 0) return;
   const RowProblem problem = problem_of(op);
   const bool vectorized = problem.access != RowAlignment::scalar;
@@ -171,8 +167,8 @@ void launch_rows(const Op& op, Workspace scratch, cudaStream_t stream) {
         .cached = cached,
         .vectors = blocks_for(vectors_of(problem), std::int64_t{threads_per_row} * cluster * slices)};
   };
-  if (const int slices = split_row_slices(op, scratch.bytes); slices > 1)
-    return launch_split_row(op, geometry_of(kMaxThreads, 1, slices, 0), scratch.data, stream);
+  if (const int slices = split_row_slices(op, workspace.bytes); slices > 1)
+    return launch_split_row(op, geometry_of(kMaxThreads, 1, slices, 0), workspace.data, stream);
   const RowPlan plan = plan_of(op);
   const RowGeometry geometry = geometry_of(plan.threads_per_row, plan.cluster, 1, plan.cached);
   switch (plan.form) {

@@ -1,12 +1,15 @@
 #pragma once
 
 // How rows are spread over threads, for every op that reduces each row of a matrix: a function of the row's
-// length, its place in memory and the device, never of the number of rows, so that a row's result does not
-// depend on the batch it is in. Plain C++, tested on both sides of each border.
+// length, its layout in memory and the device, never of the number of rows, so that a row's result does not
+// depend on the batch it is in (batch invariance). Plain C++, tested on both sides of each boundary.
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 
+#include "kernels/matrix_view.h"
 #include "kernels/primitives/device.h"
 #include "kernels/primitives/sizes.h"
 
@@ -15,12 +18,12 @@ namespace softwarp {
 inline constexpr int kMaxThreads = 512;      // of a block that owns a row
 inline constexpr int kPackedThreads = 128;   // threads of a block whose warps own rows by themselves
 inline constexpr int kMaxClusterBlocks = 8;  // blocks; more is not portable
-inline constexpr std::size_t kSharedReserve = 2 << 10;  // for what kernels share beside their rows
+inline constexpr std::size_t kSharedReserve = 2 << 10;  // of static shared memory, beside the rows
 
 // How the rows of an op's matrices lie in memory.
 enum class RowAlignment {
-  aligned,  // each row of each matrix begins at a border of a vector
-  shifted,  // not so, but at equal distances from one: vectors from the first border on
+  aligned,  // each row of each matrix begins at the boundary of a vector
+  shifted,  // not so, but at equal distances from one: vectors from the first boundary on
   scalar,   // element by element
 };
 
@@ -29,7 +32,7 @@ struct RowProblem {
   int element_bytes = 4;  // of the widest type
   int input_bytes = 4;    // of an input's
   int inputs = 1;         // matrices that are read
-  int max_vectors = 8;    // vectors of each that a thread's registers can hold: 4 or 8
+  int max_vectors = 8;    // vectors of each in a thread's registers, at most: 4 or 8
   RowAlignment access = RowAlignment::aligned;
   bool packed = true;  // no gap between rows, in any matrix
 };
@@ -42,17 +45,17 @@ enum class RowForm {
 
 struct RowPlan {
   RowForm form = RowForm::registers;
-  int vectors = 2;          // held: 16-byte vectors of each input in a thread's registers
+  int vectors = 2;          // registers: 16-byte vectors of each input in a thread's registers
   int threads_per_row = 1;  // threads of a block that own a row: 1 to 32 lanes of a warp, or all of them
   int threads = kPackedThreads;
   int cluster = 1;  // blocks that own a row together
-  int cached = 0;   // streamed: vectors of each input that a thread keeps in shared memory
+  int cached = 0;   // two_pass: vectors of each input that a thread keeps in shared memory
 
   constexpr int rows_per_block() const { return threads / threads_per_row; }
   bool operator==(const RowPlan&) const = default;
 };
 
-// Elements of a row that a lane takes in the flat form: 32 bytes of them.
+// Elements of a row that a lane takes in the packed form: 32 bytes of them.
 SOFTWARP_HD constexpr int packed_elements(int element_bytes) {
   return 2 * elements_per_access(element_bytes);
 }
@@ -75,9 +78,9 @@ constexpr std::int64_t threads_for(std::int64_t vectors, int each) {
   return blocks_for(vectors, std::int64_t{each} * kWarpLanes) * kWarpLanes;
 }
 
-// Held forms: as many lanes as have two vectors each, so that two loads are under way, up to a warp; up to 8
-// vectors a lane; then 4 a thread in a block of up to 512, at last 8 in such blocks (64 KiB a row) and in
-// clusters of them; nowhere more than the op can hold. Longer rows are streamed.
+// Register-resident: as many lanes as have two vectors each, so that two loads are under way, up to a warp;
+// up to 8 vectors a lane; then 4 a thread in a block of up to 512, at last 8 in such blocks (64 KiB a row)
+// and in clusters of them; nowhere more than the op can hold. Longer rows take two passes.
 constexpr RowPlan plan_rows(const RowProblem& p, const DeviceLimits& device) {
   const int width = elements_per_access(p.element_bytes), per_lane = packed_elements(p.element_bytes);
   if (p.access != RowAlignment::aligned && p.packed && p.cols <= std::int64_t{kWarpLanes} * per_lane)
@@ -123,6 +126,38 @@ constexpr int split_row_blocks(const RowProblem& p, std::int64_t rows, const Dev
   if (rows == 0 || vectors < kLeastVectors * owners || 2 * rows * owners > device.multiprocessors) return 1;
   const std::int64_t most = blocks_for(vectors, kVectorsOfBlock), wanted = 2 * device.multiprocessors / rows;
   return static_cast<int>(wanted < most ? wanted : most);
+}
+
+// Where a matrix lies, its element type forgotten.
+struct RowLayout {
+  std::uintptr_t address;
+  std::int64_t stride;
+  int element_bytes;
+  bool packed;
+};
+
+// The stride counts even where there is one row, so that this row's result is the same in any batch.
+template <class T>
+RowLayout layout_of(MatrixView<T> m) {
+  return {reinterpret_cast<std::uintptr_t>(m.data), m.stride, sizeof(T), m.packed()};
+}
+
+// See RowAlignment; a vector has as many elements as one access can carry of the widest type.
+template <std::size_t n>
+RowAlignment alignment_of(const std::array<RowLayout, n>& layouts) {
+  int widest = 0;
+  for (const RowLayout& p : layouts) widest = p.element_bytes > widest ? p.element_bytes : widest;
+  const int width = elements_per_access(widest);
+  const auto in_elements = [](const RowLayout& p) {
+    return static_cast<std::int64_t>(p.address / static_cast<unsigned>(p.element_bytes));
+  };
+  bool aligned = true, alike = true;
+  for (const RowLayout& p : layouts) {
+    aligned = aligned && in_elements(p) % width == 0 && p.stride % width == 0;
+    alike = alike && (in_elements(p) - in_elements(layouts[0])) % width == 0 &&
+            (p.stride - layouts[0].stride) % width == 0;
+  }
+  return aligned ? RowAlignment::aligned : alike ? RowAlignment::shifted : RowAlignment::scalar;
 }
 
 }  // namespace softwarp

@@ -1,24 +1,48 @@
 #pragma once
 
-// The threads that own a row together.
+// Thread groups: who owns a row, and reductions over them.
 
-#include "kernels/primitives/cluster.cuh"
+#include <cooperative_groups.h>
+#include <cuda_runtime.h>
+
 #include "kernels/primitives/warp.cuh"
 #include "kernels/row_reduce/plan.h"
 
 namespace softwarp {
 
-// What each thread of a launch is told.
+// Thread block clusters: from compute capability 9.0 on. On older devices a block is alone, and code that
+// speaks of its cluster still compiles.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 900
+__device__ inline void cluster_arrive() {}
+__device__ inline void cluster_wait() { __syncthreads(); }
+template <class T>
+__device__ T* in_cluster_block(T* shared, int) {
+  return shared;
+}
+#else
+// What was written to shared memory before arriving can be read by the cluster's other blocks after waiting.
+__device__ inline void cluster_arrive() { cooperative_groups::this_cluster().barrier_arrive(); }
+__device__ inline void cluster_wait() { cooperative_groups::this_cluster().barrier_wait(); }
+
+// A variable of this block's shared memory, as it is in the cluster's block `rank`.
+template <class T>
+__device__ T* in_cluster_block(T* shared, int rank) {
+  return cooperative_groups::this_cluster().map_shared_rank(shared, static_cast<unsigned>(rank));
+}
+#endif
+
+// The kernel argument that says which threads own which row.
 struct RowGeometry {
   int threads_per_row = 1;  // threads of a block that own a row
   int cluster = 1;          // blocks that own a row and meet
   int slices = 1;           // blocks that own a row and do not meet
   bool vectorized = true;
-  int cached = 0;            // streamed: vectors of each input that a thread keeps in shared memory
-  std::int64_t vectors = 0;  // streamed: of a row, those of the thread that has most
+  int cached = 0;            // two_pass: vectors of each input that a thread keeps in shared memory
+  std::int64_t vectors = 0;  // two_pass: of a row, those of the thread that has most
 };
 
-// Part of a warp, a warp, a block or a cluster of blocks; one ladder of reductions for all.
+// The threads that own a row: part of a warp, a warp, a block or a cluster of blocks. One ladder of
+// reductions serves them all.
 class ThreadGroup {
  public:
   __device__ explicit ThreadGroup(const RowGeometry& g)

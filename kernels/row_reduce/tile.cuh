@@ -1,16 +1,86 @@
 #pragma once
 
-// A thread's share of a row, from memory and back. Only the first and the last vector of a row may not be
-// whole; each is some thread's, and costs it a few smaller accesses.
+// How a row is partitioned among its threads, and a thread's part of it from memory and back, a tile at a
+// time. Only the first and the last vector of a row may be partial; each belongs to one thread, and costs it
+// a few smaller accesses.
+
+#include <climits>
 
 #include "kernels/primitives/arithmetic.cuh"
 #include "kernels/primitives/vector.cuh"
-#include "kernels/row_reduce/partition.cuh"
+#include "kernels/row_reduce/thread_group.cuh"
 
 namespace softwarp {
 
-// The tile's vectors, with `fill` where the row has no column. All whole ones are asked for before anything
-// waits for one of them; the row's ends come after.
+// A tile: a few of a thread's vectors, `vector_stride` elements apart, the first of which begins at column
+// `start`; of a vector the elements are neighbours, or `element_stride` elements from each other. All but
+// `start` counts from there, in 32 bits.
+template <int kWidth, class Index>
+struct Tile {
+  Index start;
+  int before;  // the row begins so many elements behind `start`
+  int left;    // and ends before this one
+  int vector_stride;
+  int element_stride;
+  bool vectorized;
+
+  __device__ int offset(int i, int k) const { return i * vector_stride + k * element_stride; }
+  __device__ bool inside(int i, int k) const { return offset(i, k) >= before && offset(i, k) < left; }
+  __device__ Index column(int i, int k) const { return start + offset(i, k); }
+  // A whole vector is one access; a partial one holds columns of the row and something else. Of all vectors
+  // of a row only the first can begin before it, and only the last end behind it.
+  __device__ bool whole(int i) const {
+    return vectorized && (i > 0 || before == 0) && i * vector_stride + kWidth <= left;
+  }
+  __device__ bool first_is_partial() const { return vectorized && before > 0 && left > before; }
+  __device__ bool last_is_partial(int i) const {
+    return vectorized && i * vector_stride < left && i * vector_stride + kWidth > left &&
+           (i > 0 || before == 0);
+  }
+  // The same without the first i vectors.
+  __device__ Tile from(int i) const {
+    return {start + i * vector_stride,
+            i == 0 ? before : 0,
+            left - i * vector_stride,
+            vector_stride,
+            element_stride,
+            vectorized};
+  }
+};
+
+// Vectors of kWidth elements, `threads` of them apart. If `vectorized`, they are counted from the last
+// boundary of a vector in front of the row, `head` elements before it, so that each is aligned. Otherwise
+// threads take single columns, neighbours going to neighbouring threads.
+template <int kWidth>
+struct Partition {
+  std::int64_t cols;
+  int rank;
+  int threads;
+  int head;
+  bool vectorized;
+
+  template <class Index>
+  __device__ Tile<kWidth, Index> tile(Index begin) const {
+    constexpr int kFar = INT_MAX / 2;
+    const int vector_stride = threads * kWidth;
+    const Index start = begin * vector_stride + (vectorized ? rank * kWidth - head : rank);
+    const Index left = static_cast<Index>(cols) - start;
+    return {start,
+            start < 0 ? static_cast<int>(-start) : 0,
+            left > kFar ? kFar : static_cast<int>(left),
+            vector_stride,
+            vectorized ? 1 : threads,
+            vectorized};
+  }
+  // The thread that has a column, one below 2^31.
+  __device__ int owner(int column) const {
+    const auto vector = static_cast<unsigned>(vectorized ? (column + head) / kWidth : column);
+    return static_cast<int>(vector % static_cast<unsigned>(threads));
+  }
+};
+
+// Loads the tile's vectors, with `fill` where the row has no column. Issues all whole-vector loads before the
+// first use; the row's ends come after.
 template <int kVectors, int kWidth, class Index, class T>
 __device__ __forceinline__ void load_vectors(const T* row, const Tile<kWidth, Index>& tile, T fill,
                                              Vector<T, kWidth> (&to)[kVectors]) {

@@ -130,10 +130,10 @@ TEST_P(COps, Softmax) {
   expect_success(softwarp_softmax(c.device, c.dtype, kRows, kCols, x.data(), x.stride(), y.data(), y.stride(),
                                   nullptr, 0, nullptr));
   expect_near(y.rows(), expected, c.tolerance);
-  // In place, with scratch.
-  const DeviceMemory scratch(c.device, SOFTWARP_SPLIT_SCRATCH_BYTES);
+  // In place, with workspace.
+  const DeviceMemory workspace(c.device, SOFTWARP_SPLIT_ROW_WORKSPACE_BYTES);
   expect_success(softwarp_softmax(c.device, c.dtype, kRows, kCols, x.data(), x.stride(), x.data(), x.stride(),
-                                  scratch.data(), SOFTWARP_SPLIT_SCRATCH_BYTES, nullptr));
+                                  workspace.data(), SOFTWARP_SPLIT_ROW_WORKSPACE_BYTES, nullptr));
   expect_near(x.rows(), expected, c.tolerance);
 }
 
@@ -190,7 +190,8 @@ TEST_P(COps, Jacobian) {
 // One target is ignored and one is no class; smoothing and weights differ from the defaults.
 TEST_P(COps, CrossEntropy) {
   std::size_t bytes = 0;
-  const softwarp_status known = softwarp_cross_entropy_scratch_bytes(c.device, c.dtype, kRows, kCols, &bytes);
+  const softwarp_status known =
+      softwarp_cross_entropy_workspace_bytes(c.device, c.dtype, kRows, kCols, &bytes);
   if (c.device == SOFTWARP_CPU && c.dtype != SOFTWARP_FLOAT32) {
     EXPECT_EQ(known, SOFTWARP_UNSUPPORTED);
     return;
@@ -205,7 +206,7 @@ TEST_P(COps, CrossEntropy) {
   for (std::size_t i = 0; i < weights.size(); ++i) weights[i] = 0.5f + static_cast<float>(i % 3);
   const DeviceMemory on_device(c.device, sizeof(std::int32_t) * targets.size()),
       of_classes(c.device, sizeof(float) * weights.size()), losses(c.device, sizeof(float) * kRows),
-      sums(c.device, sizeof(softwarp_cross_entropy_sums)), scratch(c.device, bytes);
+      sums(c.device, sizeof(softwarp_cross_entropy_sums)), workspace(c.device, bytes);
   on_device.write(targets.data());
   of_classes.write(weights.data());
   const softwarp_cross_entropy_options options = {static_cast<const float*>(of_classes.data()), 0.1f, 7};
@@ -213,7 +214,7 @@ TEST_P(COps, CrossEntropy) {
     expect_success(softwarp_softmax_cross_entropy(
         c.device, c.dtype, kRows, kCols, logits.data(), logits.stride(),
         static_cast<const std::int32_t*>(on_device.data()), &options, static_cast<float*>(losses.data()),
-        gradient, dlogits.stride(), static_cast<softwarp_cross_entropy_sums*>(sums.data()), scratch.data(),
+        gradient, dlogits.stride(), static_cast<softwarp_cross_entropy_sums*>(sums.data()), workspace.data(),
         bytes, nullptr));
   };
   run(dlogits.data());

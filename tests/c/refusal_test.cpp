@@ -26,11 +26,11 @@ struct Call {
   std::int64_t x_stride = 4;
   void* y = results;
   std::int64_t y_stride = 4;
-  void* scratch = nullptr;
+  void* workspace = nullptr;
 
   softwarp_status run() const {
-    return softwarp_softmax(device, dtype, rows, cols, x, x_stride, y, y_stride, scratch,
-                            SOFTWARP_SPLIT_SCRATCH_BYTES, nullptr);
+    return softwarp_softmax(device, dtype, rows, cols, x, x_stride, y, y_stride, workspace,
+                            SOFTWARP_SPLIT_ROW_WORKSPACE_BYTES, nullptr);
   }
   static inline float values[8] = {}, results[8] = {};
 };
@@ -59,7 +59,7 @@ TEST(CRefusals, NameWhatWasExpected) {
   expect_invalid({.y = nullptr}, "y, found NULL");
   expect_invalid({.x = reinterpret_cast<const char*>(Call::values) + 1}, "x aligned to 4 bytes");
   expect_invalid({.rows = 1, .x = Call::results, .x_stride = 5}, "one stride of matrices in one memory");
-  expect_invalid({.scratch = reinterpret_cast<char*>(8)}, "scratch aligned to 16 bytes");
+  expect_invalid({.workspace = reinterpret_cast<char*>(8)}, "workspace aligned to 16 bytes");
 }
 
 TEST(CRefusals, BackwardChecksEachMatrix) {
@@ -112,10 +112,10 @@ TEST(CRefusals, OfCrossEntropy) {
                    name + "label_smoothing in [0, 1]");
   }
   std::size_t bytes = 0;
-  ASSERT_EQ(softwarp_cross_entropy_scratch_bytes(SOFTWARP_CUDA, SOFTWARP_FLOAT32, 2, 4, &bytes),
+  ASSERT_EQ(softwarp_cross_entropy_workspace_bytes(SOFTWARP_CUDA, SOFTWARP_FLOAT32, 2, 4, &bytes),
             SOFTWARP_SUCCESS);
   expect_refusal(cross_entropy(SOFTWARP_CUDA, nullptr, &sums, targets), SOFTWARP_INVALID_ARGUMENT,
-                 name + std::to_string(bytes) + " bytes of scratch, found 0");
+                 name + std::to_string(bytes) + " bytes of workspace, found 0");
   EXPECT_EQ(sums.rows, 4);
 }
 

@@ -1,4 +1,4 @@
-// Does what a call brings along reach the device: the stream, and the scratch that lets rows be split?
+// Does what a call brings along reach the device: the stream, and the workspace that lets rows be split?
 
 #include <gtest/gtest.h>
 
@@ -12,18 +12,18 @@
 namespace softwarp {
 namespace {
 
-using Call = std::function<softwarp_status(void* stream, void* scratch, std::size_t scratch_bytes)>;
+using Call = std::function<softwarp_status(void* stream, void* workspace, std::size_t workspace_bytes)>;
 
 // Each function on one row of floats, in memory that is the same for all.
 std::vector<Call> calls_on(void* x, void* y, std::int64_t cols) {
   const auto forward = [=](auto function) {
-    return [=](void* stream, void* scratch, std::size_t bytes) {
-      return function(SOFTWARP_CUDA, SOFTWARP_FLOAT32, 1, cols, x, cols, y, cols, scratch, bytes, stream);
+    return [=](void* stream, void* workspace, std::size_t bytes) {
+      return function(SOFTWARP_CUDA, SOFTWARP_FLOAT32, 1, cols, x, cols, y, cols, workspace, bytes, stream);
     };
   };
   const auto backward = [=](auto function) {
-    return [=](void* stream, void* scratch, std::size_t bytes) {
-      return function(SOFTWARP_CUDA, SOFTWARP_FLOAT32, 1, cols, x, cols, x, cols, y, cols, scratch, bytes,
+    return [=](void* stream, void* workspace, std::size_t bytes) {
+      return function(SOFTWARP_CUDA, SOFTWARP_FLOAT32, 1, cols, x, cols, x, cols, y, cols, workspace, bytes,
                       stream);
     };
   };
@@ -43,11 +43,11 @@ TEST(CResources, WorkGoesToTheStream) {
   simulator::reset();
   constexpr std::int64_t kCols = 9;
   std::size_t bytes = 0;
-  ASSERT_EQ(softwarp_cross_entropy_scratch_bytes(SOFTWARP_CUDA, SOFTWARP_FLOAT32, 1, kCols, &bytes),
+  ASSERT_EQ(softwarp_cross_entropy_workspace_bytes(SOFTWARP_CUDA, SOFTWARP_FLOAT32, 1, kCols, &bytes),
             SOFTWARP_SUCCESS);
   const DeviceMemory x(SOFTWARP_CUDA, 4 * kCols), y(SOFTWARP_CUDA, 4 * kCols * kCols),
       target(SOFTWARP_CUDA, sizeof(std::int32_t)), sums(SOFTWARP_CUDA, sizeof(softwarp_cross_entropy_sums)),
-      scratch(SOFTWARP_CUDA, bytes);
+      workspace(SOFTWARP_CUDA, bytes);
   auto calls = calls_on(x.data(), y.data(), kCols);
   calls.emplace_back([&](void* stream, void*, std::size_t) {
     return softwarp_softmax_jacobian(SOFTWARP_CUDA, SOFTWARP_FLOAT32, 1, kCols, x.data(), kCols, y.data(),
@@ -57,7 +57,7 @@ TEST(CResources, WorkGoesToTheStream) {
     return softwarp_softmax_cross_entropy(
         SOFTWARP_CUDA, SOFTWARP_FLOAT32, 1, kCols, x.data(), kCols,
         static_cast<const std::int32_t*>(target.data()), nullptr, nullptr, y.data(), kCols,
-        static_cast<softwarp_cross_entropy_sums*>(sums.data()), scratch.data(), bytes, stream);
+        static_cast<softwarp_cross_entropy_sums*>(sums.data()), workspace.data(), bytes, stream);
   });
 
   cudaStream_t stream = nullptr;
@@ -85,16 +85,17 @@ TEST(CResources, WorkGoesToTheStream) {
   EXPECT_EQ(simulator::take_errors(), std::vector<std::string>{});
 }
 
-TEST(CResources, ScratchLetsAnOpSplitALongRow) {
+TEST(CResources, WorkspaceLetsAnOpSplitALongRow) {
   simulator::reset();
   constexpr DeviceLimits kWithoutClusters{.multiprocessors = 24, .shared_bytes = 99 << 10};
   assume_device_limits(&kWithoutClusters);
   constexpr std::int64_t kCols = 140001;
   const DeviceMemory x(SOFTWARP_CUDA, 4 * kCols), y(SOFTWARP_CUDA, 4 * kCols),
-      scratch(SOFTWARP_CUDA, SOFTWARP_SPLIT_SCRATCH_BYTES);
+      workspace(SOFTWARP_CUDA, SOFTWARP_SPLIT_ROW_WORKSPACE_BYTES);
   for (const Call& call : calls_on(x.data(), y.data(), kCols)) {
     EXPECT_EQ(launches([&] { return call(nullptr, nullptr, 0); }), 1);
-    EXPECT_EQ(launches([&] { return call(nullptr, scratch.data(), SOFTWARP_SPLIT_SCRATCH_BYTES); }), 2);
+    EXPECT_EQ(launches([&] { return call(nullptr, workspace.data(), SOFTWARP_SPLIT_ROW_WORKSPACE_BYTES); }),
+              2);
   }
   assume_device_limits(nullptr);
   EXPECT_EQ(simulator::take_errors(), std::vector<std::string>{});

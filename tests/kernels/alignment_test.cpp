@@ -157,11 +157,11 @@ TYPED_TEST(RowAlignment, OfCrossEntropyAndArgmax) {
             const DeviceArray<CrossEntropySums> sums(std::vector{CrossEntropySums{}});
             const DeviceArray<float> weight(std::vector{3.0f});
             const std::size_t bytes = cross_entropy_workspace_bytes(rows, cols, sizeof(T));
-            const DeviceArray<char> scratch(std::vector<char>(bytes, 0));
+            const DeviceArray<char> workspace(std::vector<char>(bytes, 0));
             softmax_cross_entropy<T>(
                 logits.const_view(), target_memory.data() + shift(2).offset,
                 {.class_weights = weighted ? class_weights.view().data : nullptr, .label_smoothing = 0.1f},
-                weight.data(), losses.view().data, dlogits.view(), sums.data(), {scratch.data(), bytes},
+                weight.data(), losses.view().data, dlogits.view(), sums.data(), {workspace.data(), bytes},
                 nullptr);
             return this->joined(dlogits.values(), losses.values());
           },

@@ -66,7 +66,7 @@ TYPED_TEST(RowCost, IsOneReadAndOneWriteUpToWhatAClusterHolds) {
        {0.0625, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 6.0, 8.0, 32.0, 64.0, 128.0, 600.0, 800.0}) {
     const std::int64_t cols = cols_of<T>(kilobytes), rows = kilobytes < 8 ? 256 : kilobytes < 100 ? 8 : 1;
     RowOps<T> ops({rows, 0, 0}, cols);
-    ops.each([&](const RowOp& op, const std::function<void()>& run) {
+    ops.each([&](const NamedRowOp& op, const std::function<void()>& run) {
       SCOPED_TRACE(testing::Message() << op.name << ", " << rows << " x " << cols);
       const Counters c = cost_of(run);
       const double floor = op.element_bytes * ops.elements() + op.row_bytes * ops.rows();
@@ -91,7 +91,7 @@ TYPED_TEST(RowCost, IsOneReadAndOneWriteUpToWhatABlocksSharedMemoryHolds) {
     const Assume assume(fits.limits);
     const std::int64_t cols = cols_of<T>(fits.kilobytes);
     RowOps<T> ops({1, 0, 0}, cols);
-    ops.each([&](const RowOp& op, const std::function<void()>& run) {
+    ops.each([&](const NamedRowOp& op, const std::function<void()>& run) {
       const bool two_inputs = std::string_view(op.name).ends_with("backward");
       if (two_inputs && cols > cols_of<T>(fits.kilobytes / 2)) return;
       SCOPED_TRACE(testing::Message() << op.name << ", " << cols);
@@ -107,7 +107,7 @@ TYPED_TEST(RowCost, ReadsLongerRowsTwiceButForWhatIsKept) {
     const Assume assume(limits);
     const std::int64_t cols = cols_of<T>(limits.clusters ? 2500 : 400);
     RowOps<T> ops({1, 0, 0}, cols);
-    ops.each([&](const RowOp& op, const std::function<void()>& run) {
+    ops.each([&](const NamedRowOp& op, const std::function<void()>& run) {
       SCOPED_TRACE(testing::Message() << op.name << ", " << cols);
       const double s = sizeof(T),
                    inputs =
@@ -128,7 +128,7 @@ TYPED_TEST(RowCost, UsesTheSectorsItTouchesWhereverRowsBegin) {
   for (const std::int64_t cols : {64, 65, 66, 100, 127, 129, 192, 257, 513, 760, 1001, 2049, 4097}) {
     for (const std::int64_t offset : {0, 1, 2, 5, 15}) {
       RowOps<T> ops({cols > 1001 ? 16 : 64, 0, offset}, cols);
-      ops.each([&](const RowOp& op, const std::function<void()>& run) {
+      ops.each([&](const NamedRowOp& op, const std::function<void()>& run) {
         SCOPED_TRACE(testing::Message() << op.name << ", " << cols << " columns, offset " << offset);
         const Counters c = cost_of(run);
         if (op.row_bytes == 0 || cols > 1000) {
@@ -146,7 +146,7 @@ TYPED_TEST(RowExponentials, AreOneAnElementWhereRowsAreHeld) {
   for (const double kilobytes : {0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0}) {
     const std::int64_t cols = cols_of<T>(kilobytes), rows = kilobytes < 8 ? 16 : 2;
     RowOps<T> ops({rows, 0, 0}, cols);
-    ops.each([&](const RowOp& op, const std::function<void()>& run) {
+    ops.each([&](const NamedRowOp& op, const std::function<void()>& run) {
       SCOPED_TRACE(testing::Message() << op.name << ", " << cols);
       const Counters c = cost_of(run);
       // Blocks and clusters join their warps' sums: one, or two, a thread, and one for those not at the
@@ -165,7 +165,7 @@ TYPED_TEST(RowExponentials, AreTwoAnElementWhereRowsAreStreamed) {
   const Assume assume(limits_of(8, 0));
   const std::int64_t cols = cols_of<T>(512);
   RowOps<T> ops({1, 0, 0}, cols);
-  ops.each([&](const RowOp& op, const std::function<void()>& run) {
+  ops.each([&](const NamedRowOp& op, const std::function<void()>& run) {
     SCOPED_TRACE(op.name);
     const double each = std::string_view(op.name).ends_with("backward") ||
                                 std::string_view(op.name).ends_with("loss") ||
@@ -184,7 +184,7 @@ TYPED_TEST(RowCost, IsOneCallOfTheRuntime) {
     const Assume assume(limits);
     for (const std::int64_t cols : {10, 100, 1000, 5000, 20000, 150000}) {
       RowOps<T> ops({1, 0, 0}, cols);
-      ops.each([&](const RowOp& op, const std::function<void()>& run) {
+      ops.each([&](const NamedRowOp& op, const std::function<void()>& run) {
         SCOPED_TRACE(testing::Message() << op.name << ", " << cols);
         run();  // once before, for what is asked once
         simulator::reset_counters();

@@ -117,15 +117,15 @@ struct Outcome {
   CrossEntropySums sums;
 };
 
-// One call with its own scratch; `dlogits` may be the logits. Twice, so that scratch and sums are seen to be
-// left as they should.
+// One call with its own workspace; `dlogits` may be the logits. Twice, so that workspace and sums are seen to
+// be left as they should.
 template <class T>
 Outcome run(const Problem<T>& p, MatrixView<const T> logits, MatrixView<T> dlogits, bool twice = false) {
   const DeviceArray<std::int32_t> targets(p.targets);
   const DeviceArray<float> weights(p.weights), weight(1);
   const DeviceArray<float> losses(std::vector<float>(static_cast<std::size_t>(p.rows), 7.0f));
   const DeviceArray<CrossEntropySums> sums(std::vector<CrossEntropySums>(1));
-  const DeviceArray<char> scratch(
+  const DeviceArray<char> workspace(
       std::vector<char>(cross_entropy_workspace_bytes(p.rows, p.cols, sizeof(T))));
   const CrossEntropyOptions options{.class_weights = p.options.weighted ? weights.data() : nullptr,
                                     .label_smoothing = static_cast<float>(p.options.smoothing),
@@ -134,7 +134,7 @@ Outcome run(const Problem<T>& p, MatrixView<const T> logits, MatrixView<T> dlogi
   cross_entropy_weight(targets.data(), p.rows, p.cols, options, weight.data(), nullptr);
   for (int i = 0; i < (twice ? 2 : 1); ++i)
     softmax_cross_entropy<T>(logits, targets.data(), options, plain ? nullptr : weight.data(), losses.data(),
-                             dlogits, sums.data(), {scratch.data(), scratch.bytes()}, nullptr);
+                             dlogits, sums.data(), {workspace.data(), workspace.bytes()}, nullptr);
   return {losses.download(), sums.value()};
 }
 
@@ -298,9 +298,9 @@ TEST_F(CrossEntropy, OfAMaskedTargetIsInfinite) {
 TEST_F(CrossEntropy, RefusesWhatItCannotDo) {
   const DeviceArray<float> x(40);
   const MatrixView<float> m{x.data(), 4, 10, 10}, other{x.data(), 4, 9, 9};
-  const auto call = [&](MatrixView<float> dlogits, float smoothing, Workspace scratch) {
+  const auto call = [&](MatrixView<float> dlogits, float smoothing, Workspace workspace) {
     softmax_cross_entropy<float>(m, nullptr, {.label_smoothing = smoothing}, nullptr, nullptr, dlogits,
-                                 nullptr, scratch, nullptr);
+                                 nullptr, workspace, nullptr);
   };
   EXPECT_THROW(call(other, 0, {x.data(), 1 << 20}), std::invalid_argument);
   EXPECT_THROW(call(m, 1.5f, {x.data(), 1 << 20}), std::invalid_argument);

@@ -43,7 +43,7 @@ TYPED_TEST(SharedMemory, IsThereForEveryRowThatABlockKeeps) {
           static_cast<std::int64_t>(kilobytes * 1024) / static_cast<std::int64_t>(sizeof(T));
       const std::int64_t cols = block_summary * (device_limits().clusters ? kMaxClusterBlocks : 1);
       RowOps<T> ops({1, 0, 0}, cols);
-      ops.each([&](const RowOp& op, const std::function<void()>& run) {
+      ops.each([&](const NamedRowOp& op, const std::function<void()>& run) {
         SCOPED_TRACE(testing::Message() << op.name << ", " << cols << " columns, " << major << "." << minor);
         EXPECT_NO_THROW(run());
       });
@@ -86,7 +86,7 @@ class DeviceLimitsTest : public KernelTest {
   static simulator::KernelRun run(std::int64_t cols) {
     const Placed<float> x({1, 0, 0}, cols, std::vector<float>(static_cast<std::size_t>(cols), 1.0f));
     simulator::reset_counters();
-    launch_rows(OwnSoftmax<kTest>{{x.const_view(), x.view()}}, {}, nullptr);
+    launch_rows(OwnSoftmax<kTest>{{{}, x.const_view(), x.view()}}, {}, nullptr);
     EXPECT_EQ(cudaDeviceSynchronize(), cudaSuccess);
     for (const float y : x.values()) EXPECT_NEAR(y * static_cast<float>(cols), 1, 1e-6);
     const auto runs = simulator::kernels_run();

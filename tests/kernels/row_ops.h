@@ -11,7 +11,7 @@ namespace softwarp {
 
 // One of the ops over rows of T: bytes an element, bytes a row beside its elements, and exponentials an
 // element.
-struct RowOp {
+struct NamedRowOp {
   const char* name;
   double element_bytes, row_bytes;
   double exponentials;
@@ -31,25 +31,25 @@ class RowOps {
         best_(place.rows),
         losses_(place.rows),
         sums_(std::vector<CrossEntropySums>(1)),
-        scratch_(std::vector<char>(cross_entropy_workspace_bytes(place.rows, cols, sizeof(T)))) {}
+        workspace_(std::vector<char>(cross_entropy_workspace_bytes(place.rows, cols, sizeof(T)))) {}
 
   // check(op, run) for each.
   template <class Check>
   void each(Check check) {
     const double s = sizeof(T);
-    check(RowOp{"softmax", 2 * s, 0, 1}, [&] { softmax<T>(x_.view(), out_.view(), nullptr); });
-    check(RowOp{"log_softmax", 2 * s, 0, 1}, [&] { log_softmax<T>(x_.view(), out_.view(), nullptr); });
-    check(RowOp{"softmax_backward", 3 * s, 0, 0},
+    check(NamedRowOp{"softmax", 2 * s, 0, 1}, [&] { softmax<T>(x_.view(), out_.view(), nullptr); });
+    check(NamedRowOp{"log_softmax", 2 * s, 0, 1}, [&] { log_softmax<T>(x_.view(), out_.view(), nullptr); });
+    check(NamedRowOp{"softmax_backward", 3 * s, 0, 0},
           [&] { softmax_backward<T>(y_.view(), x_.view(), out_.view(), nullptr); });
-    check(RowOp{"log_softmax_backward", 3 * s, 0, 1},
+    check(NamedRowOp{"log_softmax_backward", 3 * s, 0, 1},
           [&] { log_softmax_backward<T>(y_.view(), x_.view(), out_.view(), nullptr); });
     if constexpr (kSmall<T>)
-      check(RowOp{"softmax_to_float", s + 4, 0, 1},
+      check(NamedRowOp{"softmax_to_float", s + 4, 0, 1},
             [&] { softmax_to_float(x_.const_view(), out_float_.view(), {}, nullptr); });
     // A target, a loss, and x_t once more.
-    check(RowOp{"cross_entropy", 2 * s, 8 + s, 1}, [&] { cross_entropy(out_.view(), {}); });
-    check(RowOp{"cross_entropy loss", s, 8 + s, 1}, [&] { cross_entropy({}, {}); });
-    check(RowOp{"argmax", s, 4, 0},
+    check(NamedRowOp{"cross_entropy", 2 * s, 8 + s, 1}, [&] { cross_entropy(out_.view(), {}); });
+    check(NamedRowOp{"cross_entropy loss", s, 8 + s, 1}, [&] { cross_entropy({}, {}); });
+    check(NamedRowOp{"argmax", s, 4, 0},
           [&] { argmax(x_.const_view(), best_.data(), nullptr, nullptr, nullptr); });
   }
 
@@ -61,7 +61,7 @@ class RowOps {
  private:
   void cross_entropy(MatrixView<T> dlogits, const CrossEntropyOptions& options) {
     softmax_cross_entropy<T>(x_.view(), targets_.data(), options, nullptr, losses_.data(), dlogits,
-                             sums_.data(), {scratch_.data(), scratch_.bytes()}, nullptr);
+                             sums_.data(), {workspace_.data(), workspace_.bytes()}, nullptr);
   }
 
   std::int64_t rows_, cols_;
@@ -70,7 +70,7 @@ class RowOps {
   DeviceArray<std::int32_t> targets_, best_;
   DeviceArray<float> losses_;
   DeviceArray<CrossEntropySums> sums_;
-  DeviceArray<char> scratch_;
+  DeviceArray<char> workspace_;
 };
 
 }  // namespace softwarp

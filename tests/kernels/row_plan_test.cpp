@@ -6,7 +6,7 @@
 
 #include <ostream>
 
-#include "kernels/row_reduce/layout.h"
+#include "kernels/row_reduce/plan.h"
 
 namespace softwarp {
 

@@ -23,7 +23,7 @@ TYPED_TEST(SplitRows, MatchTheDefinition) {
   using A = std::conditional_t<std::is_same_v<T, double>, double, float>;
   const Assume assume(kLimits);
   const DeviceArray<char> memory(static_cast<std::int64_t>(kSplitRowWorkspaceBytes));
-  const Workspace scratch{memory.data(), memory.bytes()};
+  const Workspace workspace{memory.data(), memory.bytes()};
   const std::int64_t cols = 140001 * 4 / static_cast<std::int64_t>(sizeof(T));
   ASSERT_GT(split_row_blocks({.cols = cols, .element_bytes = sizeof(T)}, 2, kLimits), 1);
   const auto x = random_numbers<T>(2 * cols, 1, 4), g = random_numbers<T>(2 * cols, 2, 1);
@@ -35,9 +35,9 @@ TYPED_TEST(SplitRows, MatchTheDefinition) {
     set_schedule(++schedule);
     const Placed<T> in(place, cols, x), gradient(place, cols, g), y(place, cols), log_y(place, cols),
         dx(place, cols);
-    softmax<T>(in.view(), y.view(), scratch, nullptr);
-    log_softmax<T>(in.view(), log_y.view(), scratch, nullptr);
-    softmax_backward<T>(y.view(), gradient.view(), dx.view(), scratch, nullptr);
+    softmax<T>(in.view(), y.view(), workspace, nullptr);
+    log_softmax<T>(in.view(), log_y.view(), workspace, nullptr);
+    softmax_backward<T>(y.view(), gradient.view(), dx.view(), workspace, nullptr);
     const auto y_values = y.values(), log_values = log_y.values(), dx_values = dx.values();
     Worst worst;
     for (std::int64_t r = 0; r < place.rows; ++r) {
@@ -62,14 +62,14 @@ TYPED_TEST(SplitRows, MatchTheDefinition) {
       }
     }
     ASSERT_LE(worst.share(), 1) << worst.text();
-    log_softmax_backward<T>(log_y.view(), gradient.view(), gradient.view(), scratch, nullptr);
+    log_softmax_backward<T>(log_y.view(), gradient.view(), gradient.view(), workspace, nullptr);
     const Placed<T> again(place, cols, g), unsplit(place, cols);
     log_softmax_backward<T>(log_y.view(), again.view(), unsplit.view(), nullptr);
     const auto split_values = gradient.values(), unsplit_values = unsplit.values();
     for (std::size_t i = 0; i < split_values.size(); ++i)
       ASSERT_NEAR(to_double(split_values[i]), to_double(unsplit_values[i]),
                   0.02 * (1 + std::abs(to_double(g[i]))));
-    softmax<T>(in.view(), in.view(), scratch, nullptr);
+    softmax<T>(in.view(), in.view(), workspace, nullptr);
     EXPECT_TRUE(same_bits(in.values(), y_values)) << "in place";
   }
 }

@@ -313,8 +313,8 @@ TEST_F(TrainingOps, PermutationSortsTheHeadersKeys) {
     std::stable_sort(expected.begin(), expected.end(),
                      [](auto a, auto b) { return permutation_key(9, 2, a) < permutation_key(9, 2, b); });
     const DeviceArray<std::int32_t> order(count);
-    const DeviceArray<char> scratch(static_cast<std::int64_t>(permutation_workspace_bytes(count)));
-    permutation(9, 2, order.data(), count, scratch.data(), scratch.bytes(), nullptr);
+    const DeviceArray<char> workspace(static_cast<std::int64_t>(permutation_workspace_bytes(count)));
+    permutation(9, 2, order.data(), count, workspace.data(), workspace.bytes(), nullptr);
     EXPECT_EQ(order.download(), expected);
   }
 }

@@ -160,11 +160,11 @@ class CudaBackend final : public Backend {
                                  CrossEntropySums* sums) override {
     // The weight of the batch lies in front of what the kernel itself asks for.
     const std::size_t bytes = cross_entropy_workspace_bytes(logits.rows, logits.cols, sizeof(float));
-    char* const scratch = zeroed_scratch(kWeightBytes + bytes);
-    float* const weight = options.assume_all_valid ? nullptr : reinterpret_cast<float*>(scratch);
+    char* const workspace = zeroed_workspace(kWeightBytes + bytes);
+    float* const weight = options.assume_all_valid ? nullptr : reinterpret_cast<float*>(workspace);
     if (weight != nullptr) cross_entropy_weight(targets, logits.rows, logits.cols, options, weight, stream());
     softwarp::softmax_cross_entropy<float>(logits, targets, options, weight, losses, dlogits, sums,
-                                           {scratch + kWeightBytes, bytes}, stream());
+                                           {workspace + kWeightBytes, bytes}, stream());
   }
   void run_argmax(ConstView x, std::int32_t* best) override {
     softwarp::argmax<float>(x, best, nullptr, nullptr, stream());
@@ -193,10 +193,10 @@ class CudaBackend final : public Backend {
                        std::int64_t count) override {
     if (count > sorted_most_) {
       sort_bytes_ = permutation_workspace_bytes(count);
-      sort_scratch_ = arena_.take(sort_bytes_);
+      sort_workspace_ = arena_.take(sort_bytes_);
       sorted_most_ = count;
     }
-    softwarp::permutation(seed, epoch, order, count, sort_scratch_, sort_bytes_, stream());
+    softwarp::permutation(seed, epoch, order, count, sort_workspace_, sort_bytes_, stream());
   }
   void run_gather_batch(const DatasetView& data, const std::int32_t* order, const TrainingState* state,
                         View batch, std::int32_t* targets) override {
@@ -212,12 +212,12 @@ class CudaBackend final : public Backend {
   }
 
   // For cross-entropy, which leaves it zeroed where it must be.
-  char* zeroed_scratch(std::size_t bytes) {
-    if (bytes > scratch_bytes_) {
-      scratch_ = arena_.take(bytes);
-      scratch_bytes_ = bytes;
+  char* zeroed_workspace(std::size_t bytes) {
+    if (bytes > loss_workspace_bytes_) {
+      loss_workspace_ = arena_.take(bytes);
+      loss_workspace_bytes_ = bytes;
     }
-    return static_cast<char*>(scratch_);
+    return static_cast<char*>(loss_workspace_);
   }
 
   static constexpr std::size_t kWeightBytes = 256;
@@ -230,9 +230,9 @@ class CudaBackend final : public Backend {
   std::size_t workspace_bytes_;
   void* workspace_;
   Workspace split_;
-  void* scratch_ = nullptr;  // earlier and smaller ones stay: recordings may use them
-  std::size_t scratch_bytes_ = 0;
-  void* sort_scratch_ = nullptr;
+  void* loss_workspace_ = nullptr;  // earlier and smaller ones stay: recordings may use them
+  std::size_t loss_workspace_bytes_ = 0;
+  void* sort_workspace_ = nullptr;
   std::size_t sort_bytes_ = 0;
   std::int64_t sorted_most_ = 0;
 };
