@@ -70,6 +70,19 @@ class Backend {
   // first run has loaded each kernel and allocated what it needs.
   virtual std::function<void()> record(std::function<void()> work) = 0;
 
+  // A named range on the timeline of a device's profiler, as long as the object lives: of the host, which on
+  // a GPU asks for work that ends later. Ranges of a thread nest. A device without a profiler does nothing.
+  class [[nodiscard]] Range {
+   public:
+    Range(Backend& backend, const char* name) : backend_(&backend) { backend.push_range(name); }
+    ~Range() { backend_->pop_range(); }
+    Range(const Range&) = delete;
+    Range& operator=(const Range&) = delete;
+
+   private:
+    Backend* backend_;
+  };
+
   // --- softmax, row by row. x and y (dy and dx) may be the same matrix ---------------------------------
   // y_i = exp(x_i - m) / sum_k exp(x_k - m), m the row's maximum.
   void softmax(ConstView x, View y);
@@ -131,6 +144,9 @@ class Backend {
   Memory allocate(std::int64_t bytes);
 
   std::int64_t memory_in_use_ = 0;
+
+  virtual void push_range(const char* /*name*/) {}
+  virtual void pop_range() noexcept {}
 
   virtual void* run_allocate(std::size_t bytes) = 0;  // 256-byte aligned, zeroed
   virtual void run_free(void* memory) noexcept = 0;

@@ -61,6 +61,7 @@ class Trainer {
  private:
   void clear_progress();  // of an epoch
   void start_epoch();
+  void run_step();
   void look();
   void expect_sound() const;
   void expect_sound(const TrainingState& state, const CrossEntropySums& sums, std::int64_t steps,
