@@ -14,7 +14,8 @@ struct CrossEntropyScratch {
   void* data = nullptr;
   std::size_t bytes = 0;
 };
-std::size_t cross_entropy_scratch_bytes(std::int64_t rows, std::int64_t cols, int element_bytes);
+[[nodiscard]] std::size_t cross_entropy_scratch_bytes(std::int64_t rows, std::int64_t cols,
+                                                      int element_bytes);
 
 // logits [rows, cols] of float, double, __half or __nv_bfloat16; targets [rows]; losses [rows] may be null;
 // dlogits may be the logits' own memory, or a view without data for the loss alone. *weight is the sum of
