@@ -65,7 +65,7 @@ const char* softwarp_last_error(void);
 
 /* `scratch`: NULL, or this many bytes of the device's memory, aligned to 16, whatever their content, for one
  * call at a time. With it, few and long rows are split over the GPU, and the last bits of a row may depend on
- * how many rows there are. */
+ * how many rows there are. Without it, and on the CPU, they do not: kernels/softmax.h. */
 #define SOFTWARP_SPLIT_SCRATCH_BYTES 65536
 
 /* y_i = exp(x_i - m) / sum_k exp(x_k - m), m the row's largest. */
