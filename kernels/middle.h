@@ -34,7 +34,7 @@ struct MiddlePlan {
 SOFTWARP_HD constexpr int middle_held(int width, int inputs) { return (width == 8 ? 4 : 8) / inputs; }
 
 // Lanes are as many as leave enough threads to hold the column, and not fewer than fill a sector of 32 bytes.
-constexpr MiddlePlan plan_middle(std::int64_t cols, int element_bytes, int inputs, bool wide) {
+[[nodiscard]] constexpr MiddlePlan plan_middle(std::int64_t cols, int element_bytes, int inputs, bool wide) {
   const int width = wide ? elements_per_access(element_bytes) : 1;
   const int least = 32 / (width * element_bytes);
   std::int64_t sharing = 1;

@@ -19,13 +19,13 @@ struct RowPlace {
 
 // The stride counts even where there is one row, so that this row's result is the same in any batch.
 template <class T>
-RowPlace place_of(MatrixView<T> m) {
+[[nodiscard]] RowPlace place_of(MatrixView<T> m) {
   return {reinterpret_cast<std::uintptr_t>(m.data), m.stride, sizeof(T), m.packed()};
 }
 
 // See RowAccess; a vector has as many elements as one access can carry of the widest type.
 template <std::size_t n>
-RowAccess access_of(const std::array<RowPlace, n>& places) {
+[[nodiscard]] RowAccess access_of(const std::array<RowPlace, n>& places) {
   int widest = 0;
   for (const RowPlace& p : places) widest = p.element_bytes > widest ? p.element_bytes : widest;
   const int width = elements_per_access(widest);

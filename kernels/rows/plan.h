@@ -76,7 +76,7 @@ constexpr std::int64_t threads_for(std::int64_t vectors, int each) {
 // Held forms: as many lanes as have two vectors each, so that two loads are under way, up to a warp; up to 8
 // vectors a lane; then 4 a thread in a block of up to 512, at last 8 in such blocks (64 KiB a row) and in
 // clusters of them; nowhere more than the op can hold. Longer rows are streamed.
-constexpr RowPlan plan_rows(const RowProblem& p, const DeviceLimits& device) {
+[[nodiscard]] constexpr RowPlan plan_rows(const RowProblem& p, const DeviceLimits& device) {
   const int width = elements_per_access(p.element_bytes), flat = flat_elements(p.element_bytes);
   if (p.access != RowAccess::aligned && p.packed && p.cols <= std::int64_t{kWarpLanes} * flat)
     return {.form = RowForm::flat, .team = lanes_for(blocks_for(p.cols, flat))};
@@ -110,7 +110,7 @@ constexpr RowPlan plan_rows(const RowProblem& p, const DeviceLimits& device) {
 // Rows too few to occupy the device may be split over blocks, each part read twice, in two launches: how many
 // blocks share a row. 1: not worth it, for a second launch takes as long as 128 KiB through one
 // multiprocessor. Unlike plan_rows this depends on the number of rows.
-constexpr int split_of(const RowProblem& p, std::int64_t rows, const DeviceLimits& device) {
+[[nodiscard]] constexpr int split_of(const RowProblem& p, std::int64_t rows, const DeviceLimits& device) {
   constexpr std::int64_t kLeastVectors = (128 << 10) / kAccessBytes;
   constexpr std::int64_t kVectorsOfBlock =
       std::int64_t{4} * kMostThreads;  // a few loads in flight for each thread

@@ -62,7 +62,7 @@ void allow_streamed() {
 // True if the device can run the largest clusters of this op. A part of a GPU (MIG) may not, and some say so
 // by an error; whatever else is wrong, the launch says. Asked once.
 template <class Op>
-bool clusters_fit(RowForm form, const DeviceLimits& limits) {
+[[nodiscard]] bool clusters_fit(RowForm form, const DeviceLimits& limits) {
   const auto fits = [](auto* kernel, std::size_t shared_bytes) {
     cudaLaunchAttribute cluster{};
     cluster.id = cudaLaunchAttributeClusterDimension;
@@ -91,7 +91,7 @@ bool clusters_fit(RowForm form, const DeviceLimits& limits) {
 }
 
 template <class Op>
-RowPlan plan_of(const Op& op) {
+[[nodiscard]] RowPlan plan_of(const Op& op) {
   DeviceLimits limits = device_limits();
   const RowPlan plan = plan_rows(problem_of(op), limits);
   if (plan.cluster == 1 || clusters_fit<Op>(plan.form, limits)) return plan;
@@ -150,7 +150,7 @@ void run_split(const Op& op, const RowGeometry& geometry, void* slices, cudaStre
 
 // Blocks that share a row where there is scratch for their summaries; 1: a row is not split.
 template <class Op>
-int slices_of(const Op& op, std::size_t scratch_bytes) {
+[[nodiscard]] int slices_of(const Op& op, std::size_t scratch_bytes) {
   const int slices = split_of(problem_of(op), op.rows(), device_limits());
   const std::size_t needed =
       static_cast<std::size_t>(slices) * static_cast<std::size_t>(op.rows()) * sizeof(typename Op::Summary);
