@@ -45,7 +45,7 @@ endfunction()
 # nvcc refuses a g++ newer than it knows: the project's own if it takes that, otherwise the newest that it takes, as
 # CMAKE_CUDA_HOST_COMPILER. `result`: why it takes none, in nvcc's own words; empty if it takes one.
 function(softwarp_choose_host_compiler result)
-  if(SOFTWARP_NVCC_WORKS_WITH)
+  if(SOFTWARP_NVCC_WORKS_WITH OR CMAKE_CUDA_COMPILER_LOADED)  # loaded: a parent project's choice, which works
     return()
   endif()
   set(folder ${CMAKE_CURRENT_BINARY_DIR}/CMakeFiles/host_compiler)

@@ -24,6 +24,9 @@ if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)
 endif()
 
 # The CUDA runtime and cuBLAS, as CUDA::cudart_static and CUDA::cublasLt.
+set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL TRUE)  # a parent project links them, too
 find_package(CUDAToolkit REQUIRED)
-target_compile_options(softwarp_options INTERFACE
-  $<BUILD_INTERFACE:$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra,-Wshadow>>)
+if(PROJECT_IS_TOP_LEVEL)
+  target_compile_options(softwarp_options INTERFACE
+    $<BUILD_INTERFACE:$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra,-Wshadow>>)
+endif()

@@ -36,9 +36,8 @@ SOFTWARP_HD constexpr int axis_vectors_per_thread(int width, int inputs) {
   return (width == 8 ? 4 : 8) / inputs;
 }
 
-// LogicalWarp are as many as leave enough threads to hold the column, and not fewer than fill a sector of 32
-// bytes.
-constexpr AxisPlan plan_axis(std::int64_t cols, int element_bytes, int inputs, bool wide) {
+// Lanes are as many as leave enough threads to hold the column, and not fewer than fill a sector of 32 bytes.
+[[nodiscard]] constexpr AxisPlan plan_axis(std::int64_t cols, int element_bytes, int inputs, bool wide) {
   const int width = wide ? elements_per_access(element_bytes) : 1;
   const int least = 32 / (width * element_bytes);
   std::int64_t sharing = 1;

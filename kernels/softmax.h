@@ -4,8 +4,12 @@
 // __half or __nv_bfloat16; sums are float, for double double, and are rounded once, when a result is stored.
 // Any number of rows and of columns above 0, any address, any stride; the matrices of a call have one shape;
 // x and y, or dx and one of its inputs, may be the same memory. Other shapes throw std::invalid_argument, a
-// launch that fails throws Error. Results are the same bits from run to run and, without workspace, do not
-// depend on the number of rows.
+// launch that fails throws Error. Results are the same bits from run to run.
+//
+// Batch invariance: without workspace a row's bits do not depend on the number of rows, on other rows, or on
+// which of them it is. They depend on its values, the number of columns, the types, the device, the strides
+// and its addresses modulo 16 bytes: where 16 bytes divide first addresses and strides, equal rows give equal
+// bits in every batch. With workspace this holds for rows that are not split (split_workspace.h).
 //
 // Each is one launch that reads a row once if a block's shared memory (a cluster's, from compute
 // capability 9.0 on) can hold it. NaN, +inf or no finite element make a row NaN, -inf becomes exactly 0.

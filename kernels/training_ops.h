@@ -46,7 +46,7 @@ void advance(TrainingState* state, std::int64_t rows, cudaStream_t stream);
 
 // order [count] = 0..count - 1, sorted by permutation_key. Two launches and those of a radix sort.
 // `workspace` has permutation_workspace_bytes(count); both throw Error if CUDA refuses.
-std::size_t permutation_workspace_bytes(std::int64_t count);
+[[nodiscard]] std::size_t permutation_workspace_bytes(std::int64_t count);
 void permutation(std::uint64_t seed, std::int64_t epoch, std::int32_t* order, std::int64_t count,
                  void* workspace, std::size_t workspace_bytes, cudaStream_t stream);
 

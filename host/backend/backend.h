@@ -39,10 +39,10 @@ class Backend {
 
   // --- memory -------------------------------------------------------------------------------------
   template <class T>
-  Array<T> make_array(std::int64_t size) {
+  [[nodiscard]] Array<T> make_array(std::int64_t size) {
     return Array<T>(allocate(size * static_cast<std::int64_t>(sizeof(T))), size);
   }
-  Matrix make_matrix(std::int64_t rows, std::int64_t cols);
+  [[nodiscard]] Matrix make_matrix(std::int64_t rows, std::int64_t cols);
 
   template <class T>
   void upload(std::span<const T> from, T* to) {
@@ -54,13 +54,13 @@ class Backend {
     copy_from_device(from, to.data(), to.size_bytes());
   }
   template <class T>
-  T download(const T* from) {
+  [[nodiscard]] T download(const T* from) {
     T value;
     copy_from_device(from, &value, sizeof(T));
     return value;
   }
   // For copies of `bytes` at a time to the host that nobody waits for.
-  virtual std::unique_ptr<HostCopy> make_host_copy(std::size_t bytes) = 0;
+  [[nodiscard]] virtual std::unique_ptr<HostCopy> make_host_copy(std::size_t bytes) = 0;
   void copy(const float* from, float* to, std::int64_t size);
   // Bytes of the arrays and matrices that there are now.
   std::int64_t memory_in_use() const { return memory_in_use_; }
@@ -69,9 +69,24 @@ class Backend {
 
   // Runs `work` at once, and again whenever the result is called: on a GPU as a graph, recorded after the
   // first run has loaded each kernel and allocated what it needs.
-  virtual std::function<void()> record(std::function<void()> work) = 0;
+  [[nodiscard]] virtual std::function<void()> record(std::function<void()> work) = 0;
+
+  // A named range on the timeline of a device's profiler, as long as the object lives: of the host, which on
+  // a GPU asks for work that ends later. Ranges of a thread nest. A device without a profiler does nothing.
+  class [[nodiscard]] Range {
+   public:
+    Range(Backend& backend, const char* name) : backend_(&backend) { backend.push_range(name); }
+    ~Range() { backend_->pop_range(); }
+    Range(const Range&) = delete;
+    Range& operator=(const Range&) = delete;
+
+   private:
+    Backend* backend_;
+  };
 
   // --- softmax, row by row. x and y (dy and dx) may be the same matrix ---------------------------------
+  // A row's bits do not depend on the number of rows on the CPU; on a GPU they may where rows are few and
+  // long (kernels/split_scratch.h).
   // y_i = exp(x_i - m) / sum_k exp(x_k - m), m the row's maximum.
   void softmax(ConstView x, View y);
   void softmax(ConstView64 x, View64 y);
@@ -100,7 +115,7 @@ class Backend {
   void argmax(ConstView x, std::int32_t* best);
 
   // --- layers ---------------------------------------------------------------------------------------
-  std::unique_ptr<Linear> make_linear(const LinearShape& shape);
+  [[nodiscard]] std::unique_ptr<Linear> make_linear(const LinearShape& shape);
   // y = activation(z); in place allowed.
   void activation(Activation kind, ConstView z, View y);
   // dz = dy ⊙ activation'(z), y = activation(z); in place of dy allowed. z is read by gelu only.
@@ -129,11 +144,14 @@ class Backend {
 
  private:
   friend struct ReturnMemory;
-  Memory allocate(std::int64_t bytes);
+  [[nodiscard]] Memory allocate(std::int64_t bytes);
 
   std::int64_t memory_in_use_ = 0;
 
-  virtual void* run_allocate(std::size_t bytes) = 0;  // 256-byte aligned, zeroed
+  virtual void push_range(const char* /*name*/) {}
+  virtual void pop_range() noexcept {}
+
+  [[nodiscard]] virtual void* run_allocate(std::size_t bytes) = 0;  // 256-byte aligned, zeroed
   virtual void run_free(void* memory) noexcept = 0;
   virtual void copy_to_device(const void* from, void* to, std::size_t bytes) = 0;
   virtual void copy_from_device(const void* from, void* to, std::size_t bytes) = 0;
@@ -153,7 +171,7 @@ class Backend {
                                          const CrossEntropyOptions& options, float* losses, View dlogits,
                                          CrossEntropySums* sums) = 0;
   virtual void run_argmax(ConstView x, std::int32_t* best) = 0;
-  virtual std::unique_ptr<Linear> run_make_linear(const LinearShape& shape) = 0;
+  [[nodiscard]] virtual std::unique_ptr<Linear> run_make_linear(const LinearShape& shape) = 0;
   virtual void run_activation(Activation kind, ConstView z, View y) = 0;
   virtual void run_activation_backward(Activation kind, ConstView z, ConstView y, ConstView dy, View dz) = 0;
   virtual void run_dropout(ConstView x, float rate, std::int32_t layer, const TrainingState* state,
@@ -169,6 +187,6 @@ class Backend {
 };
 
 // The CPU, always present. threads 0: one for each core this process may use.
-std::unique_ptr<Backend> make_cpu_backend(int threads = 0);
+[[nodiscard]] std::unique_ptr<Backend> make_cpu_backend(int threads = 0);
 
 }  // namespace softwarp

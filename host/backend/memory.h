@@ -64,7 +64,7 @@ class HostCopy {
   // Queues a copy from device memory behind all work so far. Not while an earlier one is on its way.
   virtual void start(const void* from) = 0;
   // True once the copy that was started last has arrived. Never waits.
-  virtual bool has_arrived() = 0;
+  [[nodiscard]] virtual bool has_arrived() = 0;
   // The bytes that arrived last.
   virtual const void* data() const = 0;
 };

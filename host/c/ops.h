@@ -48,7 +48,7 @@ class Ops {
   virtual void log_softmax_backward(const AnyMatrix& y, const AnyMatrix& dy, const AnyMatrix& dx,
                                     const Resources&) const = 0;
   virtual void softmax_jacobian(const AnyMatrix& y, const AnyMatrix& jacobian, const Resources&) const = 0;
-  virtual std::size_t cross_entropy_workspace_bytes(const AnyMatrix& logits) const = 0;
+  [[nodiscard]] virtual std::size_t cross_entropy_workspace_bytes(const AnyMatrix& logits) const = 0;
   virtual void softmax_cross_entropy(const AnyMatrix& logits, const std::int32_t* targets,
                                      const CrossEntropyOptions& options, float* losses,
                                      const AnyMatrix& dlogits, CrossEntropySums* sums,
@@ -58,8 +58,8 @@ class Ops {
   ~Ops() = default;
 };
 
-const Ops& cpu_ops();
+[[nodiscard]] const Ops& cpu_ops();
 // Throws Unsupported in a build without CUDA, which links without_cuda.cpp.
-const Ops& cuda_ops();
+[[nodiscard]] const Ops& cuda_ops();
 
 }  // namespace softwarp::c

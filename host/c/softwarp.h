@@ -17,6 +17,15 @@
 extern "C" {
 #endif
 
+/* A status that nobody reads is a warning. */
+#if defined(__cplusplus) || (defined(__STDC_VERSION__) && __STDC_VERSION__ >= 202311L)
+#define SOFTWARP_NODISCARD [[nodiscard]]
+#elif defined(__GNUC__)
+#define SOFTWARP_NODISCARD __attribute__((warn_unused_result))
+#else
+#define SOFTWARP_NODISCARD
+#endif
+
 /* NOLINTBEGIN(modernize-use-using): this is C */
 
 typedef int softwarp_status;
@@ -56,36 +65,44 @@ const char* softwarp_last_error(void);
 
 /* `workspace`: NULL, or this many bytes of the device's memory, aligned to 16, whatever their content, for
  * one call at a time. With it, few and long rows are split over the GPU, and the last bits of a row may
- * depend on how many rows there are. */
+ * depend on how many rows there are. Without it, and on the CPU, they do not: kernels/softmax.h. */
 #define SOFTWARP_SPLIT_ROW_WORKSPACE_BYTES 65536
 
 /* y_i = exp(x_i - m) / sum_k exp(x_k - m), m the row's largest. */
-softwarp_status softwarp_softmax(softwarp_device device, softwarp_dtype dtype, int64_t rows, int64_t cols,
-                                 const void* x, int64_t x_stride, void* y, int64_t y_stride, void* workspace,
-                                 size_t workspace_bytes, void* stream);
+SOFTWARP_NODISCARD softwarp_status softwarp_softmax(softwarp_device device, softwarp_dtype dtype,
+                                                    int64_t rows, int64_t cols, const void* x,
+                                                    int64_t x_stride, void* y, int64_t y_stride,
+                                                    void* workspace, size_t workspace_bytes, void* stream);
 
 /* y_i = x_i - m - log sum_k exp(x_k - m) */
-softwarp_status softwarp_log_softmax(softwarp_device device, softwarp_dtype dtype, int64_t rows, int64_t cols,
-                                     const void* x, int64_t x_stride, void* y, int64_t y_stride,
-                                     void* workspace, size_t workspace_bytes, void* stream);
+SOFTWARP_NODISCARD softwarp_status softwarp_log_softmax(softwarp_device device, softwarp_dtype dtype,
+                                                        int64_t rows, int64_t cols, const void* x,
+                                                        int64_t x_stride, void* y, int64_t y_stride,
+                                                        void* workspace, size_t workspace_bytes,
+                                                        void* stream);
 
 /* dx_j = y_j (dy_j - sum_i dy_i y_i), y = softmax(x): the Jacobian times dy, without the matrix. */
-softwarp_status softwarp_softmax_backward(softwarp_device device, softwarp_dtype dtype, int64_t rows,
-                                          int64_t cols, const void* y, int64_t y_stride, const void* dy,
-                                          int64_t dy_stride, void* dx, int64_t dx_stride, void* workspace,
-                                          size_t workspace_bytes, void* stream);
+SOFTWARP_NODISCARD softwarp_status softwarp_softmax_backward(softwarp_device device, softwarp_dtype dtype,
+                                                             int64_t rows, int64_t cols, const void* y,
+                                                             int64_t y_stride, const void* dy,
+                                                             int64_t dy_stride, void* dx, int64_t dx_stride,
+                                                             void* workspace, size_t workspace_bytes,
+                                                             void* stream);
 
 /* dx_j = dy_j - exp(y_j) sum_i dy_i, y = log_softmax(x). */
-softwarp_status softwarp_log_softmax_backward(softwarp_device device, softwarp_dtype dtype, int64_t rows,
-                                              int64_t cols, const void* y, int64_t y_stride, const void* dy,
-                                              int64_t dy_stride, void* dx, int64_t dx_stride, void* workspace,
-                                              size_t workspace_bytes, void* stream);
+SOFTWARP_NODISCARD softwarp_status softwarp_log_softmax_backward(softwarp_device device, softwarp_dtype dtype,
+                                                                 int64_t rows, int64_t cols, const void* y,
+                                                                 int64_t y_stride, const void* dy,
+                                                                 int64_t dy_stride, void* dx,
+                                                                 int64_t dx_stride, void* workspace,
+                                                                 size_t workspace_bytes, void* stream);
 
 /* jacobian [rows * cols, cols]: row r's block is J_ij = y_i (delta_ij - y_j), y = softmax(x). Not in place.
  */
-softwarp_status softwarp_softmax_jacobian(softwarp_device device, softwarp_dtype dtype, int64_t rows,
-                                          int64_t cols, const void* y, int64_t y_stride, void* jacobian,
-                                          int64_t jacobian_stride, void* stream);
+SOFTWARP_NODISCARD softwarp_status softwarp_softmax_jacobian(softwarp_device device, softwarp_dtype dtype,
+                                                             int64_t rows, int64_t cols, const void* y,
+                                                             int64_t y_stride, void* jacobian,
+                                                             int64_t jacobian_stride, void* stream);
 
 /* As PyTorch's CrossEntropyLoss: loss = (1 - e) w[t] nll(t) + e / cols sum_j w[j] nll(j). */
 typedef struct softwarp_cross_entropy_options {
@@ -107,20 +124,19 @@ typedef struct softwarp_cross_entropy_sums {
 
 /* *bytes = the size of the workspace that softwarp_softmax_cross_entropy needs for this shape; 0 on the CPU.
  */
-softwarp_status softwarp_cross_entropy_workspace_bytes(softwarp_device device, softwarp_dtype dtype,
-                                                       int64_t rows, int64_t cols, size_t* bytes);
+SOFTWARP_NODISCARD softwarp_status softwarp_cross_entropy_workspace_bytes(softwarp_device device,
+                                                                          softwarp_dtype dtype, int64_t rows,
+                                                                          int64_t cols, size_t* bytes);
 
 /* Softmax, cross-entropy against targets [rows], and the gradient of the mean loss, in one pass. options may
  * be NULL: the defaults. losses [rows] may be NULL; dlogits may be the logits, or NULL for the loss alone.
  * `workspace` is not optional on a GPU: aligned to 16, zeroed before its first use, for one call at a time.
  * On the CPU, SOFTWARP_FLOAT32 only. */
-softwarp_status softwarp_softmax_cross_entropy(softwarp_device device, softwarp_dtype dtype, int64_t rows,
-                                               int64_t cols, const void* logits, int64_t logits_stride,
-                                               const int32_t* targets,
-                                               const softwarp_cross_entropy_options* options, float* losses,
-                                               void* dlogits, int64_t dlogits_stride,
-                                               softwarp_cross_entropy_sums* sums, void* workspace,
-                                               size_t workspace_bytes, void* stream);
+SOFTWARP_NODISCARD softwarp_status softwarp_softmax_cross_entropy(
+    softwarp_device device, softwarp_dtype dtype, int64_t rows, int64_t cols, const void* logits,
+    int64_t logits_stride, const int32_t* targets, const softwarp_cross_entropy_options* options,
+    float* losses, void* dlogits, int64_t dlogits_stride, softwarp_cross_entropy_sums* sums, void* workspace,
+    size_t workspace_bytes, void* stream);
 
 /* NOLINTEND(modernize-use-using) */
 

@@ -20,7 +20,7 @@ class ByteReader {
 
   // Fills `bytes` and returns how many it wrote: fewer than asked only at the end. Reading to the end
   // also checks the gzip checksum, and that nothing but gzip follows.
-  std::size_t read(std::span<std::uint8_t> bytes);
+  [[nodiscard]] std::size_t read(std::span<std::uint8_t> bytes);
 
  private:
   struct CloseFile {

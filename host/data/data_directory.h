@@ -9,9 +9,9 @@ namespace softwarp {
 // Where the datasets that come with softwarp may lie, first choice first: $SOFTWARP_DATA_DIR alone
 // where it is set; otherwise ../share/softwarp/data beside the running program, which is where an
 // installation puts them, then the source tree this was built from, then the prefix it was configured for.
-std::vector<std::filesystem::path> data_directories();
+[[nodiscard]] std::vector<std::filesystem::path> data_directories();
 
 // The directory of one of these datasets. Throws Error naming the places searched.
-std::filesystem::path find_dataset(const std::string& name);
+[[nodiscard]] std::filesystem::path find_dataset(const std::string& name);
 
 }  // namespace softwarp

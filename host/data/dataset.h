@@ -22,7 +22,7 @@ struct Dataset {
 };
 
 // CRC-32 of images and labels.
-std::uint32_t checksum(const Dataset& data);
+[[nodiscard]] std::uint32_t checksum(const Dataset& data);
 
 // Both parts have one shape, one number of classes and one largest pixel.
 struct DataPair {
@@ -35,6 +35,6 @@ struct DataPair {
 // t10k-labels-idx1-ubyte, each plain or as .gz. Classes of a directory are its largest training label
 // + 1; its largest pixel is 255, or 16 where no pixel is above 16. Throws Error naming the file, what
 // was expected and what was found.
-DataPair load_data(const std::string& name_or_directory);
+[[nodiscard]] DataPair load_data(const std::string& name_or_directory);
 
 }  // namespace softwarp

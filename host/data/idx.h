@@ -17,6 +17,6 @@ struct IdxArray {
 // gzipped. Throws Error, naming file, what was expected and what was found, unless the file holds
 // exactly what its header declares. Memory stays in proportion to the bytes really there, whatever
 // the header declares.
-IdxArray read_idx(const std::filesystem::path& path, int rank);
+[[nodiscard]] IdxArray read_idx(const std::filesystem::path& path, int rank);
 
 }  // namespace softwarp

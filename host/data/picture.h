@@ -20,8 +20,8 @@ struct Picture {
 // PNG, JPEG, BMP, PGM or PPM, of at most 64 million pixels; colours become their luminance, and what is
 // transparent the background on which the rest is seen best. Throws Error naming the file (`name`), what was
 // expected and what was found.
-Picture read_picture(const std::filesystem::path& path);
-Picture decode_picture(std::span<const std::uint8_t> bytes, const std::string& name);
+[[nodiscard]] Picture read_picture(const std::filesystem::path& path);
+[[nodiscard]] Picture decode_picture(std::span<const std::uint8_t> bytes, const std::string& name);
 
 // How a data set's images were made of pictures.
 enum class Framing {
@@ -29,7 +29,7 @@ enum class Framing {
   fill,   // the ink's box scaled to the frame and centred: the 8x8 digits, Fashion-MNIST
   whole   // unknown: the whole picture scaled to the frame and centred, light and dark as they are
 };
-Framing framing_of(const std::string& data_name);
+[[nodiscard]] Framing framing_of(const std::string& data_name);
 
 // A picture as an image of a data set.
 struct FramedPicture {
@@ -43,6 +43,6 @@ FramedPicture frame_picture(const Picture& picture, Framing framing, std::int64_
                             int max_pixel, const std::string& name);
 
 // What was done to it, for people: "280x280, dark on light: inverted; scaled to ...".
-std::string describe(const Picture& picture, Framing framing, const FramedPicture& framed);
+[[nodiscard]] std::string describe(const Picture& picture, Framing framing, const FramedPicture& framed);
 
 }  // namespace softwarp

@@ -16,6 +16,6 @@ void write_file_atomically(const std::filesystem::path& path,
 void write_file(const std::filesystem::path& path, std::string_view text);
 
 // Whether the name is one of those temporary files, which only a killed process leaves behind.
-bool is_temporary_file(const std::filesystem::path& path);
+[[nodiscard]] bool is_temporary_file(const std::filesystem::path& path);
 
 }  // namespace softwarp

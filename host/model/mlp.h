@@ -23,7 +23,7 @@ class Mlp {
 
   void initialize(Initialization kind, std::uint64_t seed);
   // The buffer on the host, laid out as layout() says.
-  std::vector<float> values() const;
+  [[nodiscard]] std::vector<float> values() const;
   void set_values(std::span<const float> values);
 
   Backend& backend() const { return *backend_; }

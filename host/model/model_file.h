@@ -29,10 +29,10 @@ struct Model {
 // activation, normalisation and class count in the metadata. Throws Error naming the file, what was expected
 // and what was found; nothing half-written stays behind.
 void write_model(const std::filesystem::path& path, const Model& model);
-Model read_model(const std::filesystem::path& path);
+[[nodiscard]] Model read_model(const std::filesystem::path& path);
 
 // The same without the file; `path` is for errors. Metadata that a model does not have is left alone.
-SafetensorsFile to_safetensors(const Model& model);
-Model from_safetensors(const std::filesystem::path& path, const SafetensorsFile& file);
+[[nodiscard]] SafetensorsFile to_safetensors(const Model& model);
+[[nodiscard]] Model from_safetensors(const std::filesystem::path& path, const SafetensorsFile& file);
 
 }  // namespace softwarp

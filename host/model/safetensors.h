@@ -23,14 +23,14 @@ struct SafetensorsFile {
   std::vector<Tensor> tensors;  // as their data lies in the file
 
   // Null if there is none.
-  const Tensor* find(std::string_view name) const;
+  [[nodiscard]] const Tensor* find(std::string_view name) const;
 };
 
 // The safetensors format (github.com/huggingface/safetensors): 8 bytes with the header's length, a JSON
 // header with each tensor's type, shape and place, then the tensors without gaps. What the reference
 // implementation refuses is refused here, and so are duplicate names: throws Error naming the file, what was
 // expected and what was found. Memory is asked for only when the header has been found to fit the file.
-SafetensorsFile read_safetensors(const std::filesystem::path& path);
+[[nodiscard]] SafetensorsFile read_safetensors(const std::filesystem::path& path);
 
 // Equal files give equal bytes, and each tensor lies at a multiple of its element's size: larger elements
 // come first, otherwise the order is kept. Text that is not UTF-8 is stored with replacement characters. The

@@ -15,11 +15,11 @@ struct Image {
 };
 
 // The means of squares of so many pixels that neither side is above 64.
-Image shrunk(const Image& image);
+[[nodiscard]] Image shrunk(const Image& image);
 
 // A byte a value, row by row, in base64: that of [-limit, limit] as 0 to 254 with 127 for 0; of a value that
 // is not finite 255.
-std::string packed(const Image& image, float limit);
+[[nodiscard]] std::string packed(const Image& image, float limit);
 
 std::string base64(std::span<const std::uint8_t> bytes);
 

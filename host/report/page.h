@@ -9,6 +9,6 @@ namespace softwarp {
 constexpr std::string_view kReportData = "\"the numbers\"";
 
 // page.html with its style and scripts, as they were when the program was built.
-std::string report_page();
+[[nodiscard]] std::string report_page();
 
 }  // namespace softwarp

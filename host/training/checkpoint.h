@@ -36,10 +36,10 @@ struct Checkpoint {
 // first_moment., second_moment. and best. before their names, everything else in the metadata. Throws Error
 // naming the file, what was expected and what was found; nothing half-written stays behind.
 void write_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint);
-Checkpoint read_checkpoint(const std::filesystem::path& path);
+[[nodiscard]] Checkpoint read_checkpoint(const std::filesystem::path& path);
 
 // A row an epoch, a column a field; numbers read back as the same bits. Without the times, the same training
 // gives the same bytes.
-std::string history_csv(const std::vector<EpochRecord>& history, bool times);
+[[nodiscard]] std::string history_csv(const std::vector<EpochRecord>& history, bool times);
 
 }  // namespace softwarp

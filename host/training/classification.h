@@ -31,7 +31,7 @@ struct Classification {
 };
 
 // probabilities [images, classes] in rows, labels [images]. 0 / 0 is NaN.
-Classification classify(std::span<const float> probabilities, std::span<const std::uint8_t> labels,
-                        int classes);
+[[nodiscard]] Classification classify(std::span<const float> probabilities,
+                                      std::span<const std::uint8_t> labels, int classes);
 
 }  // namespace softwarp

@@ -34,6 +34,7 @@ Score Evaluation::run(std::vector<float>& probabilities) {
 
 Score Evaluation::run_all(float* probabilities) {
   Backend& backend = mlp_->backend();
+  const Backend::Range evaluation(backend, "evaluation");
   const TrainingState start;
   const CrossEntropySums zero;
   backend.upload<TrainingState>({&start, 1}, state_.data());

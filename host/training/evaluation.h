@@ -17,14 +17,14 @@ struct Score {
   std::int64_t images = 0;
 };
 
-Score score_of(const CrossEntropySums& sums);
+[[nodiscard]] Score score_of(const CrossEntropySums& sums);
 
 // Runs an Mlp over a whole data set, again and again as its parameters change. Mlp and data must outlive it.
 class Evaluation {
  public:
   Evaluation(const Mlp& mlp, const ResidentDataset& data);
 
-  Score run();
+  [[nodiscard]] Score run();
   // The same, and the softmax of every image's logits, [images, classes], on the host.
   Score run(std::vector<float>& probabilities);
 

@@ -25,7 +25,7 @@ GradientProblem draw_problem(const MlpShape& shape, Initialization initializatio
 
 // The gradient of the mean cross-entropy by the backend's own forward and backward, as a training step
 // computes it; laid out as the values.
-std::vector<float> backward_gradient(Backend& backend, const GradientProblem& problem);
+[[nodiscard]] std::vector<float> backward_gradient(Backend& backend, const GradientProblem& problem);
 
 // What was found of one parameter tensor, or in one of its elements.
 struct TensorCheck {
@@ -48,7 +48,7 @@ struct TensorCheck {
 // Compares a tensor's part of a gradient with central differences of the loss, which is computed in double
 // from its definition alone: z_i = h_{i-1} W_iᵀ + b_i, h_i = f(z_i), loss = mean of -log softmax(z_L) at the
 // labels; in at most `samples` elements, spread evenly; 0: in all.
-TensorCheck check_gradient(const GradientProblem& problem, const std::vector<float>& gradient,
-                           const ParameterTensor& tensor, std::int64_t samples);
+[[nodiscard]] TensorCheck check_gradient(const GradientProblem& problem, const std::vector<float>& gradient,
+                                         const ParameterTensor& tensor, std::int64_t samples);
 
 }  // namespace softwarp

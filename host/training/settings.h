@@ -39,11 +39,12 @@ struct TrainingSettings {
 };
 
 // With the schedule counted in steps of this many an epoch.
-OptimizerSettings optimizer_settings(const TrainingSettings& settings, std::int64_t steps_per_epoch);
+[[nodiscard]] OptimizerSettings optimizer_settings(const TrainingSettings& settings,
+                                                   std::int64_t steps_per_epoch);
 
 // For summary.json: names as the flags have them.
-nlohmann::ordered_json to_json(const TrainingSettings& settings);
+[[nodiscard]] nlohmann::ordered_json to_json(const TrainingSettings& settings);
 // The same as command-line flags and their values: "--lr", "0.003".
-std::map<std::string, std::string> to_flags(const TrainingSettings& settings);
+[[nodiscard]] std::map<std::string, std::string> to_flags(const TrainingSettings& settings);
 
 }  // namespace softwarp

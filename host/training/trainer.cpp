@@ -71,17 +71,23 @@ void Trainer::start_epoch() {
 }
 
 void Trainer::run_epoch(const std::function<bool()>& more) {
+  const Backend::Range epoch(*backend_, "epoch");
   start_epoch();
   for (std::int64_t i = 0; i < steps_per_epoch_; ++i) {
-    const bool whole = data_->count() - samples_ >= whole_.batch();
-    (whole ? whole_step_ : rest_step_)();
-    samples_ += whole ? whole_.batch() : rest_->batch();
-    ++steps_;
-    if (steps_ % look_every_ == 0) look();
+    run_step();
     if (!more()) break;
   }
   ++epochs_;
   check_finite();
+}
+
+void Trainer::run_step() {
+  const Backend::Range step(*backend_, "step");
+  const bool whole = data_->count() - samples_ >= whole_.batch();
+  (whole ? whole_step_ : rest_step_)();
+  samples_ += whole ? whole_.batch() : rest_->batch();
+  ++steps_;
+  if (steps_ % look_every_ == 0) look();
 }
 
 TrainerState Trainer::state() const {

@@ -43,12 +43,12 @@ class Trainer {
   // Looks after each step from now on, and waits for the device each time.
   void set_check_interval() { look_every_ = 1; }
 
-  TrainerState state() const;
+  [[nodiscard]] TrainerState state() const;
   // As if the epochs had been run here. Expects sizes that fit the network and the optimizer.
   void restore(const TrainerState& state);
 
   // The loss and hits of this epoch's steps so far, as they were before each step. Waits for the device.
-  Score running_score() const;
+  [[nodiscard]] Score running_score() const;
 
   Mlp& mlp() { return mlp_; }
   const Mlp& mlp() const { return mlp_; }
@@ -61,6 +61,7 @@ class Trainer {
  private:
   void clear_progress();  // of an epoch
   void start_epoch();
+  void run_step();
   void look();
   void check_finite() const;
   void check_finite(const TrainingState& state, const CrossEntropySums& sums, std::int64_t steps,

@@ -18,14 +18,14 @@ struct DeviceLimits {
 
 // The limits of the device that is current at the first call. They are asked once, so that no launch has to
 // ask: a process uses one GPU, or several that are alike. Throws Error where there is none.
-const DeviceLimits& device_limits();
+[[nodiscard]] const DeviceLimits& device_limits();
 
 // Asks the current device anew.
-DeviceLimits ask_device_limits();
+[[nodiscard]] DeviceLimits ask_device_limits();
 
 // Whether this build has kernels for the device that is current. Throws Error for any other
 // unavailable_reason.
-bool built_for_device();
+[[nodiscard]] bool built_for_device();
 
 // From now on device_limits() says this instead, null: the truth again. Launches then plan for that device,
 // so that every plan can run on one. Whoever calls it keeps *limits alive and launches nothing meanwhile.

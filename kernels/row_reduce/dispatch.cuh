@@ -57,7 +57,7 @@ void allow_two_pass() {
 // True if the device can run the largest clusters of this op. A part of a GPU (MIG) may not, and some say so
 // by an error; whatever else is wrong, the launch says. Asked once.
 template <class Op>
-bool clusters_fit(RowForm form, const DeviceLimits& limits) {
+[[nodiscard]] bool clusters_fit(RowForm form, const DeviceLimits& limits) {
   const auto fits = [](auto* kernel, std::size_t shared_bytes) {
     cudaLaunchAttribute cluster{};
     cluster.id = cudaLaunchAttributeClusterDimension;
@@ -86,7 +86,7 @@ bool clusters_fit(RowForm form, const DeviceLimits& limits) {
 }
 
 template <class Op>
-RowPlan plan_of(const Op& op) {
+[[nodiscard]] RowPlan plan_of(const Op& op) {
   DeviceLimits limits = device_limits();
   const RowPlan plan = plan_rows(problem_of(op), limits);
   if (plan.cluster == 1 || clusters_fit<Op>(plan.form, limits)) return plan;
@@ -145,7 +145,7 @@ void launch_split_row(const Op& op, const RowGeometry& geometry, void* slices, c
 
 // Blocks that share a row where there is a workspace for their summaries; 1: a row is not split.
 template <class Op>
-int split_row_slices(const Op& op, std::size_t workspace_bytes) {
+[[nodiscard]] int split_row_slices(const Op& op, std::size_t workspace_bytes) {
   const int slices = split_row_blocks(problem_of(op), op.rows(), device_limits());
   const std::size_t needed =
       static_cast<std::size_t>(slices) * static_cast<std::size_t>(op.rows()) * sizeof(typename Op::Summary);

@@ -81,7 +81,7 @@ constexpr std::int64_t threads_for(std::int64_t vectors, int each) {
 // Register-resident: as many lanes as have two vectors each, so that two loads are under way, up to a warp;
 // up to 8 vectors a lane; then 4 a thread in a block of up to 512, at last 8 in such blocks (64 KiB a row)
 // and in clusters of them; nowhere more than the op can hold. Longer rows take two passes.
-constexpr RowPlan plan_rows(const RowProblem& p, const DeviceLimits& device) {
+[[nodiscard]] constexpr RowPlan plan_rows(const RowProblem& p, const DeviceLimits& device) {
   const int width = elements_per_access(p.element_bytes), per_lane = packed_elements(p.element_bytes);
   if (p.access != RowAlignment::aligned && p.packed && p.cols <= std::int64_t{kWarpLanes} * per_lane)
     return {.form = RowForm::packed, .threads_per_row = lanes_for(blocks_for(p.cols, per_lane))};
@@ -117,7 +117,8 @@ constexpr RowPlan plan_rows(const RowProblem& p, const DeviceLimits& device) {
 // Rows too few to occupy the device may be split over blocks, each part read twice, in two launches: how many
 // blocks share a row. 1: not worth it, for a second launch takes as long as 128 KiB through one
 // multiprocessor. Unlike plan_rows this depends on the number of rows.
-constexpr int split_row_blocks(const RowProblem& p, std::int64_t rows, const DeviceLimits& device) {
+[[nodiscard]] constexpr int split_row_blocks(const RowProblem& p, std::int64_t rows,
+                                             const DeviceLimits& device) {
   constexpr std::int64_t kLeastVectors = (128 << 10) / kAccessBytes;
   constexpr std::int64_t kVectorsOfBlock =
       std::int64_t{4} * kMaxThreads;  // a few loads in flight for each thread
@@ -138,13 +139,13 @@ struct RowLayout {
 
 // The stride counts even where there is one row, so that this row's result is the same in any batch.
 template <class T>
-RowLayout layout_of(MatrixView<T> m) {
+[[nodiscard]] RowLayout layout_of(MatrixView<T> m) {
   return {reinterpret_cast<std::uintptr_t>(m.data), m.stride, sizeof(T), m.packed()};
 }
 
 // See RowAlignment; a vector has as many elements as one access can carry of the widest type.
 template <std::size_t n>
-RowAlignment alignment_of(const std::array<RowLayout, n>& layouts) {
+[[nodiscard]] RowAlignment alignment_of(const std::array<RowLayout, n>& layouts) {
   int widest = 0;
   for (const RowLayout& p : layouts) widest = p.element_bytes > widest ? p.element_bytes : widest;
   const int width = elements_per_access(widest);

@@ -1,7 +1,7 @@
 #!/bin/sh
 # consumer.sh STEP SOURCE BUILD FOLDER: the steps of somebody who uses an installed softwarp. `installs` comes first:
-# it installs BUILD into FOLDER and moves the result to FOLDER/moved, where the other steps find it. Everything they
-# write lies in FOLDER. Exit code 77: a tool is missing.
+# it installs BUILD into FOLDER and moves the result to FOLDER/moved, where the other steps find it; only
+# `builds_as_a_subproject` uses SOURCE itself. Everything they write lies in FOLDER. Exit code 77: a tool is missing.
 set -eu
 step=$1 source=$2 build=$3 folder=$4
 here=$source/tests/consumer
@@ -122,6 +122,43 @@ refuses_what_it_has_not() {
   if [ -z "$(library libsoftwarp_kernels.a)" ]; then
     refuse 0.1 kernels 'softwarp was built without CUDA, so it has no component kernels'
   fi
+}
+
+# HWY_COMPILE_ONLY_STATIC: for one set of instructions, to be fast.
+builds_as_a_subproject() {
+  parent() {  # parent WAY [FLAG...]
+    way=$1
+    shift
+    rm -rf "${folder:?}/$way"
+    cmake -S "$here/subproject" -B "$folder/$way" -DWAY="$way" -DSOFTWARP_SOURCE="$source" \
+      -DFETCHCONTENT_SOURCE_DIR_SOFTWARP="$source" -DCMAKE_CXX_FLAGS=-DHWY_COMPILE_ONLY_STATIC \
+      -DCMAKE_INSTALL_PREFIX="$folder/$way.installed" "$@"
+  }
+  built() {  # built WAY: the program of the parent, with the flags that it asked for and no others
+    parent "$1" --no-warn-unused-cli
+    cmake --build "$folder/$1" --target parent
+    expect "the softmax by $1" '0.09003 0.24473 0.66524' "$("$folder/$1/parent")"
+    commands=$folder/$1/compile_commands.json
+    if grep '"command".*subproject/[a-z]*[.]cpp' "$commands" | grep -E ' -(W|O|g |fopenmp)'; then
+      fail "$1: flags of softwarp's in its parent"
+    fi
+    grep -q '"command".*softwarp' "$commands" || fail "$1: expected commands that compile softwarp"
+    if grep '"command"' "$commands" | grep -E '/(tests/[^c]|bench|examples|host/program)'; then
+      fail "$1: compiles more than libraries"
+    fi
+    if grep '"command"' "$commands" | grep -E ' -(Werror|O[0-9])'; then fail "$1: expected neither -Werror nor -O"; fi
+    rm -rf "$folder/$1.installed"
+    cmake --install "$folder/$1"
+    expect "what $1 installs" "$folder/$1.installed/bin/parent" "$(find "$folder/$1.installed" -type f)"
+  }
+  mkdir -p "$folder"
+  built add_subdirectory
+  built FetchContent
+  # A parent for which warnings are errors is so for its own sources alone.
+  parent add_subdirectory --no-warn-unused-cli -DCMAKE_COMPILE_WARNING_AS_ERROR=ON
+  expect 'the sources whose warnings are errors' 1 "$(grep -c '"command".* -Werror ' "$folder/add_subdirectory/compile_commands.json")"
+  # The kernels alone need nothing but the toolkit and Random123.
+  if grep -q '^CMAKE_CUDA_COMPILER:' "$build/CMakeCache.txt"; then parent kernels --no-warn-unused-cli; fi
 }
 
 "$step"

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <tuple>
+
 #include "host/backend/cuda/cuda_backend.h"
 #include "host/backend/error.h"
 #include "tests/simulator/testing.h"
@@ -16,7 +18,7 @@ class CudaDevices : public simulator::SimulatorTest {
     simulator::reset(1, device);
     EXPECT_NE(cuda_refusal().find(words), std::string::npos) << cuda_refusal();
     try {
-      make_cuda_backend();
+      std::ignore = make_cuda_backend();
       ADD_FAILURE() << "no error";
     } catch (const Error& error) {
       EXPECT_EQ(std::string(error.what()).find("no CUDA device: "), 0u) << error.what();

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <tuple>
 
 #include "host/backend/cuda/cuda_backend.h"
 #include "host/backend/error.h"
@@ -107,7 +108,7 @@ TEST_F(CudaRefusal, OfMemorySaysHowMuchWasAskedForAndHowMuchIsFree) {
   simulator::reset(1, small);
   const auto backend = make_cuda_backend();
   try {
-    backend->make_array<float>(std::int64_t{1} << 30);
+    std::ignore = backend->make_array<float>(std::int64_t{1} << 30);
     ADD_FAILURE() << "no error";
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find("out of device memory: 4294967296 bytes asked for, "),
@@ -120,7 +121,7 @@ TEST_F(CudaRefusal, OfMemorySaysHowMuchWasAskedForAndHowMuchIsFree) {
 // Pieces of the arena are used again once all that lay in them has come back.
 TEST_F(CudaRefusal, IsNotWhatRepeatedUseLeadsTo) {
   const auto backend = make_cuda_backend();
-  backend->make_array<float>(1 << 18);
+  std::ignore = backend->make_array<float>(1 << 18);
   const auto before = simulator::host_counters().allocations;
   for (int i = 0; i < 100; ++i) {
     const auto a = backend->make_array<float>(1 << 18), b = backend->make_array<float>(1 << 10);

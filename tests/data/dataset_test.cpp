@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <tuple>
 
 #include "host/data/data_directory.h"
 #include "tests/data/temporary_files.h"
@@ -73,7 +74,7 @@ TEST(LoadData, KnowsDigits) {
 
 TEST(LoadData, KnowsFashionMnistOrNamesItsPackage) {
   if (!fs::exists(kFashionDirectory))
-    return expect_error([] { load_data("fashion-mnist"); },
+    return expect_error([] { std::ignore = load_data("fashion-mnist"); },
                         {kFashionDirectory, "expected", "dataset-fashion-mnist", "found no such directory"});
   const auto [train, test] = load_data("fashion-mnist");
   expect_shape(train, 60000, 28, 255);
@@ -89,7 +90,7 @@ TEST(LoadData, SearchesBesideTheProgramThenTheSourcesUnlessTold) {
                                    SOFTWARP_DATA_DIR, SOFTWARP_INSTALLED_DATA_DIR}));
   const DataDirectory chosen("/elsewhere");
   EXPECT_EQ(data_directories(), std::vector<fs::path>{"/elsewhere"});
-  expect_error([] { load_data("mnist"); },
+  expect_error([] { std::ignore = load_data("mnist"); },
                {"mnist: expected the directory /elsewhere/mnist", "SOFTWARP_DATA_DIR", "found none"});
 }
 
@@ -177,10 +178,10 @@ TEST_F(Directory, MustNotHoldATestLabelThatWasNeverTrained) {
 }
 
 TEST_F(Directory, IsSaidToBeMissing) {
-  expect_error([] { load_data("minst"); },
+  expect_error([] { std::ignore = load_data("minst"); },
                {"minst: expected mnist, fashion-mnist, digits or a directory", "found no such directory"});
   const std::string file = directory_.write("file", {}).string();
-  expect_error([&] { load_data(file); }, {file + ": expected mnist", "found a file"});
+  expect_error([&] { std::ignore = load_data(file); }, {file + ": expected mnist", "found a file"});
 }
 
 // A known dataset has known labels and pixels, whatever a damaged copy holds.
@@ -190,10 +191,10 @@ TEST_F(Directory, MustMatchTheKnownDatasetItStandsFor) {
   fs::create_directory(digits);
   for (const char* file : {kTrainImages, kTrainLabels, kTestImages, kTestLabels})
     fs::copy(directory_.path() / file, digits / file);
-  expect_error([] { load_data("digits"); },
+  expect_error([] { std::ignore = load_data("digits"); },
                {(digits / kTrainImages).string(), "expected pixels 0 to 16", "found pixel 255 at index 1"});
   directory_.write(std::string("digits/") + kTrainLabels, idx_file({3}, {0, 10, 2}));
-  expect_error([] { load_data("digits"); },
+  expect_error([] { std::ignore = load_data("digits"); },
                {(digits / kTrainLabels).string(), "expected labels 0 to 9", "found label 10 at index 1"});
 }
 

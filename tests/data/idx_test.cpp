@@ -1,7 +1,9 @@
 #include "host/data/idx.h"
 
 #include <gtest/gtest.h>
+
 #include <unistd.h>
+#include <tuple>
 
 #include "tests/data/temporary_files.h"
 
@@ -12,8 +14,8 @@ class Idx : public testing::Test {
  protected:
   void expect_refused(const Bytes& bytes, int rank, std::initializer_list<std::string_view> parts) {
     const auto path = directory_.write("some-file", bytes);
-    expect_error([&] { read_idx(path, rank); }, {path.string() + ": expected"});
-    expect_error([&] { read_idx(path, rank); }, parts);
+    expect_error([&] { std::ignore = read_idx(path, rank); }, {path.string() + ": expected"});
+    expect_error([&] { std::ignore = read_idx(path, rank); }, parts);
   }
 
   TemporaryDirectory directory_;
@@ -50,22 +52,23 @@ TEST_F(Idx, JoinsGzipStreamsInARow) {
 
 TEST_F(Idx, RefusesAMissingFile) {
   const auto path = directory_.path() / "absent";
-  expect_error([&] { read_idx(path, 1); }, {path.string() + ": expected a file", "found no such file"});
+  expect_error([&] { std::ignore = read_idx(path, 1); },
+               {path.string() + ": expected a file", "found no such file"});
 }
 
 TEST_F(Idx, RefusesADirectory) {
-  expect_error([&] { read_idx(directory_.path(), 1); },
+  expect_error([&] { std::ignore = read_idx(directory_.path(), 1); },
                {directory_.path().string() + ": expected a file", "found a directory"});
 }
 
 TEST_F(Idx, RefusesADevice) {
-  expect_error([] { read_idx("/dev/zero", 1); },
+  expect_error([] { std::ignore = read_idx("/dev/zero", 1); },
                {"/dev/zero: expected a regular file", "found something else"});
 }
 
 // The first page of a process is never mapped, so reading its memory from the start fails.
 TEST_F(Idx, ReportsAReadThatFails) {
-  expect_error([] { read_idx("/proc/self/mem", 1); },
+  expect_error([] { std::ignore = read_idx("/proc/self/mem", 1); },
                {"/proc/self/mem: expected a readable file", "found Input/output error"});
 }
 
@@ -74,7 +77,7 @@ TEST_F(Idx, RefusesAFileItMayNotRead) {
   std::filesystem::permissions(path, std::filesystem::perms::none);
   std::filesystem::permissions(directory_.path(), std::filesystem::perms(0755));
   const AsNobody nobody;
-  expect_error([&] { read_idx(path, 1); },
+  expect_error([&] { std::ignore = read_idx(path, 1); },
                {path.string() + ": expected a readable file", "Permission denied"});
 }
 
@@ -150,7 +153,7 @@ TEST_F(Idx, NeverTakesAFlippedBitForData) {
 }
 
 TEST_F(Idx, KnowsRanksOneAndThreeOnly) {
-  EXPECT_THROW(read_idx(directory_.write("labels", labels_), 2), std::invalid_argument);
+  EXPECT_THROW(std::ignore = read_idx(directory_.write("labels", labels_), 2), std::invalid_argument);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <tuple>
 
 #include "host/data/picture.h"
 #include "tests/data/drawn_pictures.h"
@@ -65,16 +66,18 @@ TEST(PictureFile, RefusesWhatIsNone) {
     Bytes half = encode(kind, 40, 40, 1, [](int y, int x) { return std::vector{(y * x) % 251}; });
     half.resize(half.size() / 2);
     expect_error(
-        [&] { decode_picture(half, "half"); },
+        [&] { std::ignore = decode_picture(half, "half"); },
         {"half: expected a PNG, JPEG, BMP or PGM picture of at most 64 million pixels, found ", found});
   }
   const std::string huge = "P5 16000 16000 255\n", text = "no picture";
-  expect_error([&] { decode_picture(Bytes(huge.begin(), huge.end()), "huge"); },
+  expect_error([&] { std::ignore = decode_picture(Bytes(huge.begin(), huge.end()), "huge"); },
                {"found one of 16000x16000"});
-  expect_error([&] { decode_picture(Bytes(text.begin(), text.end()), "text"); }, {"something else"});
-  expect_error([&] { decode_picture({}, "empty"); }, {"something else (0 bytes)"});
+  expect_error([&] { std::ignore = decode_picture(Bytes(text.begin(), text.end()), "text"); },
+               {"something else"});
+  expect_error([&] { std::ignore = decode_picture({}, "empty"); }, {"something else (0 bytes)"});
   const TemporaryDirectory directory;
-  expect_error([&] { read_picture(directory.path() / "none.png"); }, {"none.png: expected a file"});
+  expect_error([&] { std::ignore = read_picture(directory.path() / "none.png"); },
+               {"none.png: expected a file"});
 }
 
 // A filled rectangle of `ink` on `paper`.

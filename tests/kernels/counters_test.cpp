@@ -61,7 +61,7 @@ DeviceLimits limits_of(int major, int minor) {
 TYPED_TEST(RowCost, IsOneReadAndOneWriteUpToWhatAClusterHolds) {
   using T = TypeParam;
   const Assume assume(limits_of(9, 0));
-  // LogicalWarp, warps, blocks, clusters in registers; clusters in shared memory.
+  // Lanes, warps, blocks, clusters in registers; clusters in shared memory.
   for (const double kilobytes :
        {0.0625, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 6.0, 8.0, 32.0, 64.0, 128.0, 600.0, 800.0}) {
     const std::int64_t cols = cols_of<T>(kilobytes), rows = kilobytes < 8 ? 256 : kilobytes < 100 ? 8 : 1;

@@ -3,6 +3,7 @@
 #include <functional>
 #include <stdexcept>
 #include <string_view>
+#include <tuple>
 
 #include "tests/ops/ops_testing.h"
 
@@ -51,11 +52,11 @@ class Promises : public testing::Test {
 
 TEST_F(Promises, OfMemory) {
   on_every_backend([&](Backend& b) {
-    expect_promise([&] { b.make_array<float>(-1); }, "a size that is not negative");
-    expect_promise([&] { b.make_matrix(-1, 4); }, "sizes that are not negative");
-    expect_promise([&] { b.make_matrix(-2, -2); }, "sizes that are not negative");
+    expect_promise([&] { std::ignore = b.make_array<float>(-1); }, "a size that is not negative");
+    expect_promise([&] { std::ignore = b.make_matrix(-1, 4); }, "sizes that are not negative");
+    expect_promise([&] { std::ignore = b.make_matrix(-2, -2); }, "sizes that are not negative");
   });
-  expect_promise([] { make_cpu_backend(-1); }, "a number of threads that is not negative");
+  expect_promise([] { std::ignore = make_cpu_backend(-1); }, "a number of threads that is not negative");
 }
 
 TEST_F(Promises, OfOpsOnTwoMatrices) {
@@ -152,7 +153,7 @@ TEST_F(Promises, OfMakingALayer) {
   on_every_backend([&](Backend& b) {
     for (const LinearShape& shape :
          {LinearShape{0, 4, 5}, LinearShape{3, 0, 5}, LinearShape{3, 4, 0}, LinearShape{-1, 4, 5}})
-      expect_promise([&] { b.make_linear(shape); }, "a layer with sizes above zero");
+      expect_promise([&] { std::ignore = b.make_linear(shape); }, "a layer with sizes above zero");
   });
 }
 

@@ -90,6 +90,13 @@ struct HostCounters {
   std::int64_t products = 0;  // by cublasLtMatmul, when they run
 };
 HostCounters host_counters();
+// The NVTX ranges that threads have begun since the last reset, each as "domain: outer/inner", and how many
+// of them have not ended. One that ends without having begun is an error.
+struct Ranges {
+  std::vector<std::string> begun;
+  std::size_t open = 0;
+};
+Ranges ranges();
 std::int64_t calls(std::string_view function);
 void reset_counters();
 

@@ -3,14 +3,13 @@
 
 #include <gtest/gtest.h>
 
-#include <hwy/targets.h>
-
 #include <barrier>
 #include <cstring>
 #include <limits>
 #include <thread>
 
 #include "tests/backends.h"
+#include "tests/softmax/instructions.h"
 #include "tests/softmax/placed.h"
 #include "tests/softmax/reference.h"
 
@@ -21,20 +20,6 @@ using reference::Row;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-
-// Runs `test` once for each set of instructions.
-template <class Test>
-void for_instructions(Test test) {
-  for (const std::int64_t target : hwy::SupportedAndGeneratedTargets()) {
-    SCOPED_TRACE(hwy::TargetName(target));
-    hwy::SetSupportedTargetsForTest(target);
-    hwy::GetChosenTarget().Update(target);
-    test();
-    if (testing::Test::HasFailure()) break;
-  }
-  hwy::SetSupportedTargetsForTest(0);
-  hwy::GetChosenTarget().DeInit();
-}
 
 struct Options {
   bool weighted, some_do_not_count;

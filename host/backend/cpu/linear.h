@@ -8,6 +8,6 @@ namespace softwarp::cpu {
 
 // A linear layer on oneDNN's matmul primitives, created once for the shape. The gelu backward needs z, which
 // only then is kept.
-std::unique_ptr<Linear> make_linear(const LinearShape& shape, int threads);
+[[nodiscard]] std::unique_ptr<Linear> make_linear(const LinearShape& shape, int threads);
 
 }  // namespace softwarp::cpu

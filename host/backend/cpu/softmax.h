@@ -8,7 +8,8 @@
 
 // Softmax and what is built on it, on the CPU: vector code chosen for the machine when the program runs
 // (Highway), spread over OpenMP's threads. Contracts as in backend.h; any alignment, any stride, in place.
-// Results are the same bits for any number of threads.
+// Results are the same bits for any number of threads, and a row's bits depend on its values, the number of
+// columns and the machine's instructions alone: not on the number of rows, nor on addresses and strides.
 namespace softwarp::cpu {
 
 void softmax(ConstMatrixView<float> x, MatrixView<float> y);

@@ -10,6 +10,7 @@
 #include "host/backend/cuda/first_device.h"
 #include "host/backend/cuda/handles.h"
 #include "host/backend/cuda/linear.h"
+#include "host/backend/cuda/range.h"
 #include "host/backend/cuda/recording.h"
 #include "host/backend/error.h"
 #include "kernels/softmax.h"
@@ -106,6 +107,9 @@ class CudaBackend final : public Backend {
 
  private:
   cudaStream_t stream() const { return stream_.get(); }
+
+  void push_range(const char* name) override { cuda::push_range(name); }
+  void pop_range() noexcept override { cuda::pop_range(); }
 
   void* run_allocate(std::size_t bytes) override { return arena_.take(bytes); }
   void run_free(void* memory) noexcept override { arena_.deallocate(memory); }

@@ -19,10 +19,10 @@ struct CudaDevice {
 };
 
 // Empty without a driver. A build without CUDA links without_cuda.cpp in place of what asks the driver.
-std::vector<CudaDevice> cuda_devices();
+[[nodiscard]] std::vector<CudaDevice> cuda_devices();
 
 // Why make_cuda_backend would throw, in one line; empty: it would not.
-std::string cuda_refusal();
+[[nodiscard]] std::string cuda_refusal();
 
 // How linear layers multiply: floats, or floats rounded to 10 (tf32) or 7 (bf16) bits of mantissa by tensor
 // cores. Sums are float in each.
@@ -39,6 +39,6 @@ struct CudaOptions {
 
 // On the first device that can be used: its memory, and one stream that all work is on. Throws Error with
 // cuda_refusal() where there is none.
-std::unique_ptr<Backend> make_cuda_backend(const CudaOptions& options = {});
+[[nodiscard]] std::unique_ptr<Backend> make_cuda_backend(const CudaOptions& options = {});
 
 }  // namespace softwarp

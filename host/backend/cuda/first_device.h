@@ -6,6 +6,6 @@ namespace softwarp::cuda {
 
 // Makes the first device that can be used the current one and returns its name; throws Error where there is
 // none.
-std::string use_first_device();
+[[nodiscard]] std::string use_first_device();
 
 }  // namespace softwarp::cuda

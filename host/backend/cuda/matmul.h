@@ -49,7 +49,7 @@ class Matmul {
   // Queues the product. On any other status than CUBLAS_STATUS_SUCCESS nothing was queued: cuBLASLt has no
   // algorithm for operands aligned like these, or refused to run the one that it chose, which is then not
   // tried again. Throws Error if it refuses one that has run before: whoever has recorded it counts on it.
-  cublasStatus_t run(const ProductOperands& operands);
+  [[nodiscard]] cublasStatus_t run(const ProductOperands& operands);
 
  private:
   struct Choice {

@@ -72,7 +72,7 @@ void access_atomically(const void* pointer, std::size_t bytes) {
   running_launch().communicates = true;
   running->has_acquired = true;
   running_cluster().stores.release(*running);
-  if (draw(4) == 0) running_cluster().leaves = true;
+  if (draw(2) == 0) running_cluster().leaves = true;
 }
 
 void fence() {

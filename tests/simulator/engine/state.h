@@ -31,6 +31,8 @@ struct State {
   std::map<const void*, KernelEntry> kernels;
   std::map<std::string, std::int64_t, std::less<>> calls;
   HostCounters host;
+  Ranges ranges;
+  std::vector<std::string> open_ranges;  // the innermost last
   std::optional<Fault> fault;
   std::string fault_hit;
   std::map<cublasLtEpilogue_t, Refusal> refused_epilogues;

@@ -93,12 +93,12 @@ class MemoryModel : public SimulatorTest {
 TEST_F(MemoryModel, FencesAroundATicketShowTheLastBlockWhatTheOthersStored) {
   EXPECT_EQ(wrong_sums(Fault::none), 0);
 }
-TEST_F(MemoryModel, AStoreWithoutAFenceBeforeTheTicketIsNotSeen) {
-  EXPECT_EQ(wrong_sums(Fault::no_release), 20);
-  EXPECT_EQ(wrong_sums(Fault::release_after_ticket), 20);
+TEST_F(MemoryModel, MostOrdersHideAStoreWithoutAFenceBeforeTheTicket) {
+  EXPECT_GT(wrong_sums(Fault::no_release), 10);
+  EXPECT_GT(wrong_sums(Fault::release_after_ticket), 10);
 }
-TEST_F(MemoryModel, ATicketWithoutAFenceBehindItShowsNothing) {
-  EXPECT_EQ(wrong_sums(Fault::no_acquire), 20);
+TEST_F(MemoryModel, MostOrdersHideAllStoresFromATicketWithoutAFenceBehindIt) {
+  EXPECT_GT(wrong_sums(Fault::no_acquire), 10);
 }
 TEST_F(MemoryModel, AFenceCoversOtherThreadsOnlyBehindABarrier) {
   EXPECT_GT(wrong_sums(Fault::no_barrier), 0);
