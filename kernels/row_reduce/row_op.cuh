@@ -39,12 +39,16 @@ struct RowOpBase {
   struct Fragment {};
 
   SOFTWARP_HD bool writes() const { return true; }
-  __device__ auto prologue(std::int64_t r, const LogicalWarp&) const { return self().row_at(r); }
+  // Self is Op, which is not complete before these are used.
+  template <class Self = Op>
+  __device__ typename Self::Row prologue(std::int64_t r, const LogicalWarp&) const {
+    return self().row_at(r);
+  }
 
   // The summary of all that the warp's lanes have.
-  template <int kVectors, int kWidth, class TileT, class FragmentT>
-  __device__ auto reduce(const Vector<T, kWidth> (&in)[kNumInputs][kVectors], FragmentT&, const TileT& tile,
-                         const LogicalWarp& warp) const {
+  template <int kVectors, int kWidth, class TileT, class FragmentT, class Self = Op>
+  __device__ typename Self::Summary reduce(const Vector<T, kWidth> (&in)[kNumInputs][kVectors], FragmentT&,
+                                           const TileT& tile, const LogicalWarp& warp) const {
     auto summary = Op::Summary::identity();
     self().accumulate(summary, in, tile);
     return Op::Summary::warp_reduce(summary, warp);
