@@ -95,7 +95,10 @@ TEST(LoadData, SearchesBesideTheProgramThenTheSourcesUnlessTold) {
 
 // CRC-32 has a known value for these nine bytes.
 TEST(Checksum, IsThatOfTheImagesAndThenTheLabels) {
-  EXPECT_EQ(checksum({.images = {'1', '2', '3', '4', '5', '6'}, .labels = {'7', '8', '9'}}), 0xcbf43926);
+  Dataset data;
+  data.images = {'1', '2', '3', '4', '5', '6'};
+  data.labels = {'7', '8', '9'};
+  EXPECT_EQ(checksum(data), 0xcbf43926);
 }
 
 // A directory of three 1x2 training images and two test images, which each test bends.
