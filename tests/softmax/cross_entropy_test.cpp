@@ -144,6 +144,23 @@ TEST(CrossEntropy, CountsBadTargetsAndMarksTheirRows) {
     }
 }
 
+// Even if its target is the largest of the numbers, or the infinity itself.
+TEST(CrossEntropy, HitsNothingInARowThatIsLost) {
+  for (const auto& backend : make_backends())
+    for (const std::int64_t cols : {2, 10, 40, 300, 3000})
+      for (const float bad : {std::numeric_limits<float>::quiet_NaN(), kInfinity, 0.0f}) {
+        SCOPED_TRACE(testing::Message() << backend->name() << ", " << cols << " columns, " << bad);
+        const auto last = static_cast<std::int32_t>(cols - 1);
+        std::vector<float> logits(static_cast<std::size_t>(2 * cols), -1.0f);
+        logits[0] = 5;
+        logits[static_cast<std::size_t>(last)] = bad;
+        logits.back() = 5;
+        const Result result = run(*backend, {2, cols, logits, {bad == kInfinity ? last : 0, last}, {}, 0});
+        EXPECT_EQ(result.sums.hits, bad == 0 ? 2 : 1);
+        EXPECT_EQ(result.sums.rows, 2);
+      }
+}
+
 // Three calls that add to one sum: the second has a row that is lost.
 TEST(CrossEntropy, CountsTheRowsUpToTheCallThatLosesTheLoss) {
   for (const auto& backend : make_backends())
