@@ -281,10 +281,10 @@ TEST(Schedules, InFloatAreThoseInDouble) {
 // block has moved it on already.
 TEST_F(TrainingOps, LateThreadsNoteTheStepTheyBelongTo) {
   constexpr std::int64_t kSize = 3000;  // three blocks
-  for (int schedule = 0; schedule < schedules(60); ++schedule) {
+  for (int schedule = 0; schedule < schedules(100); ++schedule) {
     set_schedule(schedule);
     Floats gradients(kSize, 1);
-    gradients[200] = gradients[1500] = NAN;
+    gradients[static_cast<std::size_t>(1024 * (schedule % 3) + 512)] = NAN;  // of a block's third warp
     const DeviceArray<float> g(gradients), values(Floats(kSize, 0)), moments(Floats(kSize, 0)),
         squares(Floats(kSize, 0));
     const ParameterBuffers parameters{values.data(), g.data(), moments.data(), squares.data(), kSize, kSize};

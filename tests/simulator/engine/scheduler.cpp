@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <iterator>
 #include <memory>
 #include <numeric>
 
@@ -208,7 +209,14 @@ void take_turn(Cluster& cluster, bool may_leave, bool delays_stores, SharedMemor
   if (!launch.communicates && !delays_stores) return cluster.stores.clear();
   cluster.stores.withdraw();
   cluster.stores.move_released(launch.released);
-  if (!cluster.leaves) cluster.stores.move_all(launch.unreleased);
+  if (cluster.leaves) return;
+  std::vector<Store> rest;
+  cluster.stores.move_all(rest);
+  if (launch.communicates && draw(4) == 0) {  // they reach the others though nobody has seen to it
+    commit(launch.released, cluster.number);
+    return commit(rest);
+  }
+  std::ranges::move(rest, std::back_inserter(launch.unreleased));
 }
 
 }  // namespace

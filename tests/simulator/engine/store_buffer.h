@@ -3,8 +3,8 @@
 // The memory model between blocks, at its least helpful (CUDA C++ Programming Guide, Memory Fence Functions).
 // A cluster sees its own stores at once. Another cluster of the launch sees a store once the storing thread
 // has passed a fence and then an atomic on global memory, and a thread of the reader an atomic and then a
-// fence; otherwise when the launch is over. A barrier of the block before the fence covers the stores of the
-// block's other threads.
+// fence; otherwise when the launch is over or, now and then, when the storing cluster is. A barrier of the
+// block before the fence covers the stores of the block's other threads.
 //
 // Memory holds what the cluster that runs may see: the stores of the others are withdrawn from it.
 
