@@ -31,7 +31,7 @@ class CublasltProducts final : public BareProducts {
  private:
   struct Prepared {
     cuda::Matmul product;
-    cuda::ProductOperands operands;
+    cuda::MatmulOperands operands;
   };
 
   // cuBLASLt sees a row-major matrix as its transpose: cᵀ = bᵀ aᵀ.

@@ -86,7 +86,7 @@ class Backend {
 
   // --- softmax, row by row. x and y (dy and dx) may be the same matrix ---------------------------------
   // A row's bits do not depend on the number of rows on the CPU; on a GPU they may where rows are few and
-  // long (kernels/split_scratch.h).
+  // long (kernels/workspace.h).
   // y_i = exp(x_i - m) / sum_k exp(x_k - m), m the row's maximum.
   void softmax(ConstView x, View y);
   void softmax(ConstView64 x, View64 y);

@@ -33,7 +33,7 @@ TEST_F(CudaDevices, AreListedWithWhatMatters) {
   const auto devices = cuda_devices();
   ASSERT_EQ(devices.size(), 1u);
   EXPECT_EQ(devices[0].name, "0 Simulated sm_86");
-  EXPECT_EQ(devices[0].details.find("compute capability 8.6, "), 0u) << devices[0].details;
+  EXPECT_EQ(devices[0].details, "compute capability 8.6, 84 multiprocessors, 8.0 GiB, driver for CUDA 13.1");
   EXPECT_EQ(devices[0].unavailable_reason, "");
   EXPECT_EQ(cuda_refusal(), "");
 }

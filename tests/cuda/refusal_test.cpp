@@ -115,7 +115,29 @@ TEST_F(CudaRefusal, OfMemorySaysHowMuchWasAskedForAndHowMuchIsFree) {
               std::string::npos)
         << error.what();
   }
+  EXPECT_EQ(cudaGetLastError(), cudaSuccess) << "an answer is not left behind as an error";
   EXPECT_EQ(backend->make_array<float>(10).size(), 10) << "and the backend goes on";
+}
+
+// To wait is forbidden while a stream captures.
+TEST_F(CudaRefusal, InARecordingLeavesNothingBehind) {
+  const auto backend = make_cuda_backend();
+  const auto from = backend->make_array<float>(10), to = backend->make_array<float>(10);
+  try {
+    backend->record([&] {
+      backend->copy(from.data(), to.data(), 10);
+      backend->wait();
+    });
+    ADD_FAILURE() << "no error";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("cudaErrorStreamCapture"), std::string::npos) << error.what();
+  }
+  EXPECT_EQ(cudaGetLastError(), cudaSuccess) << "what was thrown is not left behind as an error";
+  backend->upload<float>(std::vector<float>(10, 3.0f), from.data());
+  backend->record([&] { backend->copy(from.data(), to.data(), 10); })();
+  std::vector<float> copied(10);
+  backend->download<float>(to.data(), copied);
+  EXPECT_EQ(copied, std::vector<float>(10, 3.0f)) << "and the backend goes on";
 }
 
 // Pieces of the arena are used again once all that lay in them has come back.

@@ -94,6 +94,14 @@ TEST(LoadData, SearchesBesideTheProgramThenTheSourcesUnlessTold) {
                {"mnist: expected the directory /elsewhere/mnist", "SOFTWARP_DATA_DIR", "found none"});
 }
 
+// CRC-32 has a known value for these nine bytes.
+TEST(Checksum, IsThatOfTheImagesAndThenTheLabels) {
+  Dataset data;
+  data.images = {'1', '2', '3', '4', '5', '6'};
+  data.labels = {'7', '8', '9'};
+  EXPECT_EQ(checksum(data), 0xcbf43926);
+}
+
 // A directory of three 1x2 training images and two test images, which each test bends.
 class Directory : public testing::Test {
  protected:
@@ -170,6 +178,10 @@ TEST_F(Directory, MustHoldALabelForEachImage) {
 TEST_F(Directory, MustHoldTestImagesLikeTheTrainingImages) {
   directory_.write(kTestImages, idx_file({2, 2, 1}, {9, 8, 7, 6}));
   expect_refused(kTestImages, {"images of 1x2", kTrainImages, "found 2x1"});
+  directory_.write(kTestImages, idx_file({2, 1, 1}, {9, 8}));
+  expect_refused(kTestImages, {"images of 1x2", kTrainImages, "found 1x1"});
+  directory_.write(kTestImages, idx_file({2, 2, 2}, {9, 8, 7, 6, 5, 4, 3, 2}));
+  expect_refused(kTestImages, {"images of 1x2", kTrainImages, "found 2x2"});
 }
 
 TEST_F(Directory, MustNotHoldATestLabelThatWasNeverTrained) {

@@ -5,6 +5,8 @@
 #include <unistd.h>
 #include <tuple>
 
+#include <set>
+
 #include "tests/data/temporary_files.h"
 
 namespace softwarp {
@@ -32,12 +34,16 @@ TEST_F(Idx, ReadsLabelsAndImages) {
   EXPECT_EQ(images.bytes, (Bytes{1, 2, 3, 4, 5, 6}));
 }
 
-// Longer than the reader's buffer and its chunk, and hard to compress, so that both go round.
-TEST_F(Idx, ReadsPlainAndGzippedAlikeWhateverTheName) {
-  Bytes elements(3'000'001);
+Bytes hard_to_compress(std::size_t size) {
+  Bytes bytes(size);
   std::uint32_t state = 1;
-  for (auto& element : elements)
-    element = static_cast<std::uint8_t>((state = state * 1664525 + 1013904223) >> 24);
+  for (auto& byte : bytes) byte = static_cast<std::uint8_t>((state = state * 1664525 + 1013904223) >> 24);
+  return bytes;
+}
+
+// Longer than the reader's buffer and its chunk, so that both go round.
+TEST_F(Idx, ReadsPlainAndGzippedAlikeWhateverTheName) {
+  const Bytes elements = hard_to_compress(3'000'001);
   const Bytes file = idx_file({3'000'001}, elements);
   EXPECT_EQ(read_idx(directory_.write("plain.gz", file), 1).bytes, elements);
   EXPECT_EQ(read_idx(directory_.write("gzipped", gzip(file)), 1).bytes, elements);
@@ -48,6 +54,21 @@ TEST_F(Idx, JoinsGzipStreamsInARow) {
   const Bytes tail(labels_.begin() + 6, labels_.end());
   EXPECT_EQ(read_idx(directory_.write("two", gzip(head) + gzip(tail)), 1).bytes, (Bytes{7, 8, 9}));
   expect_refused(gzip(labels_) + gzip(labels_), 1, {"expected 3 bytes", "found more"});
+}
+
+// The reader's buffer holds 65536 bytes: it ends with the first stream, and a byte or two before and behind.
+TEST_F(Idx, JoinsGzipStreamsWhereverTheBufferEnds) {
+  const Bytes elements = hard_to_compress(70'000);
+  const Bytes file = idx_file({70'000}, elements);
+  std::set<std::size_t> lengths;
+  for (std::ptrdiff_t size = 65'480; size < 65'536; ++size) {
+    const Bytes first = gzip(Bytes(file.begin(), file.begin() + size));
+    if (first.size() < 65'533 || first.size() > 65'538) continue;
+    lengths.insert(first.size());
+    const Bytes rest = gzip(Bytes(file.begin() + size, file.end()));
+    EXPECT_EQ(read_idx(directory_.write("two", first + rest), 1).bytes, elements) << first.size();
+  }
+  EXPECT_EQ(lengths, (std::set<std::size_t>{65'533, 65'534, 65'535, 65'536, 65'537, 65'538}));
 }
 
 TEST_F(Idx, RefusesAMissingFile) {

@@ -137,6 +137,20 @@ TEST(FramedPicture, IsCentredByMassNotByItsBox) {
   EXPECT_EQ(by_box.cols, 28);
 }
 
+// Paper's grain, less than an eighth of the ink, changes nothing, wherever it lies.
+TEST(FramedPicture, IsOfTheInkAlone) {
+  for (const Framing framing : {Framing::mnist, Framing::fill})
+    for (const bool dark : {true, false}) {
+      const float paper = dark ? 250.0f : 10.0f, ink = dark ? 10.0f : 250.0f, grain = dark ? 225.0f : 35.0f;
+      const Picture clean = rectangle(60, 50, paper, ink, 20, 15, 24, 18);
+      Picture grainy = clean;
+      for (std::size_t i = 7; i < grainy.pixels.size(); i += 13)
+        if (grainy.pixels[i] == paper) grainy.pixels[i] = grain;
+      EXPECT_EQ(frame_picture(grainy, framing, 28, 28, 255, "grainy").pixels,
+                frame_picture(clean, framing, 28, 28, 255, "clean").pixels);
+    }
+}
+
 TEST(FramedPicture, FillsTheFrameOfOtherDataSets) {
   const Picture picture = rectangle(64, 64, 255, 0, 5, 9, 40, 40);
   const FramedPicture framed = frame_picture(picture, framing_of("digits"), 8, 8, 16, "square");

@@ -20,7 +20,7 @@ Dataset numbered(int count) {
                .height = 1,
                .width = 2,
                .classes = 10,
-               .max_pixel = 255};
+               .max_pixel = 99};
   for (int i = 0; i < count; ++i) {
     data.images.push_back(static_cast<std::uint8_t>(i));
     data.images.push_back(static_cast<std::uint8_t>(255 - i));
@@ -32,7 +32,7 @@ Dataset numbered(int count) {
 Bytes numbers(const Dataset& data) {
   EXPECT_EQ(data.images.size(), static_cast<std::size_t>(2 * data.count));
   EXPECT_EQ(data.labels.size(), static_cast<std::size_t>(data.count));
-  EXPECT_EQ(std::tie(data.name, data.classes, data.max_pixel), std::make_tuple("numbered", 10, 255));
+  EXPECT_EQ(std::tie(data.name, data.classes, data.max_pixel), std::make_tuple("numbered", 10, 99));
   Bytes found;
   for (std::size_t i = 0; i < data.labels.size(); ++i) {
     found.push_back(data.images[2 * i]);

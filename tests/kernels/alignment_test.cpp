@@ -9,6 +9,7 @@
 
 #include "kernels/random.h"
 #include "kernels/softmax.h"
+#include "kernels/softmax_axis.h"
 #include "kernels/softmax_cross_entropy.h"
 #include "kernels/training_ops.h"
 #include "tests/kernels/placed.h"
@@ -112,6 +113,44 @@ TYPED_TEST(RowAlignment, OfSoftmaxAndItsBackwards) {
         "log_softmax_backward" + size, three,
         backward([](auto y, auto dy, auto dx) { log_softmax_backward<T>(y, dy, dx, nullptr); }),
         10 * tolerance);
+  }
+}
+
+TYPED_TEST(RowAlignment, OfTheMiddle) {
+  using T = TypeParam;
+  constexpr std::int64_t kWidth = 16 / sizeof(T), kOuter = 2, kInner = 16;
+  const double tolerance = kSmall<T> ? 0.01 : 1e-5;
+  for (const std::int64_t cols : {3, 2100}) {  // held, streamed
+    const std::int64_t size = kOuter * cols * kInner;
+    const auto x = random_numbers<T>(size, 1, 1), g = random_numbers<T>(size, 2, 1);
+    const auto middle = [&](const Placed<T>& placed) {
+      return AxisView<T>{placed.view().data, kOuter, cols, kInner};
+    };
+    const auto const_middle = [&](const Placed<T>& placed) {
+      return AxisView<const T>{placed.view().data, kOuter, cols, kInner};
+    };
+    const std::string of = " of " + std::to_string(cols);
+    for (const bool log : {false, true}) {
+      this->expect_same_for_every_operand((log ? "log_softmax" : "softmax") + of,
+                                          {{"x", kWidth, false}, {"y", kWidth, false}},
+                                          [&](const std::vector<Alignment::Shift>& s) {
+                                            const Placed<T> in(s[0].of(1), size, x), out(s[1].of(1), size);
+                                            log ? log_softmax<T>(const_middle(in), middle(out), nullptr)
+                                                : softmax<T>(const_middle(in), middle(out), nullptr);
+                                            return this->joined(out.values());
+                                          },
+                                          tolerance);
+      this->expect_same_for_every_operand(
+          (log ? "log_softmax_backward" : "softmax_backward") + of,
+          {{"y", kWidth, false}, {"dy", kWidth, false}, {"dx", kWidth, false}},
+          [&](const std::vector<Alignment::Shift>& s) {
+            const Placed<T> y(s[0].of(1), size, x), dy(s[1].of(1), size, g), dx(s[2].of(1), size);
+            log ? log_softmax_backward<T>(const_middle(y), const_middle(dy), middle(dx), nullptr)
+                : softmax_backward<T>(const_middle(y), const_middle(dy), middle(dx), nullptr);
+            return this->joined(dx.values());
+          },
+          100 * tolerance);
+    }
   }
 }
 

@@ -232,9 +232,14 @@ TEST_P(CrossEntropyRows, OfBfloat16sMatchTheDefinition) { check_all<bfloat16>(Ge
 class CrossEntropy : public KernelTest {};
 
 TEST_F(CrossEntropy, OfManyBlocksAddsUpAllRows) {
-  const Problem<float> p(10000, 10, {.targets = Targets::some_ignored});
+  const Problem<float> p(10000, 10, {.weighted = true, .targets = Targets::some_ignored});
   const Placed<float> x({p.rows, 0, 0}, p.cols, p.x);
   check_sums(p, run<float>(p, x.view(), x.view(), false).sums);
+  Worst worst;
+  const auto gradients = x.values();
+  for (std::size_t i = 0; i < gradients.size(); ++i)
+    worst.see(gradients[i], p.gradients[i], p.gradient_tolerances[i]);
+  EXPECT_LE(worst.share(), 1) << worst.text();
 }
 
 // A block of short rows has up to 128 of them, and all may count alike.

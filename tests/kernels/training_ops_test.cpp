@@ -284,7 +284,7 @@ TEST_F(TrainingOps, LateThreadsNoteTheStepTheyBelongTo) {
   for (int schedule = 0; schedule < schedules(200); ++schedule) {
     set_schedule(schedule);
     Floats gradients(kSize, 1);
-    gradients[200] = NAN;
+    gradients[static_cast<std::size_t>(1024 * (schedule % 3) + 512)] = NAN;  // of a block's third warp
     const DeviceArray<float> g(gradients), values(Floats(kSize, 0)), moments(Floats(kSize, 0)),
         squares(Floats(kSize, 0));
     const ParameterBuffers parameters{values.data(), g.data(), moments.data(), squares.data(), kSize, kSize};

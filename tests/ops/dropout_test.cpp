@@ -131,8 +131,23 @@ TEST(Dropout, IsTheSameOnEveryBackendAndForEverySize) {
   }
 }
 
+TEST(Dropout, WritesNothingBehindTheEnd) {
+  for (const auto& backend : make_backends())
+    for (std::int64_t size = 1; size <= 40; ++size) {
+      SCOPED_TRACE(testing::Message() << backend->name() << ", " << size);
+      const auto from = upload(*backend, Floats(64, 1.0f)), to = upload(*backend, Floats(64, -7.0f));
+      const auto state = upload(*backend, std::vector{Draw{}.state});
+      backend->dropout(matrix_view<const float>(from.data(), 1, size), 0.3f, 1, state.data(),
+                       matrix_view(to.data(), 1, size));
+      const Floats y = download(*backend, to.data(), 64);
+      EXPECT_EQ(std::count(y.begin(), y.begin() + size, -7.0f), 0);
+      EXPECT_EQ(std::count(y.begin() + size, y.end(), -7.0f), 64 - size);
+    }
+}
+
+// So many that some draw each of the 65536 numbers.
 TEST(Dropout, AtRateZeroChangesNothing) {
-  const Floats x = random_values(1003, 1);
+  const Floats x = random_values(1'000'003, 1);
   for (const auto& backend : make_backends()) EXPECT_EQ(drop(*backend, x, {.rate = 0}), x) << backend->name();
 }
 

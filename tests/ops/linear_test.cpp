@@ -143,7 +143,7 @@ TEST_P(LinearLayer, BackwardBelongsToTheLastForward) {
   });
 }
 
-// This layer's input is the output of one below.
+// This layer's input is the output of one below, whose bias may want no gradient.
 TEST_P(LinearLayer, BackwardThroughReachesTheLayerBelow) {
   const Floats dz = some_dy();
   on_every_backend([&](Layer& layer, const ReferenceLayer& reference) {
@@ -152,10 +152,13 @@ TEST_P(LinearLayer, BackwardThroughReachesTheLayerBelow) {
     Layer below(layer.backend, lower);
     const Floats y = below.forward();
     const auto gradient = upload(layer.backend, dz);
-    layer.linear->backward_through(layer.outputs(gradient), layer.w_view(), *below.linear, below.y_view(),
-                                   layer.dx_view(), below.db.data());
     const Bounded expected = lower.dz(reference.dx(dz), y);
-    EXPECT_TRUE(all_near(layer.fetch(layer.dx), expected)) << "dz below";
+    for (float* const db : {below.db.data(), static_cast<float*>(nullptr), below.db.data()}) {
+      layer.linear->backward_through(layer.outputs(gradient), layer.w_view(), *below.linear, below.y_view(),
+                                     layer.dx_view(), db);
+      EXPECT_TRUE(all_near(layer.fetch(layer.dx), expected)) << "dz below";
+      layer.backend.upload<float>(Floats(reference.x.size(), NAN), layer.dx.data());
+    }
     EXPECT_TRUE(all_near(layer.fetch(below.db), column_sums(expected, layer.shape.inputs))) << "db below";
   });
 }

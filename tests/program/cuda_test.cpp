@@ -51,7 +51,7 @@ TEST(CudaProgram, ListsTheDevice) {
   EXPECT_EQ(run.exit_code, 0);
   EXPECT_NE(
       run.out.find("cuda 0 Simulated sm_90 (compute capability 9.0, 132 multiprocessors, 8.0 GiB, driver for "
-                   "CUDA 13.0), usable\n"),
+                   "CUDA 13.1), usable\n"),
       std::string::npos)
       << run.out;
 }

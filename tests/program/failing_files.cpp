@@ -1,6 +1,7 @@
 // What the program has around its calls of the file system. SOFTWARP_FILE_FAULT="N E" in the environment
 // makes call N fail with errno E (a write after half of its bytes), and with E = 0 kills the process there.
-// The last line on standard error says how many calls there were.
+// The last line on standard error says how many calls there were, and one before it names each file that was
+// renamed before what had been written to it was on the disk.
 
 #include <fcntl.h>
 #include <signal.h>
@@ -10,6 +11,9 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
+#include <set>
+#include <string>
 
 // The linker's --wrap.
 extern "C" {
@@ -33,6 +37,9 @@ namespace {
 
 long calls = 0, fault_call = -1;
 int fault_error = 0;
+
+std::map<int, std::string> names;   // of open files
+std::set<std::string> not_on_disk;  // written to since they were last synchronized
 
 // Whether this call is to fail, errno then being set.
 bool fails() {
@@ -60,15 +67,23 @@ int __wrap_open(const char* path, int flags, ...) {
   va_start(arguments, flags);
   const mode_t mode = (flags & O_CREAT) != 0 ? va_arg(arguments, mode_t) : 0;
   va_end(arguments);
-  return fails() ? -1 : __real_open(path, flags, mode);
+  if (fails()) return -1;
+  const int file = __real_open(path, flags, mode);
+  names[file] = path;
+  return file;
 }
 
 ssize_t __wrap_write(int file, const void* bytes, size_t count) {
   if (calls == fault_call && __real_write(file, bytes, count / 2) < 0) return -1;
+  not_on_disk.insert(names[file]);
   return fails() ? -1 : __real_write(file, bytes, count);
 }
 
-int __wrap_fsync(int file) { return fails() ? -1 : __real_fsync(file); }
+int __wrap_fsync(int file) {
+  if (fails()) return -1;
+  not_on_disk.erase(names[file]);
+  return __real_fsync(file);
+}
 
 int __wrap_close(int file) {
   const bool failed = fails();
@@ -77,5 +92,8 @@ int __wrap_close(int file) {
   return failed ? -1 : status;
 }
 
-int __wrap_rename(const char* from, const char* to) { return fails() ? -1 : __real_rename(from, to); }
+int __wrap_rename(const char* from, const char* to) {
+  if (not_on_disk.contains(from)) std::fprintf(stderr, "renamed before it was on the disk: %s\n", to);
+  return fails() ? -1 : __real_rename(from, to);
+}
 int __wrap_unlink(const char* path) { return fails() ? -1 : __real_unlink(path); }

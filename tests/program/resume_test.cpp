@@ -161,6 +161,14 @@ void walk(int error, int end) {
 TEST(Resume, SurvivesAKillAtEveryCallOfTheFileSystem) { walk(0, 128 + SIGKILL); }
 TEST(Resume, SurvivesADiskThatIsFullAtAnyCall) { walk(ENOSPC, 1); }
 
+// Or a crash of the machine would leave a file that is empty where there was one before.
+TEST(Resume, RenamesNoFileBeforeItIsOnTheDisk) {
+  const TemporaryDirectory directory;
+  const ProgramRun run = run_on_failing_files(training(2), directory.path());
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_EQ(run.err.find("file calls: "), 0u) << run.err;
+}
+
 TEST(Resume, GoesOnAfterCtrlC) {
   const Arguments arguments = training(500);
   const TemporaryDirectory directory;

@@ -18,6 +18,7 @@ struct Device {
   int count = 1;                     // 0: every call says cudaErrorNoDevice
   int busy = 0;                      // the first so many are in another process's exclusive use
   cudaError_t driver = cudaSuccess;  // anything else: what every call returns
+  int driver_version = 13010;        // of the newest CUDA that it runs, 1000 major + 10 minor
   int major = 9;
   int minor = 0;
   int multiprocessors = 132;

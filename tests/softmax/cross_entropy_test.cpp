@@ -144,6 +144,43 @@ TEST(CrossEntropy, CountsBadTargetsAndMarksTheirRows) {
     }
 }
 
+// Even if its target is the largest of the numbers, or the infinity itself.
+TEST(CrossEntropy, HitsNothingInARowThatIsLost) {
+  for (const auto& backend : make_backends())
+    for (const std::int64_t cols : {2, 10, 40, 300, 3000})
+      for (const float bad : {std::numeric_limits<float>::quiet_NaN(), kInfinity, 0.0f}) {
+        SCOPED_TRACE(testing::Message() << backend->name() << ", " << cols << " columns, " << bad);
+        const auto last = static_cast<std::int32_t>(cols - 1);
+        std::vector<float> logits(static_cast<std::size_t>(2 * cols), -1.0f);
+        logits[0] = 5;
+        logits[static_cast<std::size_t>(last)] = bad;
+        logits.back() = 5;
+        const Result result = run(*backend, {2, cols, logits, {bad == kInfinity ? last : 0, last}, {}, 0});
+        EXPECT_EQ(result.sums.hits, bad == 0 ? 2 : 1);
+        EXPECT_EQ(result.sums.rows, 2);
+      }
+}
+
+// Three calls that add to one sum: the second has a row that is lost.
+TEST(CrossEntropy, CountsTheRowsUpToTheCallThatLosesTheLoss) {
+  for (const auto& backend : make_backends())
+    for (const float bad : {std::numeric_limits<float>::quiet_NaN(), kInfinity}) {
+      SCOPED_TRACE(backend->name());
+      const auto sums = backend->make_array<CrossEntropySums>(1);
+      const auto targets = upload(*backend, std::vector<std::int32_t>{1, kIgnoreIndex, 0});
+      const auto rows_after = [&](float first) {
+        const auto logits = upload(*backend, std::vector<float>{first, 2, 3, 4, 5, 6});
+        backend->softmax_cross_entropy(matrix_view(logits.data(), 3, 2), targets.data(), {}, nullptr, {},
+                                       sums.data());
+        const auto now = backend->download(sums.data());
+        return std::pair(now.rows, now.finite_rows);
+      };
+      EXPECT_EQ(rows_after(1), std::pair(std::int64_t{2}, std::int64_t{2}));
+      EXPECT_EQ(rows_after(bad), std::pair(std::int64_t{4}, std::int64_t{2}));
+      EXPECT_EQ(rows_after(1), std::pair(std::int64_t{6}, std::int64_t{2}));
+    }
+}
+
 // log(d) and x_t - m are kept apart: their sum would round a small loss away. The CPU keeps d - 1 as well; a
 // GPU rounds d, as a float, to 24 bits.
 TEST(CrossEntropy, KeepsTheDigitsOfSmallLossesAndGradients) {

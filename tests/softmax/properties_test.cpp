@@ -333,7 +333,8 @@ TEST(PyTorchCases, OfCrossEntropyMatchTheDefinition) {
                                                     {.class_weights = weighted ? on_device.data() : nullptr,
                                                      .label_smoothing = smoothing,
                                                      .ignore_index = ignored});
-              double sum = 0, weight = 0;
+              double sum = 0, weight = 0, all_weights = 0;
+              for (const double each : w) all_weights += each;
               for (std::int64_t r = 0; r < shape.rows; ++r) {
                 const std::int32_t t = targets[static_cast<std::size_t>(r)];
                 const double expected =
@@ -346,8 +347,19 @@ TEST(PyTorchCases, OfCrossEntropyMatchTheDefinition) {
               }
               EXPECT_NEAR(loss.sums.loss, sum, 2e-6 * (1 + sum));
               EXPECT_NEAR(loss.sums.weight, weight, 1e-6 * (1 + weight));
-              if (weight == 0) {  // the mean is 0 / 0, and its gradient 0
-                for (const float v : loss.gradient) EXPECT_EQ(v, 0);
+              // Of the mean: where that is 0 / 0, the gradient is 0.
+              const double e = static_cast<double>(smoothing), share = e / static_cast<double>(x.cols);
+              for (std::int64_t r = 0; r < shape.rows; ++r) {
+                const std::int32_t t = targets[static_cast<std::size_t>(r)];
+                const double of_target = t == ignored ? 0 : (1 - e) * w[static_cast<std::size_t>(t)];
+                const auto p = reference::softmax(reference::row_of(x.values, r * x.cols, x.cols));
+                for (std::int64_t c = 0; c < x.cols; ++c) {
+                  const auto i = static_cast<std::size_t>(c);
+                  const double slope =
+                      (of_target + share * all_weights) * p[i] - share * w[i] - (c == t ? of_target : 0);
+                  EXPECT_NEAR(loss.gradient[x.at(r, c)], t == ignored ? 0 : slope / weight, 2e-6)
+                      << "row " << r << " column " << c;
+                }
               }
             }
 }

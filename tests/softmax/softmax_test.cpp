@@ -113,17 +113,27 @@ TEST_P(SoftmaxCols, BackwardMatchesTheDefinitionOnEveryBackend) {
     }
 }
 
-std::vector<float> forward(Backend& backend, const std::vector<float>& x, bool log = false) {
-  const auto cols = static_cast<std::int64_t>(x.size());
-  const Placed matrix(backend, {1, cols, cols, 0}, x);
-  log ? backend.log_softmax(matrix.view(), matrix.view()) : backend.softmax(matrix.view(), matrix.view());
-  return matrix.values();
+template <class T = float>
+std::vector<T> forward(Backend& backend, const std::vector<T>& x, bool log = false) {
+  const auto memory = upload(backend, x);
+  const auto row = matrix_view(memory.data(), 1, std::ssize(x));
+  log ? backend.log_softmax(row, row) : backend.softmax(row, row);
+  return download(backend, memory.data(), std::ssize(x));
+}
+
+// Columns of a row, and places in it: the first, the last, and some between.
+constexpr std::size_t kSomeCols[] = {1, 10, 33, 257, 70001};
+std::vector<std::size_t> places_in(std::size_t cols) {
+  std::vector<std::size_t> places;
+  for (std::size_t at = 0; at < cols; at += cols / 9 + 1) places.push_back(at);
+  places.push_back(cols - 1);
+  return places;
 }
 
 TEST(Softmax, GivesMaskedEntriesExactlyZero) {
   for (const auto& backend : make_backends())
-    for (const std::size_t cols : {2u, 10u, 33u, 257u, 70001u})
-      for (std::size_t at = 0; at < cols; at += cols / 9 + 1) {
+    for (const std::size_t cols : kSomeCols)
+      for (const std::size_t at : places_in(cols)) {
         std::vector<float> x(cols, -kInfinity);
         x[at] = 3;
         std::vector<float> expected(cols, 0.0f), log_expected(cols, -kInfinity);
@@ -134,23 +144,45 @@ TEST(Softmax, GivesMaskedEntriesExactlyZero) {
       }
 }
 
-TEST(Softmax, MakesTheWholeRowNaNForNaNAndInfinityAndNoFiniteEntry) {
-  const auto all_nan = [](const std::vector<float>& y) {
-    return std::all_of(y.begin(), y.end(), [](float v) { return std::isnan(v); });
+// Less than every other number that a maximum might begin with; all others become 0 beside it.
+template <class T>
+void expect_the_largest_to_be_found() {
+  for (const auto& backend : make_backends())
+    for (const std::size_t cols : kSomeCols)
+      for (const std::size_t at : places_in(cols)) {
+        std::vector<T> x(cols, T{-20000}), expected(cols, T{0}), log_expected(cols, T{-10000});
+        x[at] = -10000;
+        expected[at] = 1;
+        log_expected[at] = 0;
+        EXPECT_EQ(forward(*backend, x), expected) << at << " of " << cols;
+        EXPECT_EQ(forward(*backend, x, true), log_expected) << at << " of " << cols;
+      }
+}
+TEST(Softmax, FindsTheLargestWhereverItLies) { expect_the_largest_to_be_found<float>(); }
+TEST(Softmax, FindsTheLargestOfDoublesWhereverItLies) { expect_the_largest_to_be_found<double>(); }
+
+template <class T>
+void expect_bad_entries_to_fill_their_row() {
+  const auto all_nan = [](const std::vector<T>& y) {
+    return std::all_of(y.begin(), y.end(), [](T v) { return std::isnan(v); });
   };
   for (const auto& backend : make_backends())
-    for (const std::size_t cols : {1u, 10u, 33u, 257u, 70001u}) {
+    for (const std::size_t cols : kSomeCols)
       for (const bool log : {false, true}) {
-        EXPECT_TRUE(all_nan(forward(*backend, std::vector<float>(cols, -kInfinity), log)));
+        EXPECT_TRUE(all_nan(forward(*backend, std::vector<T>(cols, T{-kInfinity}), log)));
         for (const float bad : {kNan, -kNan, kInfinity})
           for (const std::size_t at : {std::size_t{0}, cols / 2, cols - 1}) {
-            auto x = reference::random_floats(cols, 1);
-            x[at] = bad;
+            const auto floats = reference::random_floats(cols, 1);
+            std::vector<T> x(floats.begin(), floats.end());
+            x[at] = T{bad};
             EXPECT_TRUE(all_nan(forward(*backend, x, log))) << bad << " at " << at << " of " << cols;
           }
       }
-    }
 }
+TEST(Softmax, MakesTheWholeRowNaNForNaNAndInfinityAndNoFiniteEntry) {
+  expect_bad_entries_to_fill_their_row<float>();
+}
+TEST(Softmax, MakesTheWholeRowOfDoublesNaNLikewise) { expect_bad_entries_to_fill_their_row<double>(); }
 
 TEST(Softmax, DoesNotOverflow) {
   for (const auto& backend : make_backends()) {

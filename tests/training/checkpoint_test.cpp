@@ -6,6 +6,7 @@
 #include <limits>
 #include <tuple>
 
+#include "host/training/run_directory.h"
 #include "tests/data/temporary_files.h"
 
 namespace softwarp {
@@ -76,6 +77,16 @@ TEST_F(CheckpointFile, NeedsNeitherMomentsNorABest) {
   EXPECT_TRUE(back.first_moment.empty() && back.second_moment.empty() && back.best.empty());
 }
 
+TEST_F(CheckpointFile, ReplacesThatOfAnEarlierTrainingAndItsBestEpoch) {
+  const RunDirectory run(directory_.path() / "run");
+  run.keep(checkpoint_);
+  EXPECT_EQ(read_model(run.best()).values, checkpoint_.best);
+  checkpoint_.best.clear();
+  run.keep(checkpoint_);
+  EXPECT_FALSE(std::filesystem::exists(run.best()));
+  EXPECT_TRUE(read_checkpoint(run.last()).best.empty());
+}
+
 TEST_F(CheckpointFile, IsRefusedWherePartsAreMissingOrWrong) {
   write_checkpoint(path_, checkpoint_);
   const SafetensorsFile good = read_safetensors(path_);
@@ -99,6 +110,11 @@ TEST_F(CheckpointFile, IsRefusedWherePartsAreMissingOrWrong) {
   expect_entry_refused("history", history.substr(0, history.find('\n') + 1), "at least one epoch");
   expect_entry_refused("history", history + "x\n", "the numbers of epoch 3");
   expect_entry_refused("history", history + history.substr(history.find('\n') + 1), "the numbers of epoch 3");
+  const std::string rows = history.substr(0, history.size() - 1);
+  expect_entry_refused("history", rows + ",7\n", "the numbers of epoch 2");
+  std::string falling = history;
+  falling.replace(falling.find("\n2,18,"), 6, "\n2,8,");
+  expect_entry_refused("history", falling, "the numbers of epoch 2");
   expect_refused([](SafetensorsFile& f) { f.tensors.pop_back(); }, {"expected"});
   expect_refused([](SafetensorsFile& f) { f.tensors.back().name = "best.fc9.bias"; }, {"expected"});
 }

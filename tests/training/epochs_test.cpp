@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "host/backend/error.h"
 #include "host/training/trainer.h"
 #include "tests/training/reference_training.h"
 
@@ -126,6 +127,30 @@ TEST(Epochs, GoOnAfterAResumeWithEveryOptimizerAndSchedule) {
           settings.validation = validation;
           expect_to_resume(backend, settings, ObservedTraining(backend, settings));
         }
+}
+
+// A checkpoint of a training with other settings.
+TEST(Epochs, DoNotGoOnFromTheCheckpointOfAnother) {
+  const auto backends = make_backends();
+  const TrainingSettings settings = small_settings();
+  const Checkpoint good = ObservedTraining(*backends.front(), settings).kept.front();
+  const auto expect_refused = [&](const char* part, auto change) {
+    Checkpoint other = good;
+    change(other);
+    try {
+      resume(*backends.front(), settings, other);
+      ADD_FAILURE() << "no error: " << part;
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
+    }
+  };
+  expect_refused("layers", [](Checkpoint& c) { c.model.shape.hidden = {5, 5}; });
+  expect_refused("layers", [](Checkpoint& c) { c.model.shape.activation = Activation::relu; });
+  expect_refused("moments", [](Checkpoint& c) { c.first_moment.clear(); });
+  expect_refused("moments", [](Checkpoint& c) { c.second_moment.clear(); });
+  expect_refused("best epoch", [](Checkpoint& c) { c.best = c.model.values; });
+  expect_refused("history", [](Checkpoint& c) { ++c.history.front().steps; });
+  expect_refused("history", [](Checkpoint& c) { c.history.front().validation.images = 1; });
 }
 
 TEST(Epochs, AreAsManyMoreAsAResumeAsksFor) {

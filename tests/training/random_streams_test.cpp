@@ -126,13 +126,14 @@ Bits bits_of_split(std::uint64_t seed) {
 }
 
 // Four neighbours are one draw's four words.
-Bits bits_of_weights(Backend& backend, std::uint64_t seed, std::int64_t layer) {
+Bits bits_of_weights(Backend& backend, std::uint64_t seed, std::int64_t layer, std::int64_t word = 0) {
   Mlp mlp(backend, {.inputs = 4, .hidden = {kDraws}, .classes = 4});
   mlp.initialize(Initialization::uniform, seed);
   const auto values = mlp.values();
   const std::int64_t offset = mlp.layout().weight(layer).offset;
-  return first_bits("weights of layer " + std::to_string(layer),
-                    [&](std::int64_t i) { return values[static_cast<std::size_t>(offset + 4 * i)] >= 0; });
+  return first_bits(
+      "weights of layer " + std::to_string(layer) + ", word " + std::to_string(word),
+      [&](std::int64_t i) { return values[static_cast<std::size_t>(offset + 4 * i + word)] >= 0; });
 }
 
 // Eight neighbours are one draw's eight halves of words, the lower half of each word first.
@@ -153,7 +154,8 @@ TEST(RandomStreams, OfAllPurposesAreIndependent) {
     std::vector<Bits> all;
     all.push_back(bits_of_split(9));
     for (const std::int64_t epoch : {0, 1, 2}) all.push_back(bits_of_order(*backend, 9, epoch));
-    for (const std::int64_t layer : {0, 1}) all.push_back(bits_of_weights(*backend, 9, layer));
+    for (const std::int64_t layer : {0, 1})
+      for (const std::int64_t word : {0, 1, 2, 3}) all.push_back(bits_of_weights(*backend, 9, layer, word));
     for (const std::int64_t step : {0, 1})
       for (const std::int32_t layer : {0, 1, 2}) all.push_back(bits_of_dropout(*backend, 9, step, layer));
     expect_pairwise_independent(all);

@@ -112,8 +112,8 @@ class CudaLinear final : public Linear {
     check(product.status());
     return product;
   }
-  static void run_plain(Matmul& product, const ProductOperands& operands) { check(product.run(operands)); }
-  static bool run_fused(std::optional<Matmul>& product, const ProductOperands& operands) {
+  static void run_plain(Matmul& product, const MatmulOperands& operands) { check(product.run(operands)); }
+  static bool run_fused(std::optional<Matmul>& product, const MatmulOperands& operands) {
     return product && product->run(operands) == CUBLAS_STATUS_SUCCESS;
   }
 
@@ -131,7 +131,7 @@ class CudaLinear final : public Linear {
   }
 
   void run_forward(ConstView x, ConstView w, const float* b, View y) override {
-    const ProductOperands operands{w.data, x.data, y.data, const_cast<float*>(b), aux_.data()};
+    const MatmulOperands operands{w.data, x.data, y.data, const_cast<float*>(b), aux_.data()};
     has_mask_ = run_fused(fused_, operands);
     if (has_mask_) return;
     run_plain(product_, {w.data, x.data, y.data});

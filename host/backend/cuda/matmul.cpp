@@ -38,14 +38,14 @@ std::uint32_t alignment_of(const void* pointer) {
                       : std::min(kBestAlignment, 1u << std::min(std::countr_zero(address), 8));
 }
 
-std::array<std::uint32_t, 5> alignment_of(const ProductOperands& o) {
+std::array<std::uint32_t, 5> alignment_of(const MatmulOperands& o) {
   return {alignment_of(o.a), alignment_of(o.b), alignment_of(o.d), alignment_of(o.vector),
           alignment_of(o.aux)};
 }
 
 }  // namespace
 
-Matmul::Matmul(const MatmulContext& setting, const ProductShape& shape)
+Matmul::Matmul(const MatmulContext& setting, const MatmulShape& shape)
     : setting_(setting),
       desc_(make<MatmulDesc>(cublasLtMatmulDescCreate, setting.compute, CUDA_R_32F)),
       a_(layout(shape.a, shape.m, shape.k)),
@@ -60,14 +60,14 @@ Matmul::Matmul(const MatmulContext& setting, const ProductShape& shape)
   choice_for({stand_in, stand_in, stand_in, stand_in, stand_in});
 }
 
-void Matmul::point_to(const ProductOperands& operands) {
+void Matmul::point_to(const MatmulOperands& operands) {
   set(desc_, CUBLASLT_MATMUL_DESC_BIAS_POINTER, operands.vector);
   set(desc_, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, operands.aux);
 }
 
 // The heuristic reads the vector's and aux's alignment from the pointers themselves, the others' from the
 // preference.
-Matmul::Choice& Matmul::choice_for(const ProductOperands& operands) {
+Matmul::Choice& Matmul::choice_for(const MatmulOperands& operands) {
   point_to(operands);
   const auto alignment = alignment_of(operands);
   const auto known = std::ranges::find(choices_, alignment, &Choice::alignment);
@@ -88,7 +88,7 @@ Matmul::Choice& Matmul::choice_for(const ProductOperands& operands) {
   return choices_.emplace_back(Choice{alignment, status, result.algo});
 }
 
-cublasStatus_t Matmul::run(const ProductOperands& operands) {
+cublasStatus_t Matmul::run(const MatmulOperands& operands) {
   Choice& choice = choice_for(operands);
   if (choice.status != CUBLAS_STATUS_SUCCESS) return choice.status;
   const float one = 1, zero = 0;

@@ -19,7 +19,7 @@ struct MatmulContext {
 
 // D [m, n] = op(A) op(B), op(A) [m, k], all of them packed float matrices as cuBLASLt sees them:
 // column-major, so that a row-major matrix is its transpose.
-struct ProductShape {
+struct MatmulShape {
   cublasOperation_t a = CUBLAS_OP_N;
   cublasOperation_t b = CUBLAS_OP_N;
   std::int64_t m = 0;
@@ -29,7 +29,7 @@ struct ProductShape {
   std::int64_t aux_stride = 0;  // of the epilogue's auxiliary matrix: ReLU's in bits, GELU's in elements
 };
 
-struct ProductOperands {
+struct MatmulOperands {
   const float* a = nullptr;
   const float* b = nullptr;
   float* d = nullptr;
@@ -41,7 +41,7 @@ struct ProductOperands {
 // choice of an algorithm depends on how the operands are aligned.
 class Matmul {
  public:
-  Matmul(const MatmulContext& setting, const ProductShape& shape);
+  Matmul(const MatmulContext& setting, const MatmulShape& shape);
 
   // CUBLAS_STATUS_SUCCESS, or why cuBLASLt has no algorithm for operands aligned to 256 bytes.
   cublasStatus_t status() const { return choices_.front().status; }
@@ -49,7 +49,7 @@ class Matmul {
   // Queues the product. On any other status than CUBLAS_STATUS_SUCCESS nothing was queued: cuBLASLt has no
   // algorithm for operands aligned like these, or refused to run the one that it chose, which is then not
   // tried again. Throws Error if it refuses one that has run before: whoever has recorded it counts on it.
-  [[nodiscard]] cublasStatus_t run(const ProductOperands& operands);
+  [[nodiscard]] cublasStatus_t run(const MatmulOperands& operands);
 
  private:
   struct Choice {
@@ -59,8 +59,8 @@ class Matmul {
     bool has_run = false;
   };
 
-  void point_to(const ProductOperands& operands);
-  Choice& choice_for(const ProductOperands& operands);
+  void point_to(const MatmulOperands& operands);
+  Choice& choice_for(const MatmulOperands& operands);
 
   MatmulContext setting_;
   MatmulDesc desc_;

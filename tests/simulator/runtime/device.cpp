@@ -100,7 +100,7 @@ cudaError_t cudaDeviceSynchronize() {
 
 cudaError_t cudaDriverGetVersion(int* version) {
   return call("cudaDriverGetVersion", CallKind::plain, [&] {
-    *version = CUDART_VERSION;
+    *version = state().device.driver_version;
     return cudaSuccess;
   });
 }

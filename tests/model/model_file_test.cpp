@@ -1,0 +1,114 @@
+// A network in a file: what comes back, and which files hold none.
+
+#include "host/model/model_file.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <tuple>
+
+#include "tests/data/temporary_files.h"
+
+namespace softwarp {
+namespace {
+
+class ModelFile : public testing::Test {
+ protected:
+  ModelFile() {
+    model_.shape = {.inputs = 6, .hidden = {4}, .classes = 3, .activation = Activation::gelu};
+    model_.input = {.data = "made up", .height = 2, .width = 3, .max_pixel = 16};
+    const ParameterLayout layout(model_.shape);
+    model_.values.resize(static_cast<std::size_t>(layout.size));
+    float value = 0;
+    for (const ParameterTensor& tensor : layout.tensors)
+      for (std::int64_t i = 0; i < tensor.size(); ++i)
+        model_.values[static_cast<std::size_t>(tensor.offset + i)] = value += 0.1f;
+  }
+
+  // As the file would hold it after `change`.
+  void expect_refused(const std::function<void(SafetensorsFile&)>& change,
+                      std::initializer_list<std::string_view> parts) {
+    SafetensorsFile file = to_safetensors(model_);
+    change(file);
+    expect_error([&] { std::ignore = from_safetensors("the file", file); }, {"the file: expected"});
+    expect_error([&] { std::ignore = from_safetensors("the file", file); }, parts);
+  }
+  void expect_entry_refused(const char* key, const std::string& text,
+                            std::initializer_list<std::string_view> parts) {
+    SCOPED_TRACE(std::string(key) + " " + text);
+    expect_refused([&](SafetensorsFile& file) { file.metadata[key] = text; }, parts);
+  }
+
+  TemporaryDirectory directory_;
+  Model model_;
+};
+
+TEST_F(ModelFile, ReadsBackToTheLastBit) {
+  const auto path = directory_.path() / "model.safetensors";
+  write_model(path, model_);
+  const Model back = read_model(path);
+  EXPECT_EQ(back.shape, model_.shape);
+  EXPECT_EQ(back.values, model_.values);
+  EXPECT_EQ(back.input.data, "made up");
+  EXPECT_EQ(back.input.height, 2);
+  EXPECT_EQ(back.input.width, 3);
+  EXPECT_EQ(back.input.max_pixel, 16);
+}
+
+// As PyTorch's nn.Linear has them.
+TEST_F(ModelFile, NamesAndShapesItsTensors) {
+  const SafetensorsFile file = to_safetensors(model_);
+  ASSERT_EQ(file.tensors.size(), 4u);
+  for (const auto& [name, shape] : {std::pair<const char*, std::vector<std::int64_t>>{"fc1.weight", {4, 6}},
+                                    {"fc1.bias", {4}},
+                                    {"fc2.weight", {3, 4}},
+                                    {"fc2.bias", {3}}}) {
+    const Tensor* tensor = file.find(name);
+    ASSERT_NE(tensor, nullptr) << name;
+    EXPECT_EQ(tensor->dtype, "F32") << name;
+    EXPECT_EQ(tensor->shape, shape) << name;
+  }
+}
+
+TEST_F(ModelFile, NeedsAllOfItsMetadata) {
+  for (const char* key : {"layers", "activation", "data", "image", "max_pixel"})
+    expect_refused([&](SafetensorsFile& file) { file.metadata.erase(key); }, {key, "found none"});
+  for (const char* image : {"2x4", "3x3", "6", "2x3x1", "1x2x3"})
+    expect_entry_refused("image", image, {"height x width of 6 pixels", image});
+  for (const char* number : {"0", "-2", "16777217", "x", "", "1x", "99999999999999999999"})
+    expect_entry_refused("max_pixel", number, {"a number of 1 to 2^24", number});
+  expect_entry_refused("image", "2x", {"a number of 1 to 2^24"});
+  expect_entry_refused("layers", "6", {"2 to 1000 widths", "6"});
+  expect_entry_refused("layers", "6-4-0", {"a number of 1 to 2^24", "0"});
+  expect_entry_refused("activation", "step", {"a known", "step"});
+}
+
+// Above all none that promises more than there is: nothing of that size is asked for.
+TEST_F(ModelFile, NeedsTheParametersOfItsLayers) {
+  expect_entry_refused("layers", "6-16777216-3",
+                       {"expected 167772163 parameters for 6-16777216-3, found 43"});
+  expect_entry_refused("layers", "6-4-4-3", {"expected 63 parameters for 6-4-4-3, found 43"});
+  expect_refused([](SafetensorsFile& file) { file.tensors.pop_back(); },
+                 {"expected 43 parameters", "found 40"});
+  expect_refused([](SafetensorsFile& file) { file.tensors[1].name = "fc3.bias"; },
+                 {"expected a tensor fc1.bias, found none"});
+  expect_refused([](SafetensorsFile& file) { file.tensors[0].shape = {6, 4}; },
+                 {"expected fc1.weight as F32 [4, 6], found F32 [6, 4]"});
+  expect_refused([](SafetensorsFile& file) { file.tensors[0].shape = {24}; }, {"found F32 [24]"});
+  expect_refused([](SafetensorsFile& file) { file.tensors[0].dtype = "I32"; }, {"found I32 [4, 6]"});
+  // As many bytes in all, but not in each.
+  expect_refused(
+      [](SafetensorsFile& file) {
+        std::swap(file.tensors[0].shape, file.tensors[2].shape);
+        std::swap(file.tensors[0].data, file.tensors[2].data);
+      },
+      {"expected fc1.weight as F32 [4, 6], found F32 [3, 4]"});
+  expect_refused(
+      [](SafetensorsFile& file) {
+        file.tensors.push_back({.name = "none", .dtype = "F32", .shape = {0}, .data = {}});
+      },
+      {"expected 4 tensors, found 5"});
+}
+
+}  // namespace
+}  // namespace softwarp
