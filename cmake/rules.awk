@@ -11,6 +11,10 @@ BEGIN {
   sees["host/report"] = "kernels host/backend host/data host/model host/training"
   sees["host/program"] = "kernels host/backend host/data host/model host/training host/report"
 
+  # Names that gave way to the field's words.
+  old_words = "RowTeam|RowShare|RowWindow|RowPlace|SplitScratch|CrossEntropyScratch|MiddleView|wait_for_earlier_kernels|" \
+              "(load|store)_(fresh|some)\\(|kHeld|(held|flat|streamed)_rows|run_rows|ProductSetting|from_(kept|input)\\("
+
   toolkit = "^(cuda[a-z0-9_]*|cooperative_groups|mma|math_constants|vector_types|vector_functions|" \
             "driver_types|device_types|library_types)\\.(h|hpp)$|^(cub|cuda|cooperative_groups)/|^Random123/|^[a-z_0-9]+$"
 }
@@ -94,7 +98,11 @@ function read_source(file,    line, number, code) {
       check_include(file, number, line)
       continue
     }
+    if (file ~ /^(kernels|host)\// && line ~ /^[ \t]*(\/\/|\/\*)[ \t]*(What|Whether|Where|Whose)[ \t]/)
+      report(file, number, "comment", "state a fact; open with neither What, Whether, Where nor Whose")
     code = code_of(line)
+    if (file ~ /^(kernels|host)\// && match(code, old_words))
+      report(file, number, "word", substr(code, RSTART, RLENGTH) " has another name now: CHANGELOG.md")
     if (code ~ /<<</) report(file, number, "launch", "start kernels with launch()")
     if (code ~ /cudaDeviceSynchronize/ && file ~ /^(kernels|host)\//)
       report(file, number, "synchronize", "wait for a stream or an event, in a download")

@@ -7,6 +7,8 @@
 #   path        an include does not climb (../); in kernels and host a quoted one starts at the project's root
 #   launch      no <<<...>>>, it drops the error: launch()
 #   synchronize no cudaDeviceSynchronize in kernels or host: only a download waits
+#   comment     no comment in kernels and host opens with What, Whether, Where or Whose: it states a fact
+#   word        no name in kernels and host that gave way to the field's word
 #   lines       no source over 400 lines
 #   listed      every .cpp and .cu is named in CMake
 #   glob        CMake names its sources, it does not look for them

@@ -75,6 +75,11 @@ plant kernels/planted.cuh 1 launch 'void f() { /* of one block */ kernel<<<1, 32
 plant host/backend/planted.h 1 launch 'auto x = "//"; void f() { kernel<<<1, 32>>>(); }\n'
 plant kernels/planted.cuh 1 synchronize 'void f() { cudaDeviceSynchronize(); }\n'
 plant host/backend/cuda/planted.h 1 synchronize 'auto x = "\\"//"; void f() { check(cudaDeviceSynchronize()); }\n'
+plant kernels/planted.cuh 2 comment '\n// Where rows go.\n'
+plant host/model/planted.h 1 comment '  /* Whether it is one. */\n'
+plant kernels/planted.cuh 1 word 'int kHeld = 8;\n'
+plant host/c/planted.h 1 word 'struct SplitScratch {};\n'
+accept kernels/planted.cuh '// The place where it lies.\n// kHeld is an old name.\n'
 plant host/model/planted.h 401 lines "$(yes '\n' | head -401 | tr -d '\n')"
 plant host/model/planted.cpp 1 listed 'int planted;\n'
 plant kernels/planted.cu 1 listed 'int planted;\n'

@@ -6,7 +6,7 @@
 
 namespace softwarp {
 
-// What a layer applies to z = x wᵀ + b, element by element.
+// The activation of a layer: a function of each element of z = x wᵀ + b.
 enum class Activation { identity, relu, gelu, tanh, sigmoid };
 
 // gelu is the tanh form, z/2 (1 + tanh(sqrt(2/pi) (z + 0.044715 z³))) (Hendrycks & Gimpel,

@@ -22,7 +22,7 @@ struct AxisGeometry {
   int lanes;
 };
 
-// Where a thread is, and its row in memory.
+// The columns of a thread, and their place in memory.
 template <int kWidth>
 struct AxisPartition {
   int lane;    // which group of the block's

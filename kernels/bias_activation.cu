@@ -95,7 +95,7 @@ __global__ void __launch_bounds__(kThreads)
   store_one(all, db + first + column);
 }
 
-// Whether four columns are one access in every matrix. Matrices without data have no say.
+// True if four columns are one access in every matrix. Matrices without data have no say.
 template <class... Views>
 bool wide(std::int64_t cols, const void* bias, const Views&... views) {
   const auto is_aligned = [](const void* p) {

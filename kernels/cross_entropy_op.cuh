@@ -90,7 +90,7 @@ struct CrossEntropy : RowOpBase<CrossEntropy<T, kSmooth>, T, T, 1> {
             .exists = exists};
   }
 
-  // What the row's first lane reads, it tells the others.
+  // The row's first lane reads these and broadcasts them.
   __device__ Row prologue(std::int64_t r, const LogicalWarp& warp) const {
     Row row = row_at(r);
     const bool first = row.exists && threadIdx.x % static_cast<unsigned>(warp.size) == 0;
@@ -117,7 +117,7 @@ struct CrossEntropy : RowOpBase<CrossEntropy<T, kSmooth>, T, T, 1> {
     const float* const from = options.class_weights + tile.start;
 #pragma unroll
     for (int k = 0; k < kWidth; ++k) {
-      // Where there is no class, that of the row's first or last column.
+      // Without a class, the weight of the row's first or last column.
       const int offset = tile.offset(i, k), last = tile.left - 1;
       const int inside = offset < tile.before ? tile.before : offset > last ? last : offset;
       weights[k] *= static_cast<A>(load_one(from + inside));

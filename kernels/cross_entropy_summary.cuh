@@ -1,6 +1,6 @@
 #pragma once
 
-// What cross-entropy must know of a row, and of all rows.
+// Summaries for cross-entropy: of a row, of a block's rows and of all rows.
 
 #include <climits>
 

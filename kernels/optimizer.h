@@ -95,7 +95,7 @@ SOFTWARP_HD inline void sgd_update(float& value, float& moment, float gradient, 
   value -= rate * (o.nesterov ? d + o.momentum * moment : moment);
 }
 
-// What AdamW's update of every parameter shares in one step.
+// Shared by AdamW's updates of all parameters in one step.
 struct AdamwStep {
   float rate;        // lr / (1 - beta1^t)
   float root_scale;  // 1 / sqrt(1 - beta2^t)

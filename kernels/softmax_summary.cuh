@@ -1,6 +1,6 @@
 #pragma once
 
-// What must be known of a row to normalize it.
+// The summary of a row that softmax needs.
 
 #include "kernels/primitives/arithmetic.cuh"
 #include "kernels/primitives/vector.cuh"

@@ -1,6 +1,6 @@
 #pragma once
 
-// What a training step needs beside softmax.h's family and the matrix products, on a GPU, float. Each is one
+// The ops of a training step beside softmax.h's family and the matrix products, on a GPU, float. Each is one
 // launch on the stream it is given; all pointers are into the device's memory, at any address that suits
 // their type. Wrong shapes throw std::invalid_argument, a launch that fails throws Error. Results are the
 // same bits from run to run.

@@ -4,7 +4,7 @@
 
 namespace softwarp {
 
-// What changes from one training step to the next. It lives in the device's memory and the optimizer
+// The state that each training step changes. It lives in the device's memory and the optimizer
 // advances it there, so that a recorded step can be replayed without telling the device anything.
 struct TrainingState {
   std::uint64_t seed = 0;

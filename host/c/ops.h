@@ -32,7 +32,7 @@ struct AnyMatrix {
   }
 };
 
-// Where and with what a call is carried out.
+// The workspace and the stream of a call.
 struct Resources {
   void* workspace;
   std::size_t workspace_bytes;

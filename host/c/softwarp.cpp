@@ -82,7 +82,7 @@ std::size_t size_of(softwarp_dtype dtype) {
   }
 }
 
-// What all matrices of a call have in common.
+// Checks that hold for all matrices of a call.
 struct Shape {
   softwarp_dtype dtype;
   std::int64_t rows;

@@ -6,7 +6,7 @@
 
 namespace softwarp {
 
-// Where the datasets that come with softwarp may lie, first choice first: $SOFTWARP_DATA_DIR alone
+// The directories that may hold the datasets of softwarp, first choice first: $SOFTWARP_DATA_DIR alone
 // where it is set; otherwise ../share/softwarp/data beside the running program, which is where an
 // installation puts them, then the source tree this was built from, then the prefix it was configured for.
 [[nodiscard]] std::vector<std::filesystem::path> data_directories();

@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 
 constexpr char kFashionDirectory[] = "/usr/share/datasets/fashion-mnist";
 
-// Where one part of a dataset lies, kept until all is checked so that an error can name the file.
+// The files of one part of a dataset, kept until all is checked so that an error can name the file.
 struct PartFiles {
   fs::path images;
   fs::path labels;

@@ -23,8 +23,8 @@ float background_of(const Picture& picture) {
   return *middle;
 }
 
-// What is not background, from 0 to 1, and whether it is the darker of the two. What is faint, such as
-// paper's grain and JPEG's ripples, is none.
+// The ink: all that is not background, from 0 to 1; `dark` if it is the darker of the two. Faint marks, such
+// as paper's grain and JPEG's ripples, is none.
 Picture ink_of(const Picture& picture, bool& dark, const std::string& name) {
   constexpr float kFaint = 1.0f / 8, kLeastContrast = 16;
   const float background = background_of(picture);
@@ -43,7 +43,7 @@ Picture ink_of(const Picture& picture, bool& dark, const std::string& name) {
   return ink;
 }
 
-// Where along one axis the ink lies.
+// The extent of the ink along one axis.
 struct Extent {
   std::int64_t first = -1, last = -1;
   double mass = 0, moment = 0;

@@ -42,7 +42,7 @@ struct FramedPicture {
 FramedPicture frame_picture(const Picture& picture, Framing framing, std::int64_t height, std::int64_t width,
                             int max_pixel, const std::string& name);
 
-// What was done to it, for people: "280x280, dark on light: inverted; scaled to ...".
+// The steps taken, for people: "280x280, dark on light: inverted; scaled to ...".
 [[nodiscard]] std::string describe(const Picture& picture, Framing framing, const FramedPicture& framed);
 
 }  // namespace softwarp

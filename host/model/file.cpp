@@ -26,7 +26,7 @@ constexpr std::string_view kTemporary = ".softwarp-";
   fail(path, std::generic_category().message(error));
 }
 
-// Where the bytes shall lie in the end.
+// The final path of the bytes.
 fs::path target_of(const fs::path& path) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);

@@ -15,7 +15,7 @@ void write_file_atomically(const std::filesystem::path& path,
 
 void write_file(const std::filesystem::path& path, std::string_view text);
 
-// Whether the name is one of those temporary files, which only a killed process leaves behind.
+// True for the name of such a temporary file, which only a killed process leaves behind.
 [[nodiscard]] bool is_temporary_file(const std::filesystem::path& path);
 
 }  // namespace softwarp

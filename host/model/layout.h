@@ -24,7 +24,7 @@ struct MlpShape {
   bool operator==(const MlpShape&) const = default;
 };
 
-// Where one tensor lies in the flat parameter buffer. Named and shaped as PyTorch's nn.Linear has it:
+// The place of one tensor in the flat parameter buffer. Named and shaped as PyTorch's nn.Linear has it:
 // fc1.weight [outputs, inputs], fc1.bias [outputs] (cols 0), fc2.weight, ...
 struct ParameterTensor {
   std::string name;

@@ -10,7 +10,7 @@
 
 namespace softwarp {
 
-// What a model needs to know of the images it was trained on.
+// Properties of the images that a model was trained on.
 struct InputFormat {
   std::string data;  // the data set's name
   std::int64_t height = 0;

@@ -10,7 +10,7 @@
 #include "kernels/activation.h"
 #include "kernels/optimizer.h"
 
-// What people call the choices: in flags, in files, in output.
+// The names of the choices in flags, files and output.
 namespace softwarp {
 
 template <class E>

@@ -27,7 +27,7 @@ class Optimizer {
   float* gradients() const { return gradients_.data(); }  // laid out as the Mlp's values
   const OptimizerSettings& settings() const { return settings_; }
 
-  // What it remembers, on the host, laid out as the Mlp's values; empty: it has no such moment.
+  // The moments, on the host, laid out as the Mlp's values; empty: it has no such moment.
   std::vector<float> first_moment() const { return moment(first_moment_); }
   std::vector<float> second_moment() const { return moment(second_moment_); }
   // Expects moments of those sizes.

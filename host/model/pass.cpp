@@ -24,7 +24,7 @@ Pass::Pass(const Mlp& mlp, std::int64_t batch, bool trains, const DropoutRates& 
   }
 }
 
-// What layer i reads: the batch, or the hidden layer below it, after dropout.
+// The input of layer i: the batch, or the hidden layer below it, after dropout.
 Pass::View Pass::layer_input(std::int64_t i) const {
   if (i == 0) return input();
   return rates_.hidden > 0 ? dropped_[static_cast<std::size_t>(i - 1)].view() : output(i - 1);

@@ -36,7 +36,7 @@ inline std::string shown(std::string_view text) {
   throw Error(fmt::format("{}: expected {}, found {}", path.string(), expected, found));
 }
 
-// What the header says of a tensor, and which of its keys have been seen.
+// A tensor in the header, and which of its keys have been seen.
 struct Entry {
   Tensor tensor;
   std::uint64_t begin = 0;

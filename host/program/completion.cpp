@@ -165,7 +165,7 @@ std::string zsh_action(const Values& values) {
   }
 }
 
-// What _arguments wants to know of the flags. One with a value may come again: the last one counts.
+// The flags as _arguments of zsh reads them. One with a value may come again: the last one counts.
 std::string zsh_specs(const Command& command) {
   std::string specs;
   for (const Flag& flag : command.flags) {

@@ -19,7 +19,7 @@ struct NumberTable {
   }
 };
 
-// What a file holds: .npy (float or double, one or two dimensions, little-endian, C order), or lines of
+// The content of a file: .npy (float or double, one or two dimensions, little-endian, C order), or lines of
 // numbers with spaces, commas or semicolons between them; what follows a # is a comment. Throws Error naming
 // `name` (a file's, for the message), what was expected and what was found.
 NumberTable parse_table(std::string_view bytes, const std::string& name);

@@ -34,7 +34,7 @@ CLI::Validator count_in(std::int64_t least, std::int64_t most = std::int64_t{1} 
 // Of --hidden: 0 alone becomes no hidden layer, 0 among others is refused.
 void settle_hidden(std::vector<std::int64_t>& widths);
 
-// What a value is, in the help and for completion, where it is neither a number nor one of a few names.
+// The type of a value, in the help and for completion, where it is neither a number nor one of a few names.
 inline constexpr const char* kDataType = "DATA";    // a data set's name, or a directory
 inline constexpr const char* kModelType = "MODEL";  // a training's directory, or a model file
 inline constexpr const char* kFileType = "FILE";
@@ -43,7 +43,7 @@ inline constexpr const char* kDirectoryType = "DIR";
 // Shortens the help: N for a whole number, X for any, without their ranges.
 void tidy_help(CLI::App& command);
 
-// Where to compute.
+// The device to compute on.
 struct DeviceOptions {
   std::string device = "auto";
   int threads = 0;

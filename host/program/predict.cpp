@@ -32,7 +32,7 @@ struct PredictOptions {
   DeviceOptions device;
 };
 
-// What was put in, in words and for JSON; the images themselves are in a Dataset.
+// The inputs in words and for JSON; the images themselves are in a Dataset.
 struct Inputs {
   Dataset data;
   std::vector<std::string> titles;

@@ -5,7 +5,7 @@
 
 namespace softwarp {
 
-// Where the numbers belong in the page.
+// The place of the numbers in the page.
 constexpr std::string_view kReportData = "\"the numbers\"";
 
 // page.html with its style and scripts, as they were when the program was built.

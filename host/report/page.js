@@ -1,4 +1,4 @@
-// What the page says, section by section.
+// The text of the page, section by section.
 
 function showHead() {
   const { summary, history } = report;

@@ -115,7 +115,8 @@ Json mistakes(const std::vector<Mistake>& all, const Dataset& test) {
   return json;
 }
 
-// What all but the largest hundredth of the weights stay below, so that a single one does not pale the rest.
+// The bound below which all but the largest hundredth of the weights stay, so that a single one does not pale
+// the rest.
 float usual_limit(const std::vector<Image>& images) {
   std::vector<float> sizes;
   for (const Image& image : images)

@@ -8,7 +8,7 @@
 
 namespace softwarp {
 
-// Where and when a training was.
+// The device and the time of a training run.
 struct ReportEnvironment {
   std::string device;
   std::string date;

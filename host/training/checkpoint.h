@@ -10,7 +10,7 @@
 
 namespace softwarp {
 
-// What is said of an epoch.
+// The record of an epoch.
 struct EpochRecord {
   std::int64_t epoch = 0;         // from 1
   std::int64_t steps = 0;         // since training began

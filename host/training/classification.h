@@ -20,7 +20,7 @@ struct Mistake {
   double probability = 0;  // given to the wrong class
 };
 
-// What a classifier's probabilities say beside its accuracy.
+// Scores of a classifier's probabilities beside its accuracy.
 struct Classification {
   std::vector<std::int64_t> confusion;  // [classes, classes]: rows are labels, columns predictions
   std::vector<ClassScore> classes;

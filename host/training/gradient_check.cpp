@@ -14,7 +14,7 @@ namespace {
 // Of order h^4, what is left out is then below 1e-12, and cancellation below 1e-11.
 constexpr double kStep = 1e-4;
 
-// Whether two losses lie on one smooth piece is told by which relus were on.
+// Two losses lie on one smooth piece if the same relus were on.
 struct Loss {
   double value = 0;
   std::vector<bool> on;

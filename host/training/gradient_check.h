@@ -27,7 +27,7 @@ GradientProblem draw_problem(const MlpShape& shape, Initialization initializatio
 // computes it; laid out as the values.
 [[nodiscard]] std::vector<float> backward_gradient(Backend& backend, const GradientProblem& problem);
 
-// What was found of one parameter tensor, or in one of its elements.
+// The result for one parameter tensor, or one of its elements.
 struct TensorCheck {
   ParameterTensor tensor;
   std::int64_t compared = 0;

@@ -7,7 +7,7 @@
 
 namespace softwarp {
 
-// What a training leaves behind: model.safetensors, metrics.csv (a row an epoch, the same bytes for the same
+// The files of a training run: model.safetensors, metrics.csv (a row an epoch, the same bytes for the same
 // training), times.csv and summary.json; on its way last.safetensors, from which it can be resumed, and with
 // a validation part best.safetensors, the model of the best epoch so far. One training at a time writes
 // there.

@@ -14,7 +14,7 @@
 
 namespace softwarp {
 
-// What the next epoch depends on beside settings and data, at the end of one.
+// The state at the end of an epoch that, with settings and data, determines the next one.
 struct TrainerState {
   std::int64_t epochs = 0;
   std::int64_t steps = 0;

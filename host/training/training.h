@@ -13,7 +13,7 @@
 
 namespace softwarp {
 
-// Where a training stands, between two steps.
+// The progress of a training run, between two steps.
 struct Progress {
   std::int64_t epoch = 0;  // from 1
   std::int64_t epochs = 0;
@@ -24,7 +24,7 @@ struct Progress {
   std::function<Score()> score;  // of the epoch so far; waits for the device
 };
 
-// What a training is about to do.
+// The plan of a training run, before it starts.
 struct TrainingStart {
   MlpShape shape;
   std::int64_t parameters = 0;
@@ -36,7 +36,7 @@ struct TrainingStart {
   std::int64_t memory = 0;         // bytes on the device
 };
 
-// What a training tells while it runs.
+// Receives the events of a training run.
 class TrainingObserver {
  public:
   virtual ~TrainingObserver() = default;

@@ -4,7 +4,7 @@
 
 namespace softwarp {
 
-// What a plan must know of a GPU.
+// The limits of a GPU that plans depend on.
 struct DeviceLimits {
   int multiprocessors = 0;
   std::size_t shared_bytes = 0;  // that a block may have once its kernel has opted in
@@ -23,8 +23,8 @@ struct DeviceLimits {
 // Asks the current device anew.
 [[nodiscard]] DeviceLimits ask_device_limits();
 
-// Whether this build has kernels for the device that is current. Throws Error for any other
-// unavailable_reason.
+// True if this build has kernels for the current device. Throws Error if the device cannot be used for
+// another reason.
 [[nodiscard]] bool built_for_device();
 
 // From now on device_limits() says this instead, null: the truth again. Launches then plan for that device,

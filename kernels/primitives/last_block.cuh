@@ -4,8 +4,8 @@
 
 namespace softwarp {
 
-// Whether this block is the last of its launch to come here, told to all its threads, each of which comes;
-// what thread 0 of each block wrote before, the last block may read. *ticket is 0 before a launch and 0 after
+// True in all threads of the last block of the launch to arrive; every thread of every block must call it.
+// The last block sees all that thread 0 of each block wrote before. *ticket is 0 before a launch and after
 // it, so that a graph can replay it.
 __device__ inline bool is_last_block(unsigned* ticket) {
   __shared__ bool last;

@@ -22,7 +22,7 @@ inline void check(cudaError_t status, std::source_location where = std::source_l
               cudaGetErrorName(status) + ", " + cudaGetErrorString(status));
 }
 
-// Where and how wide a kernel runs.
+// The configuration of a launch.
 struct LaunchOn {
   std::int64_t grid = 0;  // blocks; none is no work, not an error
   int block = 0;          // threads

@@ -46,7 +46,7 @@ struct LogicalWarp {
   __device__ __forceinline__ V sum(V value) const {
     return all(value, [](V a, V b) { return a + b; });
   }
-  // What the first of them has.
+  // The value of the first lane.
   template <class V>
   __device__ __forceinline__ V first(V value) const {
     return __shfl_sync(kAllLanes, value, 0, size);

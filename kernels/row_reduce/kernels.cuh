@@ -19,7 +19,7 @@ namespace softwarp {
 
 extern __shared__ float4 dynamic_shared[];
 
-// Where a thread has few vectors, two blocks of 512 threads must fit: 64 registers each.
+// If a thread has few vectors, two blocks of 512 threads must fit: 64 registers each.
 template <class Op, int kVectors>
 inline constexpr int kRegisterBlocks =
     Op::kElementBytes < 8 && kVectors * kWidthOf<Op> * Op::kReads <= 16 ? 2 : 1;

@@ -129,7 +129,7 @@ constexpr std::int64_t threads_for(std::int64_t vectors, int each) {
   return static_cast<int>(wanted < most ? wanted : most);
 }
 
-// Where a matrix lies, its element type forgotten.
+// The layout of a matrix in memory, without its element type.
 struct RowLayout {
   std::uintptr_t address;
   std::int64_t stride;

@@ -20,7 +20,7 @@ __device__ T* in_cluster_block(T* shared, int) {
   return shared;
 }
 #else
-// What was written to shared memory before arriving can be read by the cluster's other blocks after waiting.
+// Writes to shared memory before arriving are visible to the cluster's other blocks after waiting.
 __device__ inline void cluster_arrive() { cooperative_groups::this_cluster().barrier_arrive(); }
 __device__ inline void cluster_wait() { cooperative_groups::this_cluster().barrier_wait(); }
 

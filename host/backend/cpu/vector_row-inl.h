@@ -1,4 +1,4 @@
-// What the softmax family does with a row: load and store any number of elements, maximum, sums.
+// Rows of the softmax family: load and store any number of elements, maximum, sums.
 // A sum of floats is kept in float for 16 vectors (at most 6 roundings deep), beyond that in double, so that
 // its error does not grow with the row. Once for each target.
 #if defined(SOFTWARP_VECTOR_ROW_INL_H) == defined(HWY_TARGET_TOGGLE)

@@ -29,7 +29,7 @@ cublasComputeType_t compute_type(CudaPrecision precision) {
   return CUBLAS_COMPUTE_32F;
 }
 
-// What NVIDIA recommends for cublasLtMatmul: 32 MiB from Hopper on, 4 MiB before.
+// NVIDIA recommends for cublasLtMatmul: 32 MiB from Hopper on, 4 MiB before.
 std::size_t workspace_for_current_device() {
   int device = 0, major = 0;
   check(cudaGetDevice(&device));

@@ -1,6 +1,6 @@
 #pragma once
 
-// What CUDA and cuBLASLt hand out, owned. A handle is given back when its owner goes; an error there cannot
+// Owners of the handles of CUDA and cuBLASLt. A handle is destroyed with its owner; an error there cannot
 // be helped any more and is left alone.
 
 #include <cublasLt.h>

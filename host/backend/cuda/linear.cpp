@@ -14,7 +14,7 @@ std::int64_t round_up(std::int64_t n, std::int64_t multiple) {
   return (n + multiple - 1) / multiple * multiple;
 }
 
-// What the backward of an activation keeps beside its result: ReLU a bit an element, in rows of whole 128
+// The backward of an activation reads, beside the result, ReLU a bit an element, in rows of whole 128
 // bits, which only cuBLASLt reads; GELU z, in rows of whole 8 elements.
 std::int64_t aux_stride(Activation kind, std::int64_t width) {
   switch (kind) {

@@ -8,7 +8,7 @@
 
 namespace softwarp::cuda {
 
-// What products share: the library, how it multiplies, and where it may write.
+// Shared by all products: the library, its compute type, its workspace and stream.
 struct MatmulContext {
   cublasLtHandle_t library = nullptr;
   cublasComputeType_t compute = CUBLAS_COMPUTE_32F;
