@@ -6,7 +6,7 @@ namespace softwarp::cuda {
 namespace {
 
 nvtxDomainHandle_t domain() noexcept {
-  static const nvtxDomainHandle_t domain = nvtxDomainCreateA("softwarp");
+  static auto* const domain = nvtxDomainCreateA("softwarp");
   return domain;
 }
 
