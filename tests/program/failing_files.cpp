@@ -38,8 +38,9 @@ namespace {
 long calls = 0, fault_call = -1;
 int fault_error = 0;
 
-std::map<int, std::string> names;   // of open files
-std::set<std::string> not_on_disk;  // written to since they were last synchronized
+// Never destroyed: files are opened until the program is gone, as by gcov.
+auto& names = *new std::map<int, std::string>;   // of open files
+auto& not_on_disk = *new std::set<std::string>;  // written to since they were last synchronized
 
 // Whether this call is to fail, errno then being set.
 bool fails() {
