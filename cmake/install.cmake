@@ -1,4 +1,4 @@
-# What `cmake --install` leaves, as far as it was built: the program, the data, headers, static libraries with a CMake
+# The files that `cmake --install` leaves, as far as built: the program, the data, headers, static libraries with a CMake
 # package, and libsoftwarp.so with its header and a pkg-config file. The tree can be moved.
 include(CMakePackageConfigHelpers)
 

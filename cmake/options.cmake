@@ -1,4 +1,4 @@
-# What every target of this project is compiled with, and what can be switched on and off. As a part of another project
+# The flags of every target of this project, and the options that switch parts on and off. As a part of another project
 # (add_subdirectory, FetchContent) softwarp is its libraries alone, and leaves the parent's settings as they are.
 include(CMakeDependentOption)
 

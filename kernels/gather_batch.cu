@@ -45,7 +45,7 @@ bool divides(std::int64_t a, std::int64_t n) { return n % a == 0; }
 void gather_batch(const DatasetView& data, const std::int32_t* order, const TrainingState* state,
                   MatrixView<float> batch, std::int32_t* targets, cudaStream_t stream) {
   expects(batch.cols == data.pixels && batch.stride >= batch.cols, "a batch as wide as an image");
-  expects(batch.rows <= data.count, "a batch no max_of than the data set");
+  expects(batch.rows <= data.count, "a batch no larger than the data set");
   const bool wide =
       divides(4, data.pixels) && divides(4, batch.stride) &&
       divides(4, static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(data.images))) &&

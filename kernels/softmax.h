@@ -6,10 +6,10 @@
 // x and y, or dx and one of its inputs, may be the same memory. Other shapes throw std::invalid_argument, a
 // launch that fails throws Error. Results are the same bits from run to run.
 //
-// Batch invariance: without workspace a row's bits do not depend on the number of rows, on other rows, or on
-// which of them it is. They depend on its values, the number of columns, the types, the device, the strides
-// and its addresses modulo 16 bytes: where 16 bytes divide first addresses and strides, equal rows give equal
-// bits in every batch. With workspace this holds for rows that are not split (split_workspace.h).
+// Batch invariance: without a workspace a row's bits do not depend on the number of rows, on other rows, or
+// on which of them it is. They depend on its values, the number of columns, the types, the device, the
+// strides and its addresses modulo 16 bytes: where 16 bytes divide first addresses and strides, equal rows
+// give equal bits in every batch. With one this holds for rows that are not split (workspace.h).
 //
 // Each is one launch that reads a row once if a block's shared memory (a cluster's, from compute
 // capability 9.0 on) can hold it. NaN, +inf or no finite element make a row NaN, -inf becomes exactly 0.
@@ -55,7 +55,7 @@ void log_softmax_backward(Const<T> y, Const<T> dy, MatrixView<T> dx, Workspace w
 template <class T>
 void softmax_jacobian(Const<T> y, MatrixView<T> jacobian, cudaStream_t stream);
 
-// Without workspace, no row is split.
+// Without a workspace, no row is split.
 template <class T>
 void softmax(Const<T> x, MatrixView<T> y, cudaStream_t stream) {
   softmax<T>(x, y, Workspace{}, stream);

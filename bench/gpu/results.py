@@ -46,8 +46,8 @@ def read_machine(folder, faults):
     found = re.search(r"^cuda \d+ (.+) \(compute capability ([\d.]+), (\d+) multiprocessors, ([\d.]+) GiB, "
                       r"driver for CUDA ([\d.]+)\), (.*)$", text_of(folder / "devices.log"), re.M)
     if not found:
-        unavailable_reason = re.search(r"^no CUDA device: (.*)$", text_of(folder / "devices.log"), re.M)
-        faults.append("no GPU: " + (unavailable_reason[1] if unavailable_reason else "softwarp devices names none"))
+        refusal = re.search(r"^no CUDA device: (.*)$", text_of(folder / "devices.log"), re.M)
+        faults.append("no GPU: " + (refusal[1] if refusal else "softwarp devices names none"))
     elif found[6] != "usable":
         faults.append(f"{found[1]}: {found[6]}")
     machine = {"device": found[1], "capability": found[2], "multiprocessors": int(found[3]), "GiB": float(found[4]),

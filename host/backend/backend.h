@@ -21,7 +21,7 @@ namespace softwarp {
 // The op set: what a multilayer perceptron and its training are made of, on one device. All pointers and
 // views are into this backend's own memory; results may be read after `download` or `wait`.
 // Public functions check shapes for every backend and throw std::invalid_argument; a device's
-// unavailable_reason throws softwarp::Error. Zero rows are no work, not an error. Not thread-safe: one
+// refusal throws softwarp::Error. Zero rows are no work, not an error. Not thread-safe: one
 // backend, one caller.
 class Backend {
  public:

@@ -70,12 +70,12 @@ TEST_F(CudaRefusal, OfEveryKindChangesNoLoss) {
   simulator::reset();
   const TrainingRun fused = run(Activation::relu);
   const auto kernels = simulator::counters().launches;
-  for (const auto unavailable_reason : {not_supported, internal_error, none_found, bad_state, product}) {
-    SCOPED_TRACE(testing::Message() << "unavailable_reason " << static_cast<int>(unavailable_reason));
+  for (const auto refusal : {not_supported, internal_error, none_found, bad_state, product}) {
+    SCOPED_TRACE(testing::Message() << "refusal " << static_cast<int>(refusal));
     simulator::reset();
     for (const auto epilogue : {CUBLASLT_EPILOGUE_BIAS, CUBLASLT_EPILOGUE_BGRADB,
                                 CUBLASLT_EPILOGUE_RELU_AUX_BIAS, CUBLASLT_EPILOGUE_DRELU_BGRAD})
-      simulator::refuse_epilogue(epilogue, unavailable_reason);
+      simulator::refuse_epilogue(epilogue, refusal);
     expect_near(run(Activation::relu), fused);
     EXPECT_GT(simulator::counters().launches, kernels) << "our kernels did the work";
   }
@@ -89,9 +89,9 @@ TEST_F(CudaRefusal, OfAPlainProductIsAnErrorThatSaysWhatCublasltSaid) {
       {none_found, "CUBLAS_STATUS_NOT_SUPPORTED"},
       {bad_state, "CUBLAS_STATUS_NOT_SUPPORTED"},
       {product, "CUBLAS_STATUS_NOT_SUPPORTED"}};
-  for (const auto& [unavailable_reason, text] : words) {
+  for (const auto& [refusal, text] : words) {
     simulator::reset();
-    simulator::refuse_epilogue(CUBLASLT_EPILOGUE_DEFAULT, unavailable_reason);
+    simulator::refuse_epilogue(CUBLASLT_EPILOGUE_DEFAULT, refusal);
     simulator::refuse_epilogue(CUBLASLT_EPILOGUE_BIAS);
     try {
       run(Activation::relu);

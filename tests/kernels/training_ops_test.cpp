@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <limits>
 #include <numeric>
+#include <string_view>
 
 #include "kernels/dropout.h"
 #include "kernels/random.h"
@@ -274,6 +275,21 @@ TEST(Schedules, InFloatAreThoseInDouble) {
     const AdamwStep expected = AdamwStep::at(0.01f, {}, t), actual = AdamwStep::at<float>(0.01f, {}, t);
     EXPECT_NEAR(actual.rate, expected.rate, 1e-6 * expected.rate);
     EXPECT_NEAR(actual.root_scale, expected.root_scale, 1e-6 * expected.root_scale);
+  }
+}
+
+TEST_F(TrainingOps, GatherRefusesABatchLargerThanTheDataSet) {
+  const DeviceArray<std::uint8_t> images(8), labels(2);
+  const DeviceArray<std::int32_t> order(2), targets(3);
+  const DeviceArray<TrainingState> state(std::vector<TrainingState>(1));
+  const Placed<float> batch({3, 0, 0}, 4);
+  try {
+    gather_batch({images.data(), labels.data(), 2, 4}, order.data(), state.data(), batch.view(),
+                 targets.data(), nullptr);
+    ADD_FAILURE() << "no error";
+  } catch (const std::invalid_argument& error) {
+    EXPECT_TRUE(std::string_view(error.what()).ends_with("expects a batch no larger than the data set"))
+        << error.what();
   }
 }
 

@@ -1,4 +1,4 @@
-// What goes over from one epoch to the next, and through a checkpoint to a training that goes on.
+// The state that goes over from one epoch to the next, and through a checkpoint to a training that goes on.
 
 #include <gtest/gtest.h>
 
@@ -163,7 +163,7 @@ TEST(Epochs, AreAsManyMoreAsAResumeAsksFor) {
   expect_same(resume(*backends.front(), settings, first.kept.back()).result, whole.result);
 }
 
-// What the next epoch leaves, from the state before it.
+// The state after the next epoch, from the state before it.
 TrainerState next_epoch(Trainer& trainer, const TrainerState& before) {
   trainer.restore(before);
   EXPECT_EQ(trainer.steps(), before.steps);

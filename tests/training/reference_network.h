@@ -11,7 +11,7 @@
 
 namespace softwarp {
 
-// What dropout multiplies the input of layer i by, [batch, width(i)]; an empty mask: all by 1.
+// The factors of dropout on the input of layer i, [batch, width(i)]; an empty mask: all by 1.
 using Masks = std::vector<Doubles>;
 
 // An element survives if its 16 bits are at least the rate in 65536ths, and is then divided by the chance to

@@ -1,4 +1,4 @@
-// What a launch may ask for: shared memory beside the kernel's own, and what the code was compiled for.
+// The limits of a launch: shared memory beside the kernel's own, and what the code was compiled for.
 
 #include <gtest/gtest.h>
 
