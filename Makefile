@@ -22,12 +22,12 @@ help:
 	@echo '  make check-format  say where they are not so laid out'
 	@echo '  make clean         remove what was built'
 	@echo
-	@echo 'Each installs the Debian packages it misses first (cmake/packages.txt); that needs root or sudo.'
+	@echo 'Each installs the Debian packages it misses first (scripts/packages.txt); that needs root or sudo.'
 	@echo 'make train ARGS="--epochs 3 --hidden 128" hands flags on; build/train/softwarp --help lists them; make bench ARGS=short.'
 	@echo 'PRESET=dev makes warnings errors, for whoever works on softwarp: make test PRESET=dev.'
 	@echo 'After installing CUDA, make clean lets the next make train look for it again.'
 
-# Installs the packages of these sections of cmake/packages.txt that are missing.
+# Installs the packages of these sections of scripts/packages.txt that are missing.
 installs = packages-program packages-tests packages-all packages-bench packages-format
 .PHONY: $(installs)
 packages-program: sections = program
@@ -36,7 +36,7 @@ packages-all: sections = program tests more-tests bench
 packages-bench: sections = program tests bench
 packages-format: sections = format
 $(installs):
-	@cmake/install_packages.sh $(sections)
+	@scripts/install_packages.sh $(sections)
 
 # ninja runs CMake again by itself when a CMakeLists.txt changes; only the presets it does not watch.
 build/%/build.ninja: CMakePresets.json
@@ -71,10 +71,10 @@ gpu-bundle: build/gpu-$(ARCH)/build.ninja
 	bench/gpu/bundle.sh build/gpu-$(ARCH) build/gpu
 
 format: packages-format
-	@cmake/check_format.sh --fix
+	@scripts/check_format.sh --fix
 
 check-format: packages-format
-	@cmake/check_format.sh
+	@scripts/check_format.sh
 
 clean:
 	rm -rf build

@@ -4,6 +4,7 @@
 
 #include <benchmark/benchmark.h>
 #include <omp.h>
+#include <softwarp/backend.h>
 
 #include <chrono>
 #include <functional>
@@ -12,7 +13,6 @@
 #include <vector>
 
 #include "bench/bare_products.h"
-#include "host/backend/cuda/cuda_backend.h"
 
 namespace softwarp {
 
@@ -36,7 +36,7 @@ inline std::vector<BenchDevice> bench_devices() {
   };
   add_cpu(1);
   if (omp_get_num_procs() > 1) add_cpu(omp_get_num_procs());
-  if (cuda_refusal().empty())
+  if (cuda_unavailable_reason().empty())
     devices.push_back({"cuda", [](const CudaOptions& options) { return make_cuda_backend(options); },
                        make_cublaslt_products, /*is_cuda=*/true});
   return devices;

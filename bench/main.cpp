@@ -1,10 +1,9 @@
 #include "bench/main.h"
 
 #include <benchmark/benchmark.h>
+#include <softwarp/backend.h>
 
 #include <dnnl.hpp>
-
-#include "host/backend/cuda/cuda_backend.h"
 
 int main(int argc, char** argv) {
   using namespace softwarp;
@@ -14,7 +13,7 @@ int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   benchmark::AddCustomContext("cpu", make_cpu_backend()->name());
-  const std::string unavailable_reason = cuda_refusal();
+  const std::string unavailable_reason = cuda_unavailable_reason();
   benchmark::AddCustomContext("gpu",
                               unavailable_reason.empty() ? cuda_devices().front().name : unavailable_reason);
   benchmark::RunSpecifiedBenchmarks();

@@ -3,6 +3,7 @@
 
 #include <benchmark/benchmark.h>
 #include <omp.h>
+#include <softwarp/backend.h>
 
 #include <algorithm>
 #include <chrono>
@@ -14,7 +15,6 @@
 #include "bench/comparison.h"
 #include "bench/softmax_bench.h"
 #include "bench/softmax_problem.h"
-#include "host/backend/backend.h"
 
 namespace softwarp {
 namespace {

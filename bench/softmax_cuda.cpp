@@ -5,6 +5,9 @@
 #include <cuda_fp16.h>
 #include <cuda_runtime.h>
 #include <fmt/format.h>
+#include <softwarp/backend.h>
+#include <softwarp/cross_entropy.h>
+#include <softwarp/softmax.h>
 
 #include <algorithm>
 #include <chrono>
@@ -14,10 +17,7 @@
 #include "bench/softmax_bench.h"
 #include "bench/softmax_cudnn.h"
 #include "bench/softmax_problem.h"
-#include "host/backend/cuda/cuda_backend.h"
 #include "host/backend/cuda/handles.h"
-#include "kernels/softmax.h"
-#include "kernels/softmax_cross_entropy.h"
 
 namespace softwarp {
 namespace {
@@ -241,7 +241,7 @@ void add(const char* type, const std::vector<SoftmaxShape>& shapes) {
 }  // namespace
 
 void add_cuda_benchmarks(const std::vector<SoftmaxShape>& shapes) {
-  if (!cuda_refusal().empty()) return;
+  if (!cuda_unavailable_reason().empty()) return;
   add<float>("float", shapes);
   add<__half>("half", shapes);
   add<__nv_bfloat16>("bfloat16", shapes);

@@ -1,8 +1,9 @@
 // In place of what needs the CUDA toolkit.
 
+#include <softwarp/error.h>
+
 #include "bench/bare_products.h"
 #include "bench/softmax_bench.h"
-#include "kernels/error.h"
 
 namespace softwarp {
 

@@ -1,2 +1,2 @@
-# A toolchain file: the newest Clang that there is of those that cmake/packages.txt names.
+# A toolchain file: the newest Clang that there is of those that scripts/packages.txt names.
 find_program(CMAKE_CXX_COMPILER NAMES clang++-19 clang++-18 clang++-17 clang++-16 REQUIRED)

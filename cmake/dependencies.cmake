@@ -1,4 +1,4 @@
-# System packages, each only where a component needs it; cmake/packages.txt lists their Debian names.
+# System packages, each only where a component needs it; scripts/packages.txt lists their Debian names.
 
 set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL TRUE)  # a parent project links them, too
 if(SOFTWARP_HOST OR SOFTWARP_C)

@@ -1,12 +1,12 @@
-# The files that `cmake --install` leaves, as far as built: the program, the data, headers, static libraries with a CMake
-# package, and libsoftwarp.so with its header and a pkg-config file. The tree can be moved.
+# The files that `cmake --install` leaves, as far as built: the program, the data, the public headers, static libraries with a
+# CMake package, and libsoftwarp.so with a pkg-config file. The tree can be moved.
 include(CMakePackageConfigHelpers)
 
 set(softwarp_components "")  # of find_package(softwarp)
 set(libraries "")
 if(SOFTWARP_HOST)
   list(APPEND softwarp_components host)
-  list(APPEND libraries backend cpu_rows data model training report host)
+  list(APPEND libraries backend cpu_rows io data model training report host)
   if(SOFTWARP_WITH_CUDA)
     list(APPEND libraries with_cuda)
   else()
@@ -22,7 +22,7 @@ if(SOFTWARP_WITH_CUDA)
   list(APPEND libraries kernels)
 endif()
 if(SOFTWARP_HOST OR SOFTWARP_WITH_CUDA)
-  list(APPEND libraries options random123)
+  list(APPEND libraries options)
 endif()
 foreach(library IN LISTS libraries)
   string(REGEX REPLACE "^with(out)?_cuda$" "cuda" name ${library})
@@ -30,17 +30,11 @@ foreach(library IN LISTS libraries)
 endforeach()
 list(TRANSFORM libraries PREPEND softwarp_)
 
-set(headers ${CMAKE_INSTALL_INCLUDEDIR}/softwarp)
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/softwarp)
 install(TARGETS ${libraries} EXPORT softwarp)
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
-if(SOFTWARP_HOST OR SOFTWARP_WITH_CUDA)
-  install(DIRECTORY kernels DESTINATION ${headers} FILES_MATCHING PATTERN *.h PATTERN row_reduce EXCLUDE)
-endif()
+install(DIRECTORY include/softwarp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 if(SOFTWARP_HOST)
-  install(DIRECTORY host/backend host/data host/model host/training host/report DESTINATION ${headers}/host
-          FILES_MATCHING PATTERN *.h PATTERN cpu EXCLUDE PATTERN cuda EXCLUDE)
-  install(FILES host/backend/cuda/cuda_backend.h DESTINATION ${headers}/host/backend/cuda)
   install(DIRECTORY data DESTINATION ${CMAKE_INSTALL_DATADIR}/softwarp)
 endif()
 if(SOFTWARP_PROGRAM)

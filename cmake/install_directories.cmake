@@ -1,18 +1,14 @@
 # Everybody can enter the folders that an installation makes, under root's umask 077 too: CMake makes them with mkdir,
 # which the umask restricts, so they are made here, before anything is installed. A folder that exists stays as it is.
 set(softwarp_destinations
-    ${CMAKE_INSTALL_INCLUDEDIR}
+    ${CMAKE_INSTALL_INCLUDEDIR}/softwarp
     ${CMAKE_INSTALL_LIBDIR}/cmake/softwarp
     ${CMAKE_INSTALL_DOCDIR})
-if(SOFTWARP_WITH_CUDA)
-  list(APPEND softwarp_destinations ${CMAKE_INSTALL_INCLUDEDIR}/softwarp)
-endif()
 if(SOFTWARP_C)
   list(APPEND softwarp_destinations ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 endif()
 if(SOFTWARP_HOST)
   list(APPEND softwarp_destinations
-    ${CMAKE_INSTALL_INCLUDEDIR}/softwarp/host/backend/cuda
     ${CMAKE_INSTALL_DATADIR}/softwarp)
 endif()
 if(SOFTWARP_PROGRAM)

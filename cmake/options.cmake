@@ -37,7 +37,8 @@ endif()
 add_library(softwarp_options INTERFACE)
 target_compile_features(softwarp_options INTERFACE cxx_std_20)
 target_include_directories(softwarp_options INTERFACE
-  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/softwarp>)
+  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+  $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 # Every target that links softwarp_options gets these flags, so a parent project would, too.
 if(PROJECT_IS_TOP_LEVEL)
   target_compile_options(softwarp_options INTERFACE

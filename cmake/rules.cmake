@@ -1,7 +1,7 @@
 # Tests of the tree itself; tests/CMakeLists.txt calls this.
 function(softwarp_add_rules_tests)
-  add_test(NAME rules COMMAND ${PROJECT_SOURCE_DIR}/cmake/rules.sh)
-  add_test(NAME rules_catch COMMAND ${PROJECT_SOURCE_DIR}/cmake/rules_catch.sh)
+  add_test(NAME rules COMMAND ${PROJECT_SOURCE_DIR}/scripts/rules.sh)
+  add_test(NAME rules_catch COMMAND ${PROJECT_SOURCE_DIR}/scripts/rules_catch.sh)
   add_test(NAME data_checksums COMMAND sha256sum --check --strict --quiet SHA256SUMS
            WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}/data)
 endfunction()

@@ -1,5 +1,6 @@
 // The kernels in a program of one's own: softmax of a matrix on a GPU, rows packed, on the default stream.
 #include <cuda_runtime.h>
+#include <softwarp/softmax.h>
 
 #include <cmath>
 #include <cstdio>
@@ -7,7 +8,6 @@
 #include <vector>
 
 #include "kernels/primitives/launch.h"
-#include "kernels/softmax.h"
 
 using namespace softwarp;
 

@@ -1,7 +1,7 @@
 /* Softmax of two rows from C, and its backward: what dL/dx is where L is the first probability of each row.
  *
  *   cc softmax.c $(pkg-config --cflags --libs softwarp) -o softmax */
-#include <softwarp.h>
+#include <softwarp/softwarp.h>
 #include <stdio.h>
 
 static int succeeded(softwarp_status status) {

@@ -1,11 +1,12 @@
 // Trains a perceptron on MNIST, on a GPU where there is one, and keeps it: train [DATA]
+#include <softwarp/backend.h>
+#include <softwarp/dataset.h>
+#include <softwarp/train.h>
+
 #include <cstdio>
 #include <exception>
 
-#include "host/backend/cuda/cuda_backend.h"
-#include "host/data/dataset.h"
 #include "host/model/model_file.h"
-#include "host/training/training.h"
 
 using namespace softwarp;
 
@@ -15,7 +16,7 @@ struct Losses final : TrainingObserver {
 
 int main(int argc, char** argv) try {
   const DataPair data = load_data(argc > 1 ? argv[1] : "mnist");
-  const auto backend = cuda_refusal().empty() ? make_cuda_backend() : make_cpu_backend();
+  const auto backend = cuda_unavailable_reason().empty() ? make_cuda_backend() : make_cpu_backend();
 
   TrainingSettings settings;
   settings.hidden = {128};

@@ -41,7 +41,7 @@ struct Argmax : RowOpBase<Argmax<T>, T, T, 1> {
   ConstMatrixView<T> x;
   std::int32_t* best;
   const std::int32_t* targets;
-  unsigned long long* hits;
+  unsigned long long* correct;
 
   struct Row {
     const T* inputs[1];
@@ -86,7 +86,7 @@ struct Argmax : RowOpBase<Argmax<T>, T, T, 1> {
     const int column = row_summary.column();
     store_one(column, best + row.number);
     // Whole numbers: the same sum in any order.
-    if (hits != nullptr && load_one(targets + row.number) == column) atomicAdd(hits, 1ull);
+    if (correct != nullptr && load_one(targets + row.number) == column) atomicAdd(correct, 1ull);
   }
 };
 

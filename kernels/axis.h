@@ -3,22 +3,13 @@
 // How a packed tensor [outer, cols, inner] is spread over threads when its middle dimension is reduced. Plain
 // C++.
 
+#include <softwarp/matrix_view.h>
+
 #include <cstdint>
 
-#include "kernels/host_device.h"
 #include "kernels/primitives/sizes.h"
 
 namespace softwarp {
-
-template <class T>
-struct AxisView {
-  T* data = nullptr;
-  std::int64_t outer = 0;
-  std::int64_t cols = 0;   // what is reduced
-  std::int64_t inner = 0;  // neighbours in memory
-
-  std::int64_t size() const { return outer * cols * inner; }
-};
 
 // A block has `lanes` groups of neighbours in memory, each of `width` elements, and threads / lanes threads
 // for each group, which share its column out among themselves.

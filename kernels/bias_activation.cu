@@ -4,6 +4,7 @@
 
 #include <cuda_runtime.h>
 
+#include "core/activation.h"
 #include "kernels/primitives/launch.h"
 #include "kernels/primitives/pdl.cuh"
 #include "kernels/primitives/vector.cuh"

@@ -14,9 +14,10 @@
 // The mean needs no second launch: each block leaves its rows' sum and draws a ticket, and who draws the last
 // one adds up all of them, in the order of the blocks.
 
+#include <softwarp/cross_entropy.h>
+
 #include <array>
 
-#include "kernels/cross_entropy.h"
 #include "kernels/cross_entropy_summary.cuh"
 #include "kernels/primitives/last_block.cuh"
 #include "kernels/row_reduce/plan.h"

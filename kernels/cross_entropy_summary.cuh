@@ -2,11 +2,12 @@
 
 // Summaries for cross-entropy: of a row, of a block's rows and of all rows.
 
+#include <softwarp/cross_entropy.h>
+
 #include <climits>
 
 #include "kernels/primitives/arithmetic.cuh"
 #include "kernels/softmax_summary.cuh"
-#include "kernels/training_state.h"
 
 namespace softwarp {
 
@@ -56,7 +57,7 @@ struct CrossEntropySummary {
 struct alignas(kAccessBytes) BlockLoss {
   double loss;
   float weight;
-  unsigned counts;  // hits, rows that are not ignored, bad targets
+  unsigned counts;  // correct, rows that are not ignored, bad targets
 
   __device__ static unsigned count(bool hit, bool bad) {
     return (hit ? 1u : 0u) | 1u << 10 | (bad ? 1u << 20 : 0u);
@@ -67,7 +68,7 @@ struct alignas(kAccessBytes) BlockLoss {
 struct LossSums {
   double loss;
   double weight;
-  unsigned hits;
+  unsigned correct;
   unsigned rows;
   unsigned invalid_targets;
   unsigned unused;
@@ -76,14 +77,14 @@ struct LossSums {
   __device__ void add(const BlockLoss& block) {
     loss += block.loss;
     weight += block.weight;
-    hits += block.counts & 1023u;
+    correct += block.counts & 1023u;
     rows += block.counts >> 10 & 1023u;
     invalid_targets += block.counts >> 20;
   }
   __device__ friend LossSums operator+(const LossSums& a, const LossSums& b) {
     return {a.loss + b.loss,
             a.weight + b.weight,
-            a.hits + b.hits,
+            a.correct + b.correct,
             a.rows + b.rows,
             a.invalid_targets + b.invalid_targets,
             0};
@@ -92,7 +93,7 @@ struct LossSums {
     const double total = load_one(&sums->loss) + loss;
     store_one(total, &sums->loss);
     store_one(load_one(&sums->weight) + weight, &sums->weight);
-    store_one(load_one(&sums->hits) + hits, &sums->hits);
+    store_one(load_one(&sums->correct) + correct, &sums->correct);
     const std::int64_t rows_so_far = load_one(&sums->rows) + rows;
     store_one(rows_so_far, &sums->rows);
     if (is_finite(total)) store_one(rows_so_far, &sums->finite_rows);

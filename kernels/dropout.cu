@@ -1,7 +1,7 @@
 // Inverted dropout. Bound by memory: 8 bytes an element. A thread takes four neighbours, one access, and two
 // threads draw the same Philox call for the eight that share it: arithmetic is there in plenty.
 
-#include "kernels/dropout.h"
+#include "core/dropout.h"
 #include "kernels/primitives/pdl.cuh"
 
 #include <cuda_runtime.h>

@@ -5,6 +5,7 @@
 
 #include <cuda_runtime.h>
 
+#include "core/optimizer.h"
 #include "kernels/primitives/arithmetic.cuh"
 #include "kernels/primitives/last_block.cuh"
 #include "kernels/primitives/launch.h"

@@ -5,10 +5,10 @@
 
 #include <cub/device/device_radix_sort.cuh>
 
+#include "core/random.h"
 #include "kernels/primitives/launch.h"
 #include "kernels/primitives/pdl.cuh"
 #include "kernels/primitives/vector.cuh"
-#include "kernels/random.h"
 #include "kernels/training_ops.h"
 
 namespace softwarp {
@@ -49,18 +49,18 @@ std::size_t permutation_workspace_bytes(std::int64_t count) {
 }
 
 void permutation(std::uint64_t seed, std::int64_t epoch, std::int32_t* order, std::int64_t count,
-                 void* workspace, std::size_t workspace_bytes, cudaStream_t stream) {
+                 Workspace workspace, cudaStream_t stream) {
   expects(count >= 0 && count <= INT32_MAX, "a count that fits 31 bits");
   if (count == 0) return;
   const std::size_t part = aligned_bytes(count);
-  expects(workspace_bytes >= 3 * part, "workspace of permutation_workspace_bytes");
-  char* const bytes = static_cast<char*>(workspace);
+  expects(workspace.bytes >= 3 * part, "workspace of permutation_workspace_bytes");
+  char* const bytes = static_cast<char*>(workspace.data);
   auto* const keys = reinterpret_cast<std::uint32_t*>(bytes);
   auto* const sorted_keys = reinterpret_cast<std::uint32_t*>(bytes + part);
   auto* const indices = reinterpret_cast<std::int32_t*>(bytes + 2 * part);
   launch(LaunchOn{.grid = blocks_for(count, kThreads), .block = kThreads, .stream = stream},
          permutation_keys_kernel, seed, epoch, count, keys, indices);
-  std::size_t rest = workspace_bytes - 3 * part;
+  std::size_t rest = workspace.bytes - 3 * part;
   sort(bytes + 3 * part, rest, keys, sorted_keys, indices, order, count, stream);
 }
 

@@ -1,6 +1,6 @@
 // The launches of softmax_op.cuh.
 
-#include "kernels/softmax.h"
+#include <softwarp/softmax.h>
 
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>

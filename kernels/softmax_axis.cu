@@ -1,6 +1,6 @@
 // The launches of middle.cuh.
 
-#include "kernels/softmax_axis.h"
+#include <softwarp/softmax.h>
 
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
@@ -48,45 +48,41 @@ void backward(AxisView<const T> y, AxisView<const T> dy, AxisView<T> dx, cudaStr
 }  // namespace
 
 template <class T>
-void softmax(ConstAxisView<T> x, AxisView<T> y, cudaStream_t stream) {
+void softmax(ConstAxis<T> x, AxisView<T> y, cudaStream_t stream) {
   forward<false, T>(x, y, stream);
 }
 template <class T>
-void log_softmax(ConstAxisView<T> x, AxisView<T> y, cudaStream_t stream) {
+void log_softmax(ConstAxis<T> x, AxisView<T> y, cudaStream_t stream) {
   forward<true, T>(x, y, stream);
 }
 template <class T>
-void softmax_backward(ConstAxisView<T> y, ConstAxisView<T> dy, AxisView<T> dx, cudaStream_t stream) {
+void softmax_backward(ConstAxis<T> y, ConstAxis<T> dy, AxisView<T> dx, cudaStream_t stream) {
   backward<false, T>(y, dy, dx, stream);
 }
 template <class T>
-void log_softmax_backward(ConstAxisView<T> y, ConstAxisView<T> dy, AxisView<T> dx, cudaStream_t stream) {
+void log_softmax_backward(ConstAxis<T> y, ConstAxis<T> dy, AxisView<T> dx, cudaStream_t stream) {
   backward<true, T>(y, dy, dx, stream);
 }
 
-template void softmax<double>(ConstAxisView<double>, AxisView<double>, cudaStream_t);
-template void softmax<float>(ConstAxisView<float>, AxisView<float>, cudaStream_t);
-template void softmax<__half>(ConstAxisView<__half>, AxisView<__half>, cudaStream_t);
-template void softmax<__nv_bfloat16>(ConstAxisView<__nv_bfloat16>, AxisView<__nv_bfloat16>, cudaStream_t);
-template void log_softmax<double>(ConstAxisView<double>, AxisView<double>, cudaStream_t);
-template void log_softmax<float>(ConstAxisView<float>, AxisView<float>, cudaStream_t);
-template void log_softmax<__half>(ConstAxisView<__half>, AxisView<__half>, cudaStream_t);
-template void log_softmax<__nv_bfloat16>(ConstAxisView<__nv_bfloat16>, AxisView<__nv_bfloat16>, cudaStream_t);
-template void softmax_backward<double>(ConstAxisView<double>, ConstAxisView<double>, AxisView<double>,
-                                       cudaStream_t);
-template void softmax_backward<float>(ConstAxisView<float>, ConstAxisView<float>, AxisView<float>,
-                                      cudaStream_t);
-template void softmax_backward<__half>(ConstAxisView<__half>, ConstAxisView<__half>, AxisView<__half>,
-                                       cudaStream_t);
-template void softmax_backward<__nv_bfloat16>(ConstAxisView<__nv_bfloat16>, ConstAxisView<__nv_bfloat16>,
+template void softmax<double>(ConstAxis<double>, AxisView<double>, cudaStream_t);
+template void softmax<float>(ConstAxis<float>, AxisView<float>, cudaStream_t);
+template void softmax<__half>(ConstAxis<__half>, AxisView<__half>, cudaStream_t);
+template void softmax<__nv_bfloat16>(ConstAxis<__nv_bfloat16>, AxisView<__nv_bfloat16>, cudaStream_t);
+template void log_softmax<double>(ConstAxis<double>, AxisView<double>, cudaStream_t);
+template void log_softmax<float>(ConstAxis<float>, AxisView<float>, cudaStream_t);
+template void log_softmax<__half>(ConstAxis<__half>, AxisView<__half>, cudaStream_t);
+template void log_softmax<__nv_bfloat16>(ConstAxis<__nv_bfloat16>, AxisView<__nv_bfloat16>, cudaStream_t);
+template void softmax_backward<double>(ConstAxis<double>, ConstAxis<double>, AxisView<double>, cudaStream_t);
+template void softmax_backward<float>(ConstAxis<float>, ConstAxis<float>, AxisView<float>, cudaStream_t);
+template void softmax_backward<__half>(ConstAxis<__half>, ConstAxis<__half>, AxisView<__half>, cudaStream_t);
+template void softmax_backward<__nv_bfloat16>(ConstAxis<__nv_bfloat16>, ConstAxis<__nv_bfloat16>,
                                               AxisView<__nv_bfloat16>, cudaStream_t);
-template void log_softmax_backward<double>(ConstAxisView<double>, ConstAxisView<double>, AxisView<double>,
+template void log_softmax_backward<double>(ConstAxis<double>, ConstAxis<double>, AxisView<double>,
                                            cudaStream_t);
-template void log_softmax_backward<float>(ConstAxisView<float>, ConstAxisView<float>, AxisView<float>,
-                                          cudaStream_t);
-template void log_softmax_backward<__half>(ConstAxisView<__half>, ConstAxisView<__half>, AxisView<__half>,
+template void log_softmax_backward<float>(ConstAxis<float>, ConstAxis<float>, AxisView<float>, cudaStream_t);
+template void log_softmax_backward<__half>(ConstAxis<__half>, ConstAxis<__half>, AxisView<__half>,
                                            cudaStream_t);
-template void log_softmax_backward<__nv_bfloat16>(ConstAxisView<__nv_bfloat16>, ConstAxisView<__nv_bfloat16>,
+template void log_softmax_backward<__nv_bfloat16>(ConstAxis<__nv_bfloat16>, ConstAxis<__nv_bfloat16>,
                                                   AxisView<__nv_bfloat16>, cudaStream_t);
 
 }  // namespace softwarp

@@ -2,9 +2,9 @@
 
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
+#include <softwarp/softmax.h>
 
 #include "kernels/row_reduce/dispatch.cuh"
-#include "kernels/softmax.h"
 #include "kernels/softmax_backward_op.cuh"
 
 namespace softwarp {

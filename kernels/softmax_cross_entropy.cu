@@ -1,10 +1,10 @@
 // The launches of cross_entropy_op.cuh, and the sum of the targets' weights.
 
 #include "kernels/primitives/pdl.cuh"
-#include "kernels/softmax_cross_entropy.h"
 
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
+#include <softwarp/cross_entropy.h>
 
 #include <algorithm>
 

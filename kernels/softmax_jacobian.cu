@@ -5,12 +5,12 @@
 
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
+#include <softwarp/softmax.h>
 
 #include "kernels/primitives/arithmetic.cuh"
 #include "kernels/primitives/launch.h"
 #include "kernels/primitives/pdl.cuh"
 #include "kernels/primitives/vector.cuh"
-#include "kernels/softmax.h"
 
 namespace softwarp {
 

@@ -6,15 +6,14 @@
 // same bits from run to run.
 
 #include <cuda_runtime.h>
+#include <softwarp/activation.h>
+#include <softwarp/dataset.h>
+#include <softwarp/matrix_view.h>
+#include <softwarp/optimizer.h>
+#include <softwarp/workspace.h>
 
 #include <cstddef>
 #include <cstdint>
-
-#include "kernels/activation.h"
-#include "kernels/dataset_view.h"
-#include "kernels/matrix_view.h"
-#include "kernels/optimizer.h"
-#include "kernels/training_state.h"
 
 namespace softwarp {
 
@@ -48,12 +47,6 @@ void advance(TrainingState* state, std::int64_t rows, cudaStream_t stream);
 // `workspace` has permutation_workspace_bytes(count); both throw Error if CUDA refuses.
 [[nodiscard]] std::size_t permutation_workspace_bytes(std::int64_t count);
 void permutation(std::uint64_t seed, std::int64_t epoch, std::int32_t* order, std::int64_t count,
-                 void* workspace, std::size_t workspace_bytes, cudaStream_t stream);
-
-// best[r] = the column of row r's largest element, the first of equals; NaN counts as largest. Adds to *hits,
-// unless it is null, the number of rows whose best is targets[r].
-template <class T>
-void argmax(ConstMatrixView<T> x, std::int32_t* best, const std::int32_t* targets, unsigned long long* hits,
-            cudaStream_t stream);
+                 Workspace workspace, cudaStream_t stream);
 
 }  // namespace softwarp

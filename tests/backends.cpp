@@ -1,7 +1,8 @@
 #include "tests/backends.h"
 
-#include "host/backend/cuda/cuda_backend.h"
-#include "tests/simulator/simulator.h"
+#include <softwarp/backend.h>
+
+#include "simulator/simulator.h"
 
 namespace softwarp {
 

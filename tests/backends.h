@@ -1,12 +1,11 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <softwarp/backend.h>
 
 #include <memory>
 #include <span>
 #include <vector>
-
-#include "host/backend/backend.h"
 
 namespace softwarp {
 

@@ -1,8 +1,8 @@
 // The tests of the ops on a real GPU, and nothing else; where there is none, all of them are skipped.
 
 #include <gtest/gtest.h>
+#include <softwarp/backend.h>
 
-#include "host/backend/cuda/cuda_backend.h"
 #include "tests/backends.h"
 
 namespace softwarp {
@@ -10,7 +10,8 @@ namespace {
 
 class NeedsAGpu final : public testing::Environment {
   void SetUp() override {
-    if (const std::string refusal = cuda_refusal(); !refusal.empty()) GTEST_SKIP() << "no GPU: " << refusal;
+    if (const std::string refusal = cuda_unavailable_reason(); !refusal.empty())
+      GTEST_SKIP() << "no GPU: " << refusal;
   }
 };
 

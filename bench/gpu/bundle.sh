@@ -24,7 +24,7 @@ done <"$build/gpu_programs.txt"
 
 # Spills do not stop the bundle; the ctest kernel_resources judges them.
 table=$work/kernel_resources.md
-"$here/../../cmake/check_resources.sh" "$build/kernels" "$table" >/dev/null || echo "bundle.sh: $(tail -n 1 "$table")" >&2
+"$here/../../scripts/check_resources.sh" "$build/kernels" "$table" >/dev/null || echo "bundle.sh: $(tail -n 1 "$table")" >&2
 "$build/bench/roofline_counts" "${@:3}" >"$work/counts.json"
 "$here/../roofline/roofline.py" --json "$work/counts.json" "$table" >"$files/prediction.json"
 

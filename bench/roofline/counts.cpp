@@ -5,6 +5,8 @@
 #include <cuda_bf16.h>
 #include <cuda_runtime.h>
 #include <fmt/format.h>
+#include <softwarp/cross_entropy.h>
+#include <softwarp/softmax.h>
 
 #include <cstdlib>
 #include <functional>
@@ -14,10 +16,8 @@
 
 #include "bench/softmax_problem.h"
 #include "host/backend/cuda/handles.h"
-#include "kernels/softmax.h"
-#include "kernels/softmax_cross_entropy.h"
 #include "kernels/training_ops.h"
-#include "tests/simulator/simulator.h"
+#include "simulator/simulator.h"
 
 namespace softwarp {
 namespace {

@@ -6,7 +6,7 @@ build=$1
 results=$2
 here=$(dirname "$0")
 mkdir -p "$results"
-"$here/../../cmake/check_resources.sh" "$build/kernels" "$build/kernel_resources.md"
+"$here/../../scripts/check_resources.sh" "$build/kernels" "$build/kernel_resources.md"
 "$build/bench/roofline_counts" >"$build/roofline_counts.json"
 "$here/roofline.py" "$build/roofline_counts.json" "$build/kernel_resources.md" >"$results/roofline.md"
 echo "wrote $results/roofline.md"

@@ -1,6 +1,5 @@
-#include "host/backend/linear.h"
-
-#include "host/backend/error.h"
+#include <softwarp/error.h>
+#include <softwarp/linear.h>
 
 namespace softwarp {
 namespace {
@@ -16,7 +15,7 @@ void Linear::forward(ConstView x, ConstView w, const float* b, View y) {
   expect_packed(x, shape_.batch, shape_.inputs, "x of batch x inputs");
   expect_packed(w, shape_.outputs, shape_.inputs, "w of outputs x inputs");
   expect_packed(y, shape_.batch, shape_.outputs, "y of batch x outputs");
-  run_forward(x, w, b, y);
+  forward_impl(x, w, b, y);
 }
 
 void Linear::backward_weights(ConstView x, ConstView dz, View dw, float* db) {
@@ -24,7 +23,7 @@ void Linear::backward_weights(ConstView x, ConstView dz, View dw, float* db) {
   expect_packed(x, shape_.batch, shape_.inputs, "x of batch x inputs");
   expect_packed(dz, shape_.batch, shape_.outputs, "dz of batch x outputs");
   expect_packed(dw, shape_.outputs, shape_.inputs, "dw of outputs x inputs");
-  run_backward_weights(x, dz, dw, db);
+  backward_weights_impl(x, dz, dw, db);
 }
 
 void Linear::backward_input(ConstView dz, ConstView w, View dx) {
@@ -32,33 +31,30 @@ void Linear::backward_input(ConstView dz, ConstView w, View dx) {
   expect_packed(dz, shape_.batch, shape_.outputs, "dz of batch x outputs");
   expect_packed(w, shape_.outputs, shape_.inputs, "w of outputs x inputs");
   expect_packed(dx, shape_.batch, shape_.inputs, "dx of batch x inputs");
-  run_backward_input(dz, w, dx);
+  backward_input_impl(dz, w, dx);
 }
 
 void Linear::activation_backward(ConstView y, View dz, float* db) {
   expects(shape_.trains, "a layer made to train");
   expect_packed(y, shape_.batch, shape_.outputs, "y of batch x outputs");
   expect_packed(dz, shape_.batch, shape_.outputs, "dz of batch x outputs");
-  run_activation_backward(y, dz, db);
+  activation_backward_impl(y, dz, db);
 }
 
-void Linear::backward_through(ConstView dz, ConstView w, Linear& below, ConstView y_below, View dz_below,
-                              float* db_below) {
-  expects(shape_.trains && below.shape_.trains, "layers made to train");
-  expects(below.shape_.outputs == shape_.inputs && below.shape_.batch == shape_.batch,
-          "a layer below that feeds this one");
-  expects(below.shape_.activation == shape_.below, "the activation below that it was made for");
+void Linear::backward_through(ConstView dz, ConstView w, ConstView y_below, View dz_below, float* db_below) {
+  expects(below_ != nullptr, "a layer made with the one below it");
+  expects(shape_.trains, "a layer made to train");
   expect_packed(dz, shape_.batch, shape_.outputs, "dz of batch x outputs");
   expect_packed(w, shape_.outputs, shape_.inputs, "w of outputs x inputs");
   expect_packed(y_below, shape_.batch, shape_.inputs, "y_below of batch x inputs");
   expect_packed(dz_below, shape_.batch, shape_.inputs, "dz_below of batch x inputs");
-  run_backward_through(dz, w, below, y_below, dz_below, db_below);
+  backward_through_impl(dz, w, y_below, dz_below, db_below);
 }
 
-void Linear::run_backward_through(ConstView dz, ConstView w, Linear& below, ConstView y_below, View dz_below,
-                                  float* db_below) {
+void Linear::backward_through_impl(ConstView dz, ConstView w, ConstView y_below, View dz_below,
+                                   float* db_below) {
   backward_input(dz, w, dz_below);
-  below.activation_backward(y_below, dz_below, db_below);
+  below_->activation_backward(y_below, dz_below, db_below);
 }
 
 }  // namespace softwarp

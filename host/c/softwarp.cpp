@@ -1,7 +1,8 @@
 // The functions of softwarp.h: check what a stranger's call may get wrong, choose the device, turn exceptions
 // into statuses.
 
-#include "host/c/softwarp.h"
+#include <softwarp/error.h>
+#include <softwarp/softwarp.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -12,8 +13,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "host/c/ops.h"
-#include "kernels/error.h"
+#include "host/backend/row_ops.h"
 
 namespace softwarp::c {
 namespace {
@@ -22,7 +22,7 @@ constexpr std::size_t kWorkspaceAlignment = 16;
 
 static_assert(SOFTWARP_SPLIT_ROW_WORKSPACE_BYTES == kSplitRowWorkspaceBytes);
 static_assert(sizeof(softwarp_cross_entropy_sums) == sizeof(CrossEntropySums));
-static_assert(offsetof(softwarp_cross_entropy_sums, hits) == offsetof(CrossEntropySums, hits));
+static_assert(offsetof(softwarp_cross_entropy_sums, correct) == offsetof(CrossEntropySums, correct));
 static_assert(offsetof(softwarp_cross_entropy_sums, finite_rows) == offsetof(CrossEntropySums, finite_rows));
 
 thread_local char last_error[512] = "";
@@ -66,10 +66,10 @@ void demand_memory(const std::string& name, const void* data, std::size_t alignm
          name + " aligned to " + std::to_string(alignment) + " bytes");
 }
 
-const Ops& ops_of(softwarp_device device) {
+const RowOps& ops_of(softwarp_device device) {
   demand(device == SOFTWARP_CPU || device == SOFTWARP_CUDA,
          "device SOFTWARP_CPU or SOFTWARP_CUDA, found " + std::to_string(device));
-  return device == SOFTWARP_CPU ? cpu_ops() : cuda_ops();
+  return device == SOFTWARP_CPU ? cpu_row_ops() : cuda_row_ops();
 }
 
 std::size_t size_of(softwarp_dtype dtype) {
@@ -100,7 +100,7 @@ struct Shape {
     demand(rows <= std::numeric_limits<std::int64_t>::max() / static_cast<std::int64_t>(size) / stride,
            name + " of less than 2^63 bytes");
     if (rows > 0) demand_memory(name, data, size);
-    return {dtype, const_cast<void*>(data), rows, cols, stride};
+    return {static_cast<DType>(dtype), const_cast<void*>(data), rows, cols, stride};
   }
 };
 
@@ -110,46 +110,45 @@ void demand_one_layout(const AnyMatrix& in, const AnyMatrix& out) {
 }
 
 Resources resources(void* workspace, std::size_t bytes, void* stream) {
-  if (workspace == nullptr) return {nullptr, 0, stream};
+  const auto on = static_cast<cudaStream_t>(stream);
+  if (workspace == nullptr) return {{}, on};
   demand_memory("workspace", workspace, kWorkspaceAlignment);
-  return {workspace, bytes, stream};
+  return {{workspace, bytes}, on};
 }
 
-using Forward = void (Ops::*)(const AnyMatrix&, const AnyMatrix&, const Resources&) const;
-using Backward = void (Ops::*)(const AnyMatrix&, const AnyMatrix&, const AnyMatrix&, const Resources&) const;
-
-softwarp_status forward(const char* function, Forward op, softwarp_device device, softwarp_dtype dtype,
+softwarp_status forward(const char* function, RowFunction op, softwarp_device device, softwarp_dtype dtype,
                         std::int64_t rows, std::int64_t cols, const void* x, std::int64_t x_stride, void* y,
                         std::int64_t y_stride, void* workspace, std::size_t workspace_bytes, void* stream) {
   return answer(function, [&] {
-    const Ops& ops = ops_of(device);
+    const RowOps& ops = ops_of(device);
     const Shape shape(dtype, rows, cols);
     const AnyMatrix from = shape.matrix("x", x, x_stride), to = shape.matrix("y", y, y_stride);
     demand_one_layout(from, to);
     const Resources on = resources(workspace, workspace_bytes, stream);
-    if (rows > 0) (ops.*op)(from, to, on);
+    if (rows > 0) ops.forward(op, from, to, on);
   });
 }
 
-softwarp_status backward(const char* function, Backward op, softwarp_device device, softwarp_dtype dtype,
+softwarp_status backward(const char* function, RowFunction op, softwarp_device device, softwarp_dtype dtype,
                          std::int64_t rows, std::int64_t cols, const void* y, std::int64_t y_stride,
                          const void* dy, std::int64_t dy_stride, void* dx, std::int64_t dx_stride,
                          void* workspace, std::size_t workspace_bytes, void* stream) {
   return answer(function, [&] {
-    const Ops& ops = ops_of(device);
+    const RowOps& ops = ops_of(device);
     const Shape shape(dtype, rows, cols);
     const AnyMatrix output = shape.matrix("y", y, y_stride), above = shape.matrix("dy", dy, dy_stride),
                     below = shape.matrix("dx", dx, dx_stride);
     demand_one_layout(output, below);
     demand_one_layout(above, below);
     const Resources on = resources(workspace, workspace_bytes, stream);
-    if (rows > 0) (ops.*op)(output, above, below, on);
+    if (rows > 0) ops.backward(op, output, above, below, on);
   });
 }
 
 }  // namespace
 }  // namespace softwarp::c
 
+using namespace softwarp;
 using namespace softwarp::c;
 
 extern "C" {
@@ -173,22 +172,22 @@ const char* softwarp_last_error(void) { return last_error; }
 softwarp_status softwarp_softmax(softwarp_device device, softwarp_dtype dtype, int64_t rows, int64_t cols,
                                  const void* x, int64_t x_stride, void* y, int64_t y_stride, void* workspace,
                                  size_t workspace_bytes, void* stream) {
-  return forward(__func__, &Ops::softmax, device, dtype, rows, cols, x, x_stride, y, y_stride, workspace,
-                 workspace_bytes, stream);
+  return forward(__func__, RowFunction::softmax, device, dtype, rows, cols, x, x_stride, y, y_stride,
+                 workspace, workspace_bytes, stream);
 }
 
 softwarp_status softwarp_log_softmax(softwarp_device device, softwarp_dtype dtype, int64_t rows, int64_t cols,
                                      const void* x, int64_t x_stride, void* y, int64_t y_stride,
                                      void* workspace, size_t workspace_bytes, void* stream) {
-  return forward(__func__, &Ops::log_softmax, device, dtype, rows, cols, x, x_stride, y, y_stride, workspace,
-                 workspace_bytes, stream);
+  return forward(__func__, RowFunction::log_softmax, device, dtype, rows, cols, x, x_stride, y, y_stride,
+                 workspace, workspace_bytes, stream);
 }
 
 softwarp_status softwarp_softmax_backward(softwarp_device device, softwarp_dtype dtype, int64_t rows,
                                           int64_t cols, const void* y, int64_t y_stride, const void* dy,
                                           int64_t dy_stride, void* dx, int64_t dx_stride, void* workspace,
                                           size_t workspace_bytes, void* stream) {
-  return backward(__func__, &Ops::softmax_backward, device, dtype, rows, cols, y, y_stride, dy, dy_stride, dx,
+  return backward(__func__, RowFunction::softmax, device, dtype, rows, cols, y, y_stride, dy, dy_stride, dx,
                   dx_stride, workspace, workspace_bytes, stream);
 }
 
@@ -196,7 +195,7 @@ softwarp_status softwarp_log_softmax_backward(softwarp_device device, softwarp_d
                                               int64_t cols, const void* y, int64_t y_stride, const void* dy,
                                               int64_t dy_stride, void* dx, int64_t dx_stride, void* workspace,
                                               size_t workspace_bytes, void* stream) {
-  return backward(__func__, &Ops::log_softmax_backward, device, dtype, rows, cols, y, y_stride, dy, dy_stride,
+  return backward(__func__, RowFunction::log_softmax, device, dtype, rows, cols, y, y_stride, dy, dy_stride,
                   dx, dx_stride, workspace, workspace_bytes, stream);
 }
 
@@ -204,23 +203,23 @@ softwarp_status softwarp_softmax_jacobian(softwarp_device device, softwarp_dtype
                                           int64_t cols, const void* y, int64_t y_stride, void* jacobian,
                                           int64_t jacobian_stride, void* stream) {
   return answer(__func__, [&] {
-    const Ops& ops = ops_of(device);
+    const RowOps& ops = ops_of(device);
     const Shape shape(dtype, rows, cols);
     const AnyMatrix from = shape.matrix("y", y, y_stride);
     demand(rows <= std::numeric_limits<int64_t>::max() / cols, "a Jacobian of less than 2^63 rows");
     const AnyMatrix to = Shape(dtype, rows * cols, cols).matrix("jacobian", jacobian, jacobian_stride);
     demand(rows == 0 || from.data != to.data, "a Jacobian in memory of its own");
-    if (rows > 0) ops.softmax_jacobian(from, to, {nullptr, 0, stream});
+    if (rows > 0) ops.jacobian(from, to, {{}, static_cast<cudaStream_t>(stream)});
   });
 }
 
 softwarp_status softwarp_cross_entropy_workspace_bytes(softwarp_device device, softwarp_dtype dtype,
                                                        int64_t rows, int64_t cols, size_t* bytes) {
   return answer(__func__, [&] {
-    const Ops& ops = ops_of(device);
+    const RowOps& ops = ops_of(device);
     const Shape shape(dtype, rows, cols);
     demand(bytes != nullptr, "bytes, found NULL");
-    *bytes = ops.cross_entropy_workspace_bytes({dtype, nullptr, rows, cols, cols});
+    *bytes = ops.cross_entropy_workspace_bytes({static_cast<DType>(dtype), nullptr, rows, cols, cols});
   });
 }
 
@@ -232,14 +231,14 @@ softwarp_status softwarp_softmax_cross_entropy(softwarp_device device, softwarp_
                                                softwarp_cross_entropy_sums* sums, void* workspace,
                                                size_t workspace_bytes, void* stream) {
   return answer(__func__, [&] {
-    const Ops& ops = ops_of(device);
+    const RowOps& ops = ops_of(device);
     const Shape shape(dtype, rows, cols);
     demand(cols <= std::numeric_limits<int32_t>::max(), "classes of 31 bits");
     const AnyMatrix from = shape.matrix("logits", logits, logits_stride);
     AnyMatrix to;
     if (dlogits != nullptr) to = shape.matrix("dlogits", dlogits, dlogits_stride);
     demand_one_layout(from, to);
-    softwarp::CrossEntropyOptions chosen;
+    CrossEntropyOptions chosen;
     if (options != nullptr)
       chosen = {.class_weights = options->class_weights,
                 .label_smoothing = options->label_smoothing,
@@ -252,10 +251,9 @@ softwarp_status softwarp_softmax_cross_entropy(softwarp_device device, softwarp_
     demand_memory("targets", targets, alignof(int32_t));
     const Resources on = resources(workspace, workspace_bytes, stream);
     const size_t needed = ops.cross_entropy_workspace_bytes(from);
-    demand(on.workspace_bytes >= needed,
-           std::to_string(needed) + " bytes of workspace, found " + std::to_string(on.workspace_bytes));
-    ops.softmax_cross_entropy(from, targets, chosen, losses, to,
-                              reinterpret_cast<softwarp::CrossEntropySums*>(sums), on);
+    demand(on.workspace.bytes >= needed,
+           std::to_string(needed) + " bytes of workspace, found " + std::to_string(on.workspace.bytes));
+    ops.cross_entropy(from, targets, chosen, losses, to, reinterpret_cast<CrossEntropySums*>(sums), on);
   });
 }
 

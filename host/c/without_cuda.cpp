@@ -1,9 +1,9 @@
-#include "host/c/ops.h"
+#include "host/backend/row_ops.h"
 
-namespace softwarp::c {
+namespace softwarp {
 
-const Ops& cuda_ops() {
+const RowOps& cuda_row_ops() {
   throw Unsupported("this build has no CUDA (cmake --preset cuda makes one that has)");
 }
 
-}  // namespace softwarp::c
+}  // namespace softwarp

@@ -1,11 +1,10 @@
 #include "host/data/data_directory.h"
 
 #include <fmt/format.h>
+#include <softwarp/error.h>
 
 #include <cstdlib>
 #include <system_error>
-
-#include "host/backend/error.h"
 
 namespace softwarp {
 

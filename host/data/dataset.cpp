@@ -1,4 +1,5 @@
-#include "host/data/dataset.h"
+#include <softwarp/dataset.h>
+#include <softwarp/error.h>
 
 #include <fmt/format.h>
 #include <zlib.h>
@@ -8,9 +9,8 @@
 #include <system_error>
 #include <utility>
 
-#include "host/backend/error.h"
 #include "host/data/data_directory.h"
-#include "host/data/idx.h"
+#include "host/io/idx.h"
 
 namespace softwarp {
 namespace {

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "host/backend/backend.h"
-#include "host/data/dataset.h"
+#include <softwarp/backend.h>
+#include <softwarp/dataset.h>
 
 namespace softwarp {
 

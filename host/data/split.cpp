@@ -1,4 +1,5 @@
-#include "host/data/split.h"
+#include <softwarp/dataset.h>
+#include <softwarp/error.h>
 
 #include <fmt/format.h>
 
@@ -6,8 +7,7 @@
 #include <cmath>
 #include <vector>
 
-#include "host/backend/error.h"
-#include "kernels/random.h"
+#include "core/random.h"
 
 namespace softwarp {
 namespace {
@@ -62,7 +62,7 @@ std::pair<Dataset, Dataset> split(const Dataset& data, double share, std::uint64
   return parts;
 }
 
-Dataset take(const Dataset& data, std::int64_t count) {
+Dataset head(const Dataset& data, std::int64_t count) {
   expects(count >= 1 && count <= data.count, "a count from 1 to the number of images");
   Dataset part = like(data);
   append(part, data, 0, count);

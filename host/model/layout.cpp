@@ -1,8 +1,7 @@
-#include "host/model/layout.h"
+#include <softwarp/error.h>
+#include <softwarp/mlp.h>
 
 #include <fmt/format.h>
-
-#include "host/backend/error.h"
 
 namespace softwarp {
 namespace {

@@ -1,9 +1,10 @@
 #include "host/model/mlp.h"
 
+#include <softwarp/error.h>
+
 #include <cmath>
 
-#include "host/backend/error.h"
-#include "kernels/random.h"
+#include "core/random.h"
 
 namespace softwarp {
 namespace {

@@ -1,18 +1,13 @@
 #pragma once
 
+#include <softwarp/backend.h>
+#include <softwarp/mlp.h>
+
 #include <cstdint>
 #include <span>
 #include <vector>
 
-#include "host/backend/backend.h"
-#include "host/model/layout.h"
-
 namespace softwarp {
-
-// kaiming: weights uniform in ±gain sqrt(3 / fan_in), with gain sqrt(2) before relu and gelu, 5/3 before tanh
-// and 1 otherwise; biases 0 (He et al., arXiv:1502.01852). uniform: weights and biases uniform in
-// ±sqrt(1 / fan_in), which is nn.Linear's default.
-enum class Initialization { kaiming, uniform };
 
 // The parameters of a multilayer perceptron on a backend, which must outlive it. What is computed with them
 // for a batch is a Pass.

@@ -2,14 +2,14 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <softwarp/error.h>
 
 #include <algorithm>
 #include <charconv>
 #include <cstring>
 
-#include "host/backend/error.h"
+#include "host/io/safetensors.h"
 #include "host/model/names.h"
-#include "host/model/safetensors.h"
 
 namespace softwarp {
 namespace {

@@ -1,14 +1,15 @@
 #pragma once
 
+#include <softwarp/activation.h>
+#include <softwarp/backend.h>
+#include <softwarp/optimizer.h>
+
 #include <span>
 #include <string_view>
 #include <utility>
 
-#include "host/backend/cuda/cuda_backend.h"
 #include "host/model/mlp.h"
 #include "host/model/optimizer.h"
-#include "kernels/activation.h"
-#include "kernels/optimizer.h"
 
 // The names of the choices in flags, files and output.
 namespace softwarp {

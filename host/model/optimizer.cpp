@@ -1,6 +1,6 @@
 #include "host/model/optimizer.h"
 
-#include "host/backend/error.h"
+#include <softwarp/error.h>
 
 namespace softwarp {
 

@@ -1,15 +1,15 @@
 #pragma once
 
+#include <softwarp/backend.h>
+#include <softwarp/train.h>
+
 #include <cstdint>
 #include <span>
 #include <vector>
 
-#include "host/backend/backend.h"
 #include "host/model/mlp.h"
 
 namespace softwarp {
-
-enum class OptimizerKind { sgd, adamw };
 
 struct OptimizerSettings {
   OptimizerKind kind = OptimizerKind::adamw;

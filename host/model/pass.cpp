@@ -1,6 +1,6 @@
 #include "host/model/pass.h"
 
-#include "host/backend/error.h"
+#include <softwarp/error.h>
 
 namespace softwarp {
 
@@ -9,19 +9,20 @@ Pass::Pass(const Mlp& mlp, std::int64_t batch, bool trains, const DropoutRates& 
   Backend& backend = mlp.backend();
   const MlpShape& shape = mlp.shape();
   input_ = backend.make_matrix(batch, shape.inputs);
+  std::vector<LinearShape> shapes;
   for (std::int64_t i = 0; i < shape.layers(); ++i) {
     const bool hidden = i + 1 < shape.layers();
     const std::int64_t width = shape.width(i + 1);
-    layers_.push_back(backend.make_linear({.batch = batch,
-                                           .inputs = shape.width(i),
-                                           .outputs = width,
-                                           .activation = hidden ? shape.activation : Activation::identity,
-                                           .below = i > 0 ? shape.activation : Activation::identity,
-                                           .trains = trains}));
+    shapes.push_back({.batch = batch,
+                      .inputs = shape.width(i),
+                      .outputs = width,
+                      .activation = hidden ? shape.activation : Activation::identity,
+                      .trains = trains});
     outputs_.push_back(backend.make_matrix(batch, width));
     if (hidden && trains) gradients_.push_back(backend.make_matrix(batch, width));
     if (hidden && rates_.hidden > 0) dropped_.push_back(backend.make_matrix(batch, width));
   }
+  layers_ = backend.make_layers(shapes);
 }
 
 // The input of layer i: the batch, or the hidden layer below it, after dropout.
@@ -62,7 +63,7 @@ void Pass::backward(float* gradients, const TrainingState* state) {
 void Pass::backward_to(std::int64_t i, float* db, const TrainingState* state) {
   Linear& above = layer(i + 1);
   if (rates_.hidden == 0)
-    return above.backward_through(gradient(i + 1), mlp_->weight(i + 1), layer(i), output(i), gradient(i), db);
+    return above.backward_through(gradient(i + 1), mlp_->weight(i + 1), output(i), gradient(i), db);
   above.backward_input(gradient(i + 1), mlp_->weight(i + 1), gradient(i));
   mlp_->backend().dropout(gradient(i), rates_.hidden, static_cast<std::int32_t>(i + 1), state, gradient(i));
   layer(i).activation_backward(output(i), gradient(i), db);

@@ -1,19 +1,15 @@
 #pragma once
 
+#include <softwarp/backend.h>
+#include <softwarp/train.h>
+
 #include <cstdint>
 #include <memory>
 #include <vector>
 
-#include "host/backend/backend.h"
 #include "host/model/mlp.h"
 
 namespace softwarp {
-
-// Chances to drop a value in training: of the network's inputs, and of each hidden layer's outputs.
-struct DropoutRates {
-  float input = 0;
-  float hidden = 0;
-};
 
 // One batch size's way through an Mlp, forward and, if it trains, backward: its layers' plans and
 // activations. The Mlp must outlive it. With h_0 = x, z_i = h_{i-1} W_iᵀ + b_i, h_i = f(z_i), logits = z_L:

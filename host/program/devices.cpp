@@ -1,7 +1,6 @@
 #include <fmt/format.h>
+#include <softwarp/backend.h>
 
-#include "host/backend/backend.h"
-#include "host/backend/cuda/cuda_backend.h"
 #include "host/program/commands.h"
 
 namespace softwarp::program {
@@ -15,7 +14,7 @@ void add_devices(CLI::App& app) {
           device.unavailable_reason.empty() ? "usable" : "not usable: " + device.unavailable_reason;
       fmt::print("cuda {} ({}), {}\n", device.name, device.details, usable);
     }
-    if (devices.empty()) fmt::print("no CUDA device: {}\n", cuda_refusal());
+    if (devices.empty()) fmt::print("no CUDA device: {}\n", cuda_unavailable_reason());
   });
 }
 

@@ -1,16 +1,15 @@
 #include <fmt/format.h>
+#include <softwarp/dataset.h>
+#include <softwarp/train.h>
 
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "host/data/dataset.h"
 #include "host/program/commands.h"
 #include "host/program/options.h"
 #include "host/program/trained_model.h"
-#include "host/training/classification.h"
-#include "host/training/evaluation.h"
 
 namespace softwarp::program {
 namespace {
@@ -73,11 +72,8 @@ void run(const EvaluateOptions& o) {
   check_fit(path, model, data);
 
   const std::unique_ptr<Backend> backend = o.device.make_backend();
-  Mlp mlp(*backend, model.shape);
-  mlp.set_values(model.values);
-  const ResidentDataset resident(*backend, data);
   std::vector<float> probabilities;
-  const Score score = Evaluation(mlp, resident).run(probabilities);
+  const Score score = evaluate(*backend, model, data, &probabilities);
   const Classification result = classify(probabilities, data.labels, static_cast<int>(model.shape.classes));
   if (o.json)
     fmt::print("{}\n", to_json(score, result).dump(2));

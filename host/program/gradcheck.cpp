@@ -1,6 +1,8 @@
 // softwarp gradcheck: is the gradient of a whole network right?
 
 #include <fmt/format.h>
+#include <softwarp/dataset.h>
+#include <softwarp/error.h>
 
 #include <algorithm>
 #include <cmath>
@@ -10,8 +12,6 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "host/backend/error.h"
-#include "host/data/dataset.h"
 #include "host/program/commands.h"
 #include "host/program/gradient_answers.h"
 #include "host/program/options.h"

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <softwarp/error.h>
 
 #include <algorithm>
 #include <cmath>
@@ -9,9 +10,8 @@
 #include <iterator>
 #include <utility>
 
-#include "host/backend/error.h"
+#include "host/io/safetensors.h"
 #include "host/model/names.h"
-#include "host/model/safetensors.h"
 
 namespace softwarp::program {
 namespace {

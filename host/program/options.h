@@ -1,5 +1,7 @@
 #pragma once
 
+#include <softwarp/backend.h>
+
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
@@ -7,8 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "host/backend/backend.h"
-#include "host/backend/cuda/cuda_backend.h"
 #include "host/model/names.h"
 
 namespace softwarp::program {

@@ -1,6 +1,8 @@
-// softwarp predict: what a trained network sees in pictures.
+// softwarp predict: what a trained network sees in images.
 
 #include <fmt/format.h>
+#include <softwarp/dataset.h>
+#include <softwarp/error.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -8,12 +10,10 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "host/backend/error.h"
-#include "host/data/dataset.h"
-#include "host/data/picture.h"
-#include "host/program/block_picture.h"
+#include "host/data/framing.h"
 #include "host/program/commands.h"
 #include "host/program/options.h"
+#include "host/program/terminal_image.h"
 #include "host/program/trained_model.h"
 #include "host/training/evaluation.h"
 
@@ -21,7 +21,7 @@ namespace softwarp::program {
 namespace {
 
 struct PredictOptions {
-  std::vector<std::string> pictures;
+  std::vector<std::string> images;
   std::string model = "softwarp-run";
   std::vector<std::int64_t> indices;
   std::string data;
@@ -53,14 +53,14 @@ struct Inputs {
 
 void add_pictures(const PredictOptions& o, const Model& model, Inputs& inputs) {
   const Framing framing = framing_of(model.input.data);
-  for (const std::string& path : o.pictures) {
-    const Picture picture = read_picture(path);
-    const FramedPicture framed =
-        frame_picture(picture, framing, model.input.height, model.input.width, model.input.max_pixel, path);
-    inputs.add(framed.pixels, fmt::format("{}: {}", path, describe(picture, framing, framed)),
+  for (const std::string& path : o.images) {
+    const Image image = read_image(path);
+    const FramedImage framed =
+        frame_image(image, framing, model.input.height, model.input.width, model.input.max_pixel, path);
+    inputs.add(framed.pixels, fmt::format("{}: {}", path, describe(image, framing, framed)),
                {{"picture", path},
-                {"height", picture.height},
-                {"width", picture.width},
+                {"height", image.height},
+                {"width", image.width},
                 {"inverted", framed.inverted},
                 {"scaled", framed.scaled}});
   }
@@ -102,7 +102,7 @@ void print_text(const PredictOptions& o, const Inputs& inputs, std::size_t i,
   if (i > 0) fmt::print("\n");
   fmt::print("{}\n", inputs.titles[i]);
   if (!o.no_picture)
-    fmt::print("{}", block_picture(inputs.image(i), inputs.data.width, inputs.data.max_pixel));
+    fmt::print("{}", terminal_image(inputs.image(i), inputs.data.width, inputs.data.max_pixel));
   for (const Likely& c : classes) {
     const std::string share = bar(c.probability, 40);
     fmt::print("{:>5}  {:6.2f} %{}{}\n", c.label, 100 * c.probability, share.empty() ? "" : "  ", share);
@@ -110,7 +110,7 @@ void print_text(const PredictOptions& o, const Inputs& inputs, std::size_t i,
 }
 
 void run(const PredictOptions& o) {
-  if (o.pictures.empty() && o.indices.empty())
+  if (o.images.empty() && o.indices.empty())
     throw CLI::ValidationError("pictures", "expected files, or --index N for images of a data set");
   const std::filesystem::path path = model_path(o.model);
   const Model model = read_model(path);
@@ -154,7 +154,7 @@ void add_predict(CLI::App& app) {
   command->footer(
       "A picture may have any size. For a network trained on MNIST, dark on light is inverted, and what is\n"
       "drawn is scaled to 20 of 28 pixels and centred by its mass, as MNIST's digits were.");
-  command->add_option("pictures", o->pictures, "PNG, JPEG, BMP or PGM files")->type_name(kFileType);
+  command->add_option("pictures", o->images, "PNG, JPEG, BMP or PGM files")->type_name(kFileType);
   command->add_option("--model", o->model, "A training's directory, or a model.safetensors")
       ->type_name(kModelType)
       ->capture_default_str();

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <cstdint>
+#include <softwarp/train.h>
 
-#include "host/training/training.h"
+#include <cstdint>
 
 namespace softwarp::program {
 

@@ -1,11 +1,11 @@
 #pragma once
 
+#include <softwarp/train.h>
+
 #include <CLI/App.hpp>
 #include <filesystem>
 #include <map>
 #include <string>
-
-#include "host/training/checkpoint.h"
 
 namespace softwarp::program {
 

@@ -2,6 +2,7 @@
 // computed in double by the backend's ops.
 
 #include <fmt/format.h>
+#include <softwarp/error.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,10 +11,9 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "host/backend/error.h"
-#include "host/model/file.h"
+#include "host/io/file.h"
+#include "host/io/number_table.h"
 #include "host/program/commands.h"
-#include "host/program/number_table.h"
 #include "host/program/options.h"
 #include "host/program/softmax_answers.h"
 #include "host/program/softmax_results.h"

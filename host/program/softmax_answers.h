@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "host/io/number_table.h"
 #include "host/program/compare.h"
-#include "host/program/number_table.h"
 
 namespace softwarp::program {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "host/program/number_table.h"
+#include "host/io/number_table.h"
 
 namespace softwarp::program {
 

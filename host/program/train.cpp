@@ -1,14 +1,14 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <softwarp/dataset.h>
+#include <softwarp/error.h>
+#include <softwarp/train.h>
 
 #include <cstdio>
 #include <ctime>
 #include <optional>
 
-#include "host/backend/error.h"
-#include "host/data/dataset.h"
-#include "host/data/split.h"
-#include "host/model/file.h"
+#include "host/io/file.h"
 #include "host/program/commands.h"
 #include "host/program/options.h"
 #include "host/program/progress_line.h"
@@ -16,7 +16,6 @@
 #include "host/report/report.h"
 #include "host/report/scalar_log.h"
 #include "host/training/run_directory.h"
-#include "host/training/training.h"
 
 namespace softwarp::program {
 namespace {
@@ -185,7 +184,7 @@ DataPair load(const TrainOptions& o) {
   if (o.images > data.train.count)
     throw Error(fmt::format("--images: expected at most the {} training images of {}, found {}",
                             data.train.count, o.data, o.images));
-  if (o.images > 0) data.train = take(data.train, o.images);
+  if (o.images > 0) data.train = head(data.train, o.images);
   return data;
 }
 
@@ -209,7 +208,7 @@ void run(CLI::App& command, TrainOptions& o) {
   control.checkpoint_every = o.checkpoint_every;
   control.check_every_step = o.check_finite;
   control.resume = o.resume.empty() ? nullptr : &resumed;
-  control.keep = [&](Checkpoint checkpoint) {
+  control.save_checkpoint = [&](Checkpoint checkpoint) {
     checkpoint.settings = flags;
     checkpoint.data_checksum = data_checksum;
     directory.keep(checkpoint);

@@ -1,9 +1,10 @@
 #pragma once
 
+#include <softwarp/dataset.h>
+
 #include <filesystem>
 #include <string>
 
-#include "host/data/dataset.h"
 #include "host/model/model_file.h"
 
 namespace softwarp::program {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/activation.h"
 #include "host/program/gradient_answers.h"
 
 namespace softwarp::program {

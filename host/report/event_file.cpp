@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <softwarp/error.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,8 +13,6 @@
 #include <chrono>
 #include <protozero/pbf_writer.hpp>
 #include <system_error>
-
-#include "host/backend/error.h"
 
 namespace softwarp {
 namespace {

@@ -1,10 +1,11 @@
 #pragma once
 
+#include <softwarp/dataset.h>
+#include <softwarp/train.h>
+
 #include <string>
 
-#include "host/data/dataset.h"
 #include "host/training/settings.h"
-#include "host/training/training.h"
 
 namespace softwarp {
 

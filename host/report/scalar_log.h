@@ -1,9 +1,10 @@
 #pragma once
 
+#include <softwarp/train.h>
+
 #include <optional>
 
 #include "host/report/event_file.h"
-#include "host/training/training.h"
 
 namespace softwarp {
 

@@ -1,4 +1,5 @@
-#include "host/training/checkpoint.h"
+#include <softwarp/error.h>
+#include <softwarp/train.h>
 
 #include <fmt/format.h>
 
@@ -7,8 +8,9 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "host/backend/error.h"
-#include "host/model/safetensors.h"
+#include "host/io/safetensors.h"
+#include "host/model/model_file.h"
+#include "host/training/history.h"
 
 namespace softwarp {
 namespace {

@@ -1,17 +1,16 @@
-#include "host/training/classification.h"
+#include <softwarp/error.h>
+#include <softwarp/train.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
-
-#include "host/backend/error.h"
 
 namespace softwarp {
 namespace {
 
 struct Bin {
   double confidence = 0;
-  double hits = 0;
+  double correct = 0;
 };
 
 constexpr std::size_t kBins = 15;
@@ -24,10 +23,10 @@ std::vector<ClassScore> class_scores(const std::vector<std::int64_t>& confusion,
       labelled += confusion[c * classes + other];
       predicted += confusion[other * classes + c];
     }
-    const auto hits = static_cast<double>(confusion[c * classes + c]);
-    scores[c] = {.precision = hits / static_cast<double>(predicted),
-                 .recall = hits / static_cast<double>(labelled),
-                 .f1 = 2 * hits / static_cast<double>(labelled + predicted),
+    const auto correct = static_cast<double>(confusion[c * classes + c]);
+    scores[c] = {.precision = correct / static_cast<double>(predicted),
+                 .recall = correct / static_cast<double>(labelled),
+                 .f1 = 2 * correct / static_cast<double>(labelled + predicted),
                  .images = labelled};
   }
   return scores;
@@ -51,13 +50,13 @@ Classification classify(std::span<const float> probabilities, std::span<const st
     // NaN falls into the last, whose sum and with it the whole error become NaN.
     Bin& bin = bins[confidence < 1 ? static_cast<std::size_t>(confidence * kBins) : kBins - 1];
     bin.confidence += confidence;
-    bin.hits += hit;
+    bin.correct += hit;
     if (!hit)
       result.mistakes.push_back(
           {static_cast<std::int64_t>(i), labels[i], static_cast<int>(best), confidence});
   }
   for (const Bin& bin : bins)
-    result.calibration_error += std::abs(bin.hits - bin.confidence) / static_cast<double>(labels.size());
+    result.calibration_error += std::abs(bin.correct - bin.confidence) / static_cast<double>(labels.size());
   result.classes = class_scores(result.confusion, n);
   std::stable_sort(result.mistakes.begin(), result.mistakes.end(), [](const Mistake& a, const Mistake& b) {
     return a.probability > b.probability || (std::isnan(b.probability) && !std::isnan(a.probability));

@@ -1,5 +1,8 @@
 #include "host/training/evaluation.h"
 
+#include <fmt/format.h>
+#include <softwarp/error.h>
+
 #include <algorithm>
 
 namespace softwarp {
@@ -11,7 +14,7 @@ constexpr std::int64_t kBatch = 1000;
 
 Score score_of(const CrossEntropySums& sums) {
   return {.loss = sums.loss / sums.weight,
-          .accuracy = static_cast<double>(sums.hits) / static_cast<double>(sums.rows),
+          .accuracy = static_cast<double>(sums.correct) / static_cast<double>(sums.rows),
           .images = sums.rows};
 }
 
@@ -61,6 +64,21 @@ void Evaluation::run_batch(Pass& pass, float* probabilities) {
   if (probabilities == nullptr) return;
   backend.softmax(logits, logits);
   backend.download<float>(logits.data, {probabilities, static_cast<std::size_t>(logits.size())});
+}
+
+Score evaluate(Backend& backend, const Model& model, const Dataset& data, std::vector<float>* probabilities) {
+  const InputFormat& input = model.input;
+  if (data.height != input.height || data.width != input.width)
+    throw Error(fmt::format("expected images of {}x{}, found {}x{} in {}", input.height, input.width,
+                            data.height, data.width, data.name));
+  if (data.classes > model.shape.classes)
+    throw Error(fmt::format("expected at most {} classes, found {} in {}", model.shape.classes, data.classes,
+                            data.name));
+  Mlp mlp(backend, model.shape);
+  mlp.set_values(model.values);
+  const ResidentDataset resident(backend, data);
+  Evaluation evaluation(mlp, resident);
+  return probabilities != nullptr ? evaluation.run(*probabilities) : evaluation.run();
 }
 
 }  // namespace softwarp

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <softwarp/train.h>
+
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -9,13 +11,6 @@
 #include "host/model/pass.h"
 
 namespace softwarp {
-
-// A mean over images. No image: NaN.
-struct Score {
-  double loss = 0;      // cross-entropy, natural logarithm
-  double accuracy = 0;  // share whose likeliest class is the label
-  std::int64_t images = 0;
-};
 
 [[nodiscard]] Score score_of(const CrossEntropySums& sums);
 

@@ -5,8 +5,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/activation.h"
+#include "core/random.h"
 #include "host/model/pass.h"
-#include "kernels/random.h"
 
 namespace softwarp {
 namespace {

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <softwarp/error.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -9,8 +10,9 @@
 #include <nlohmann/json.hpp>
 #include <system_error>
 
-#include "host/backend/error.h"
-#include "host/model/file.h"
+#include "host/io/file.h"
+#include "host/training/history.h"
+#include "host/training/settings.h"
 
 namespace softwarp {
 namespace {

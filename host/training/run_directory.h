@@ -1,9 +1,9 @@
 #pragma once
 
+#include <softwarp/train.h>
+
 #include <filesystem>
 #include <string>
-
-#include "host/training/training.h"
 
 namespace softwarp {
 

@@ -1,11 +1,11 @@
 #include "host/training/trainer.h"
+#include "core/optimizer.h"
 
 #include <fmt/format.h>
+#include <softwarp/error.h>
 
 #include <algorithm>
 #include <cmath>
-
-#include "host/backend/error.h"
 
 namespace softwarp {
 namespace {

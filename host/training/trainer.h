@@ -47,7 +47,7 @@ class Trainer {
   // As if the epochs had been run here. Expects sizes that fit the network and the optimizer.
   void restore(const TrainerState& state);
 
-  // The loss and hits of this epoch's steps so far, as they were before each step. Waits for the device.
+  // The loss and correct of this epoch's steps so far, as they were before each step. Waits for the device.
   [[nodiscard]] Score running_score() const;
 
   Mlp& mlp() { return mlp_; }

@@ -1,4 +1,6 @@
-#include "host/training/training.h"
+#include <softwarp/dataset.h>
+#include <softwarp/error.h>
+#include <softwarp/train.h>
 
 #include <fmt/format.h>
 
@@ -7,8 +9,6 @@
 #include <memory>
 #include <utility>
 
-#include "host/backend/error.h"
-#include "host/data/split.h"
 #include "host/training/trainer.h"
 
 namespace softwarp {
@@ -188,7 +188,7 @@ TrainingResult train(Backend& backend, const TrainingSettings& settings, const D
     if (trainer.samples() < parts.train->count()) break;
     if (control.checkpoint_every > 0 && (epoch % control.checkpoint_every == 0 || epoch == settings.epochs ||
                                          out_of_patience() || result.stopped))
-      control.keep(checkpoint_of(trainer, data.train, best.values(), result.history));
+      control.save_checkpoint(checkpoint_of(trainer, data.train, best.values(), result.history));
   }
   result.seconds = before + whole.seconds();
   result.samples_per_second = trained > 0 ? samples / trained : result.history.back().samples_per_second;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cuda_runtime.h>
+#include <softwarp/error.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -9,7 +10,6 @@
 #include <string>
 #include <utility>
 
-#include "kernels/error.h"
 #include "kernels/primitives/device.h"
 #include "kernels/primitives/sizes.h"
 

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <cstdint>
+#include <softwarp/matrix_view.h>
 
-#include "kernels/host_device.h"
+#include <cstdint>
 
 namespace softwarp {
 

@@ -2,13 +2,14 @@
 
 // The host's side: from an op to its launch.
 
+#include <softwarp/workspace.h>
+
 #include <atomic>
 #include <cstdint>
 
 #include "kernels/primitives/launch.h"
 #include "kernels/row_reduce/kernels.cuh"
 #include "kernels/row_reduce/plan.h"
-#include "kernels/workspace.h"
 
 namespace softwarp {
 

@@ -4,12 +4,13 @@
 // length, its layout in memory and the device, never of the number of rows, so that a row's result does not
 // depend on the batch it is in (batch invariance). Plain C++, tested on both sides of each boundary.
 
+#include <softwarp/matrix_view.h>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 
-#include "kernels/matrix_view.h"
 #include "kernels/primitives/device.h"
 #include "kernels/primitives/sizes.h"
 

@@ -2,11 +2,10 @@
 
 #include <cuda_runtime.h>
 #include <gtest/gtest.h>
+#include <softwarp/softwarp.h>
 
 #include <cstring>
 #include <vector>
-
-#include "host/c/softwarp.h"
 
 namespace softwarp {
 

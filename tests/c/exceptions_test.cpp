@@ -1,15 +1,16 @@
 // What a device throws does not leave the C interface: it becomes a status. The CUDA device here only throws.
 
 #include <gtest/gtest.h>
+#include <softwarp/error.h>
+#include <softwarp/softwarp.h>
 
 #include <new>
 #include <stdexcept>
 #include <string>
 
-#include "host/c/ops.h"
-#include "kernels/error.h"
+#include "host/backend/row_ops.h"
 
-namespace softwarp::c {
+namespace softwarp {
 namespace {
 
 void (*throw_something)() = nullptr;
@@ -46,9 +47,9 @@ TEST(CExceptions, KeepTheBeginningOfALongText) {
 
 }  // namespace
 
-const Ops& cuda_ops() {
+const RowOps& cuda_row_ops() {
   throw_something();
-  return cpu_ops();
+  return cpu_row_ops();
 }
 
-}  // namespace softwarp::c
+}  // namespace softwarp

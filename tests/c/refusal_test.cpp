@@ -1,6 +1,7 @@
 // What softwarp.h answers to calls that break its rules, and to a device that says no: a status and one line.
 
 #include <gtest/gtest.h>
+#include <softwarp/softwarp.h>
 
 #include <cstdint>
 #include <limits>
@@ -8,8 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "host/c/softwarp.h"
-#include "tests/simulator/simulator.h"
+#include "simulator/simulator.h"
 
 namespace softwarp {
 namespace {

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "kernels/primitives/device.h"
+#include "simulator/simulator.h"
 #include "tests/c/device_memory.h"
-#include "tests/simulator/simulator.h"
 
 namespace softwarp {
 namespace {

@@ -1,12 +1,12 @@
 // A run on the CPU and one on a GPU are the same run: their losses agree step by step.
 
 #include <gtest/gtest.h>
+#include <softwarp/backend.h>
 
 #include <algorithm>
 #include <cmath>
 #include <string>
 
-#include "host/backend/cuda/cuda_backend.h"
 #include "tests/backends.h"
 #include "tests/cuda/training_run.h"
 

@@ -1,12 +1,12 @@
 // Which devices are listed, and why one is refused.
 
 #include <gtest/gtest.h>
+#include <softwarp/backend.h>
+#include <softwarp/error.h>
 
 #include <tuple>
 
-#include "host/backend/cuda/cuda_backend.h"
-#include "host/backend/error.h"
-#include "tests/simulator/testing.h"
+#include "simulator/testing.h"
 
 namespace softwarp {
 namespace {
@@ -16,7 +16,7 @@ class CudaDevices : public simulator::SimulatorTest {
   // Nothing is listed as usable, and both ways to ask say why.
   static void expect_refusal(const simulator::Device& device, const std::string& words) {
     simulator::reset(1, device);
-    EXPECT_NE(cuda_refusal().find(words), std::string::npos) << cuda_refusal();
+    EXPECT_NE(cuda_unavailable_reason().find(words), std::string::npos) << cuda_unavailable_reason();
     try {
       std::ignore = make_cuda_backend();
       ADD_FAILURE() << "no error";
@@ -35,7 +35,7 @@ TEST_F(CudaDevices, AreListedWithWhatMatters) {
   EXPECT_EQ(devices[0].name, "0 Simulated sm_86");
   EXPECT_EQ(devices[0].details, "compute capability 8.6, 84 multiprocessors, 8.0 GiB, driver for CUDA 13.1");
   EXPECT_EQ(devices[0].unavailable_reason, "");
-  EXPECT_EQ(cuda_refusal(), "");
+  EXPECT_EQ(cuda_unavailable_reason(), "");
 }
 
 TEST_F(CudaDevices, AreRefusedWithAReason) {
@@ -64,7 +64,7 @@ TEST_F(CudaDevices, AreTriedInTheirOrderUntilOneCanBeUsed) {
   simulator::reset(1, several);
   EXPECT_EQ(make_cuda_backend()->name(), "cuda 1 Simulated sm_90, fp32");
   EXPECT_EQ(simulator::calls("cudaSetDevice"), 2) << "device 1 can be used: no context on 2 and 3";
-  EXPECT_EQ(cuda_refusal(), "");
+  EXPECT_EQ(cuda_unavailable_reason(), "");
   const auto devices = cuda_devices();
   ASSERT_EQ(devices.size(), 4u);
   EXPECT_NE(devices[0].unavailable_reason.find("cudaErrorDevicesUnavailable"), std::string::npos)

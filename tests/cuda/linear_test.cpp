@@ -1,9 +1,10 @@
 // Which work of a layer is left to cuBLASLt. That it is done right is tested in tests/ops.
 
 #include <gtest/gtest.h>
+#include <softwarp/backend.h>
+#include <array>
 
-#include "host/backend/cuda/cuda_backend.h"
-#include "tests/simulator/testing.h"
+#include "simulator/testing.h"
 
 namespace softwarp {
 namespace {
@@ -30,8 +31,15 @@ TEST_F(CudaLinear, LeavesToOneProductWhatAnEpilogueDoes) {
         SCOPED_TRACE(testing::Message() << "activation " << static_cast<int>(activation) << ", width "
                                         << width << (trains ? ", trains" : ""));
         const std::int64_t batch = 3, inputs = 5, outputs = 7;
-        const auto below = backend->make_linear(
-            {.batch = batch, .inputs = inputs, .outputs = width, .activation = activation, .trains = trains});
+        const auto layers = backend->make_layers(
+            std::array{LinearShape{.batch = batch,
+                                   .inputs = inputs,
+                                   .outputs = width,
+                                   .activation = activation,
+                                   .trains = trains},
+                       LinearShape{.batch = batch, .inputs = width, .outputs = outputs, .trains = trains}});
+        Linear* const below = layers[0].get();
+        Linear* const above = layers[1].get();
         const Matrix x = backend->make_matrix(batch, inputs), w = backend->make_matrix(width, inputs),
                      y = backend->make_matrix(batch, width);
         const auto b = backend->make_array<float>(width);
@@ -41,13 +49,11 @@ TEST_F(CudaLinear, LeavesToOneProductWhatAnEpilogueDoes) {
         expect_one_product(*backend, "backward_weights",
                            [&] { below->backward_weights(x.view(), y.view(), w.view(), b.data()); });
         if (activation == Activation::identity) continue;
-        const auto above =
-            backend->make_linear({.batch = batch, .inputs = width, .outputs = outputs, .below = activation});
         const Matrix dz = backend->make_matrix(batch, outputs),
                      above_w = backend->make_matrix(outputs, width),
                      dz_below = backend->make_matrix(batch, width);
         expect_one_product(*backend, "backward_through", [&] {
-          above->backward_through(dz.view(), above_w.view(), *below, y.view(), dz_below.view(), b.data());
+          above->backward_through(dz.view(), above_w.view(), y.view(), dz_below.view(), b.data());
         });
       }
 }

@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "tests/simulator/testing.h"
+#include "simulator/testing.h"
 
 namespace softwarp::cuda {
 namespace {

@@ -1,14 +1,14 @@
 // The ranges that a profiler shows of a training run.
 
 #include <gtest/gtest.h>
+#include <softwarp/backend.h>
+#include <softwarp/error.h>
+#include <softwarp/train.h>
 
 #include <limits>
 
-#include "host/backend/cuda/cuda_backend.h"
-#include "host/backend/error.h"
-#include "host/training/training.h"
+#include "simulator/testing.h"
 #include "tests/cuda/training_run.h"
-#include "tests/simulator/testing.h"
 
 namespace softwarp {
 namespace {
@@ -27,7 +27,7 @@ class CudaRanges : public simulator::SimulatorTest {
     settings.validation = 0.2;
     return settings;
   }
-  static DataPair data() { return {take(training_images(), 300), take(training_images(), 50)}; }
+  static DataPair data() { return {head(training_images(), 300), head(training_images(), 50)}; }
 };
 
 TEST_F(CudaRanges, NameEpochsStepsAndEvaluations) {

@@ -1,14 +1,14 @@
 // What the CUDA backend does when it is refused something.
 
 #include <gtest/gtest.h>
+#include <softwarp/backend.h>
+#include <softwarp/error.h>
 
 #include <cmath>
 #include <tuple>
 
-#include "host/backend/cuda/cuda_backend.h"
-#include "host/backend/error.h"
+#include "simulator/testing.h"
 #include "tests/cuda/training_run.h"
-#include "tests/simulator/testing.h"
 
 namespace softwarp {
 namespace {

@@ -1,11 +1,11 @@
 // What a training step asks of the device and of the host, by the simulator's counters.
 
 #include <gtest/gtest.h>
+#include <softwarp/backend.h>
+#include <softwarp/error.h>
 
-#include "host/backend/cuda/cuda_backend.h"
-#include "host/backend/error.h"
+#include "simulator/testing.h"
 #include "tests/cuda/training_run.h"
-#include "tests/simulator/testing.h"
 
 namespace softwarp {
 namespace {

@@ -3,13 +3,12 @@
 // Real MNIST, trained for some steps on a backend, and what is left of it.
 
 #include <gtest/gtest.h>
+#include <softwarp/dataset.h>
 
 #include <cstdint>
 #include <functional>
 #include <vector>
 
-#include "host/data/dataset.h"
-#include "host/data/split.h"
 #include "host/training/trainer.h"
 
 namespace softwarp {
@@ -29,7 +28,7 @@ struct TrainingRun {
 class StepByStep {
  public:
   StepByStep(Backend& backend, const TrainingSettings& settings, std::int64_t count)
-      : data_(backend, take(training_images(), count)),
+      : data_(backend, head(training_images(), count)),
         trainer_(backend, settings,
                  {.inputs = 784, .hidden = settings.hidden, .classes = 10, .activation = settings.activation},
                  data_) {}

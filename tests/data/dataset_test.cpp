@@ -1,4 +1,4 @@
-#include "host/data/dataset.h"
+#include <softwarp/dataset.h>
 
 #include <gtest/gtest.h>
 #include <stdlib.h>

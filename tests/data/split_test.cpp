@@ -1,4 +1,4 @@
-#include "host/data/split.h"
+#include <softwarp/dataset.h>
 
 #include <gtest/gtest.h>
 
@@ -85,13 +85,13 @@ TEST(Split, ExpectsAShare) {
 }
 
 TEST(Take, GivesTheFirstImages) {
-  EXPECT_EQ(numbers(take(numbered(10), 3)), (Bytes{0, 1, 2}));
-  EXPECT_EQ(take(numbered(10), 10).images, numbered(10).images);
+  EXPECT_EQ(numbers(head(numbered(10), 3)), (Bytes{0, 1, 2}));
+  EXPECT_EQ(head(numbered(10), 10).images, numbered(10).images);
 }
 
 TEST(Take, ExpectsACountThatIsThere) {
   for (const int count : {-1, 0, 11})
-    EXPECT_THROW(std::ignore = take(numbered(10), count), std::invalid_argument) << count;
+    EXPECT_THROW(std::ignore = head(numbered(10), count), std::invalid_argument) << count;
 }
 
 }  // namespace

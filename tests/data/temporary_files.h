@@ -1,6 +1,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <softwarp/error.h>
 
 #include <cstdint>
 #include <filesystem>
@@ -8,8 +9,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "host/backend/error.h"
 
 namespace softwarp {
 

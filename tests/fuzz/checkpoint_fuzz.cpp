@@ -1,7 +1,8 @@
 // Checkpoints of a training.
 
-#include "host/training/checkpoint.h"
 #include "tests/fuzz/fuzz.h"
+
+#include <softwarp/train.h>
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const softwarp::MemoryFile file(data, size);

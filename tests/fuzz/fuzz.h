@@ -1,10 +1,10 @@
 #pragma once
 
+#include <softwarp/error.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-
-#include "host/backend/error.h"
 
 // One file a reader. libFuzzer calls LLVMFuzzerTestOneInput with bytes of its own making; whatever they are,
 // a reader takes them or throws Error.

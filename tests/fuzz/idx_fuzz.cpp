@@ -2,7 +2,7 @@
 
 #include <tuple>
 
-#include "host/data/idx.h"
+#include "host/io/idx.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

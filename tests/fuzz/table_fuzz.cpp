@@ -1,6 +1,6 @@
 // Tables of numbers, text and .npy; what was read is written and read as the same.
 
-#include "host/program/number_table.h"
+#include "host/io/number_table.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

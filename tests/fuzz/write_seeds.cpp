@@ -1,12 +1,13 @@
 // write_seeds DIRECTORY: a few well-formed files of each kind, for the fuzzers to begin with, in folders that
 // bear the fuzzers' names.
 
+#include <softwarp/train.h>
+
 #include <cstdio>
 
-#include "host/model/file.h"
-#include "host/program/number_table.h"
-#include "host/training/checkpoint.h"
-#include "tests/data/drawn_pictures.h"
+#include "host/io/file.h"
+#include "host/io/number_table.h"
+#include "tests/data/drawn_images.h"
 
 namespace softwarp {
 namespace {
@@ -52,10 +53,10 @@ void write_seeds(const fs::path& root) {
   write_file(root / "table_fuzz/text", "1, -2.5e3; inf # one\n4 5\t6\n");
   write_file(root / "table_fuzz/npy", program::to_npy({2, 2, {1, 2, 3, 4}}));
   const Bytes pixels = {0, 50, 100, 150, 200, 250, 255, 128, 3, 7, 11, 13};
-  for (const auto& [kind, name] : {std::pair{PictureKind::png, "png"},
-                                   {PictureKind::bmp, "bmp"},
-                                   {PictureKind::jpeg, "jpeg"},
-                                   {PictureKind::pgm, "pgm"}})
+  for (const auto& [kind, name] : {std::pair{ImageKind::png, "png"},
+                                   {ImageKind::bmp, "bmp"},
+                                   {ImageKind::jpeg, "jpeg"},
+                                   {ImageKind::pgm, "pgm"}})
     for (const int channels : {1, 2, 3})
       write_bytes(root / "picture_fuzz" / (name + std::to_string(channels)),
                   picture_file(kind, 2, 6 / channels, channels, pixels));

@@ -3,14 +3,14 @@
 // the result is the same.
 
 #include <gtest/gtest.h>
+#include <softwarp/argmax.h>
+#include <softwarp/cross_entropy.h>
+#include <softwarp/softmax.h>
 
 #include <functional>
 #include <string>
 
-#include "kernels/random.h"
-#include "kernels/softmax.h"
-#include "kernels/softmax_axis.h"
-#include "kernels/softmax_cross_entropy.h"
+#include "core/random.h"
 #include "kernels/training_ops.h"
 #include "tests/kernels/placed.h"
 

@@ -1,8 +1,9 @@
 // The largest column of each row, and softmax's Jacobian, against their definitions.
 
 #include <gtest/gtest.h>
+#include <softwarp/argmax.h>
+#include <softwarp/softmax.h>
 
-#include "kernels/softmax.h"
 #include "kernels/training_ops.h"
 #include "tests/kernels/placed.h"
 #include "tests/kernels/row_reference.h"
@@ -54,10 +55,10 @@ TYPED_TEST(Argmax, FindsTheFirstOfTheLargest) {
         set_schedule(static_cast<int>(cols));
         const Placed<T> placed(place, cols, x);
         const DeviceArray<std::int32_t> best(rows), wanted(targets);
-        const DeviceArray<unsigned long long> hits(std::vector<unsigned long long>{5});
-        argmax(placed.const_view(), best.data(), wanted.data(), hits.data(), nullptr);
+        const DeviceArray<unsigned long long> correct(std::vector<unsigned long long>{5});
+        argmax(placed.const_view(), best.data(), wanted.data(), correct.data(), nullptr);
         EXPECT_EQ(best.download(), expected);
-        EXPECT_EQ(hits.value(), expected_hits);
+        EXPECT_EQ(correct.value(), expected_hits);
         argmax(placed.const_view(), best.data(), nullptr, nullptr, nullptr);
         EXPECT_EQ(best.download(), expected);
       }

@@ -2,15 +2,14 @@
 // run in (kernels/softmax.h).
 
 #include <gtest/gtest.h>
+#include <softwarp/cross_entropy.h>
+#include <softwarp/softmax.h>
 
 #include <algorithm>
 #include <functional>
 #include <set>
 
 #include "kernels/row_reduce/plan.h"
-#include "kernels/softmax.h"
-#include "kernels/softmax_axis.h"
-#include "kernels/softmax_cross_entropy.h"
 #include "tests/kernels/placed.h"
 
 namespace softwarp {

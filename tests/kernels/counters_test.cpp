@@ -2,15 +2,15 @@
 // the runtime. The floors are those of reading each input once and writing each output once.
 
 #include <gtest/gtest.h>
+#include <softwarp/softmax.h>
 
 #include <functional>
 #include <optional>
 
-#include "kernels/softmax_axis.h"
 #include "kernels/training_ops.h"
+#include "simulator/simulator.h"
 #include "tests/kernels/placed.h"
 #include "tests/kernels/row_ops.h"
-#include "tests/simulator/simulator.h"
 
 namespace softwarp {
 namespace {

@@ -1,6 +1,6 @@
 // Cross-entropy with its gradient on the device, against the definitions in double.
 
-#include "kernels/softmax_cross_entropy.h"
+#include <softwarp/cross_entropy.h>
 
 #include <gtest/gtest.h>
 
@@ -39,7 +39,7 @@ struct Problem {
       if (o.targets == Targets::some_bad && special)
         target = r % 2 == 0 ? -1 : static_cast<std::int32_t>(cols);
       targets.push_back(target);
-      // Half of the rows are hits, some of them by a tie that a later column cannot win.
+      // Half of the rows are correct, some of them by a tie that a later column cannot win.
       if (target >= 0 && target < cols && r % 2 == 0) {
         const auto row = x.begin() + r * cols;
         *(row + target) =
@@ -84,7 +84,7 @@ struct Problem {
       bool hit = counts(r);
       for (std::int64_t j = 0; hit && j < cols; ++j)
         hit = j < t ? x_at(r, j) < x_at(r, t) : x_at(r, j) <= x_at(r, t);
-      hits += hit;
+      correct += hit;
       not_ignored += t != kIgnoreIndex;
       invalid_targets += bad;
       loss_sum += loss;
@@ -109,7 +109,7 @@ struct Problem {
   std::vector<float> weights;
   std::vector<double> losses, loss_tolerances, gradients, gradient_tolerances;
   double weight = 0, loss_sum = 0;
-  std::int64_t hits = 0, not_ignored = 0, invalid_targets = 0;
+  std::int64_t correct = 0, not_ignored = 0, invalid_targets = 0;
 };
 
 struct Outcome {
@@ -140,7 +140,7 @@ Outcome run(const Problem<T>& p, MatrixView<const T> logits, MatrixView<T> dlogi
 
 template <class T>
 void check_sums(const Problem<T>& p, const CrossEntropySums& sums) {
-  EXPECT_EQ(sums.hits, p.hits);
+  EXPECT_EQ(sums.correct, p.correct);
   EXPECT_EQ(sums.rows, p.not_ignored);
   EXPECT_EQ(sums.invalid_targets, p.invalid_targets);
   EXPECT_NEAR(sums.weight, p.weight, 1e-6 * p.weight);
@@ -188,7 +188,7 @@ void check(const Problem<T>& p, const Place& place, const Place& to, Worst& wors
   const Outcome loss = run<T>(p, x.view(), {}, /*twice=*/true);
   for (std::size_t r = 0; r < p.losses.size(); ++r)
     worst.see(loss.losses[r], p.losses[r], p.loss_tolerances[r]);
-  EXPECT_EQ(loss.sums.hits, 2 * p.hits);
+  EXPECT_EQ(loss.sums.correct, 2 * p.correct);
   ASSERT_LE(worst.share(), 1) << worst.text();
 }
 
@@ -259,16 +259,16 @@ TEST_F(CrossEntropy, CountsRowsThatAreAllAlike) {
       return run<float>(p, x.view(), dx.view()).sums;
     };
     const CrossEntropySums hit = sums(0), bad = sums(-1), ignored = sums(kIgnoreIndex);
-    EXPECT_EQ(hit.hits, kRows);
+    EXPECT_EQ(hit.correct, kRows);
     EXPECT_EQ(hit.rows, kRows);
     EXPECT_EQ(hit.finite_rows, kRows);
     EXPECT_EQ(hit.invalid_targets, 0);
     EXPECT_EQ(bad.invalid_targets, kRows);
-    EXPECT_EQ(bad.hits, 0);
+    EXPECT_EQ(bad.correct, 0);
     EXPECT_EQ(ignored.rows, 0);
-    EXPECT_EQ(ignored.hits, 0);
+    EXPECT_EQ(ignored.correct, 0);
     if (cols > 1) {
-      EXPECT_EQ(sums(1).hits, 0);
+      EXPECT_EQ(sums(1).correct, 0);
     }
   }
 }

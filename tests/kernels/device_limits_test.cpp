@@ -8,8 +8,8 @@
 
 #include "kernels/row_reduce/dispatch.cuh"
 #include "kernels/softmax_op.cuh"
+#include "simulator/simulator.h"
 #include "tests/kernels/row_ops.h"
-#include "tests/simulator/simulator.h"
 
 namespace softwarp {
 namespace {

@@ -1,7 +1,7 @@
 #include <string>
 
+#include "simulator/simulator.h"
 #include "tests/kernels/device.h"
-#include "tests/simulator/simulator.h"
 
 namespace softwarp {
 

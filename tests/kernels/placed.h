@@ -1,8 +1,9 @@
 #pragma once
 
+#include <softwarp/matrix_view.h>
+
 #include <vector>
 
-#include "kernels/matrix_view.h"
 #include "tests/kernels/device.h"
 #include "tests/kernels/numbers.h"
 

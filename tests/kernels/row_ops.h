@@ -2,8 +2,10 @@
 
 // Every op over rows of one type, on data of its own.
 
-#include "kernels/softmax.h"
-#include "kernels/softmax_cross_entropy.h"
+#include <softwarp/argmax.h>
+#include <softwarp/cross_entropy.h>
+#include <softwarp/softmax.h>
+
 #include "kernels/training_ops.h"
 #include "tests/kernels/placed.h"
 

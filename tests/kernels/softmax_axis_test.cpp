@@ -1,11 +1,12 @@
 // softmax and its relatives over the middle dimension of a tensor, against the definitions in double.
 
-#include "kernels/softmax_axis.h"
+#include <softwarp/softmax.h>
 
 #include <gtest/gtest.h>
 
 #include <cstdio>
 
+#include "kernels/axis.h"
 #include "tests/kernels/device.h"
 #include "tests/kernels/row_reference.h"
 

@@ -2,10 +2,10 @@
 // must take, against the definitions in double.
 
 #include <gtest/gtest.h>
+#include <softwarp/softmax.h>
 
 #include <cstdio>
 
-#include "kernels/softmax.h"
 #include "tests/kernels/placed.h"
 #include "tests/kernels/row_reference.h"
 

@@ -2,10 +2,10 @@
 // form, planned for every kind of device.
 
 #include <gtest/gtest.h>
+#include <softwarp/softmax.h>
 
 #include <limits>
 
-#include "kernels/softmax.h"
 #include "tests/kernels/placed.h"
 #include "tests/kernels/row_reference.h"
 

@@ -1,9 +1,9 @@
 // Few and long rows, split over blocks.
 
 #include <gtest/gtest.h>
+#include <softwarp/softmax.h>
 
 #include "kernels/row_reduce/plan.h"
-#include "kernels/softmax.h"
 #include "tests/kernels/placed.h"
 #include "tests/kernels/row_reference.h"
 

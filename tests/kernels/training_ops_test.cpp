@@ -10,8 +10,10 @@
 #include <numeric>
 #include <string_view>
 
-#include "kernels/dropout.h"
-#include "kernels/random.h"
+#include "core/activation.h"
+#include "core/dropout.h"
+#include "core/optimizer.h"
+#include "core/random.h"
 #include "tests/kernels/placed.h"
 
 namespace softwarp {
@@ -330,7 +332,7 @@ TEST_F(TrainingOps, PermutationSortsTheHeadersKeys) {
                      [](auto a, auto b) { return permutation_key(9, 2, a) < permutation_key(9, 2, b); });
     const DeviceArray<std::int32_t> order(count);
     const DeviceArray<char> workspace(static_cast<std::int64_t>(permutation_workspace_bytes(count)));
-    permutation(9, 2, order.data(), count, workspace.data(), workspace.bytes(), nullptr);
+    permutation(9, 2, order.data(), count, {workspace.data(), workspace.bytes()}, nullptr);
     EXPECT_EQ(order.download(), expected);
   }
 }

@@ -1,4 +1,4 @@
-#include "host/model/layout.h"
+#include <softwarp/mlp.h>
 
 #include <gtest/gtest.h>
 

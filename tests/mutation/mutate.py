@@ -107,7 +107,7 @@ def run(mutants, options):
                                                          check=False).returncode != 0:
             overlay, tree = [], temporary / "tree"
             print("no private file system here: a copy is built anew, which takes longer", flush=True)
-            for file in subprocess.run([ROOT / "cmake/list_files.sh"], capture_output=True, text=True,
+            for file in subprocess.run([ROOT / "scripts/list_files.sh"], capture_output=True, text=True,
                                        check=True).stdout.splitlines():
                 (tree / file).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / file, tree / file)

@@ -10,7 +10,7 @@ namespace {
 // sum of dy ⊙ y
 double loss(const ReferenceLayer& layer, const Doubles& x, const Doubles& w, const Doubles& b,
             const Floats& dy) {
-  const auto [batch, inputs, outputs, activation, below, trains] = layer.shape;
+  const auto [batch, inputs, outputs, activation, trains] = layer.shape;
   double sum = 0;
   for (std::int64_t i = 0; i < batch; ++i)
     for (std::int64_t j = 0; j < outputs; ++j) {

@@ -1,3 +1,5 @@
+#include <array>
+
 #include "tests/ops/reference_layer.h"
 
 namespace softwarp {
@@ -13,11 +15,7 @@ std::ostream& operator<<(std::ostream& out, const Sizes& s) {
 }
 
 LinearShape shape_of(const Sizes& sizes, Activation activation) {
-  return {.batch = sizes.batch,
-          .inputs = sizes.inputs,
-          .outputs = sizes.outputs,
-          .activation = activation,
-          .below = activation};
+  return {.batch = sizes.batch, .inputs = sizes.inputs, .outputs = sizes.outputs, .activation = activation};
 }
 
 // A layer of a backend, with room for all that goes in and out.
@@ -150,12 +148,15 @@ TEST_P(LinearLayer, BackwardThroughReachesTheLayerBelow) {
     const ReferenceLayer lower(shape_of({layer.shape.batch, 11, layer.shape.inputs}, layer.shape.activation),
                                /*seed=*/5);
     Layer below(layer.backend, lower);
+    auto layers = layer.backend.make_layers(std::array{lower.shape, layer.shape});
+    below.linear = std::move(layers[0]);
+    layer.linear = std::move(layers[1]);
     const Floats y = below.forward();
     const auto gradient = upload(layer.backend, dz);
     const Bounded expected = lower.dz(reference.dx(dz), y);
     for (float* const db : {below.db.data(), static_cast<float*>(nullptr), below.db.data()}) {
-      layer.linear->backward_through(layer.outputs(gradient), layer.w_view(), *below.linear, below.y_view(),
-                                     layer.dx_view(), db);
+      layer.linear->backward_through(layer.outputs(gradient), layer.w_view(), below.y_view(), layer.dx_view(),
+                                     db);
       EXPECT_TRUE(all_near(layer.fetch(layer.dx), expected)) << "dz below";
       layer.backend.upload<float>(Floats(reference.x.size(), NAN), layer.dx.data());
     }

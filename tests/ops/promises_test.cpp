@@ -1,5 +1,6 @@
 // Every public function says which promise of its caller's is broken, the same on every backend.
 
+#include <array>
 #include <functional>
 #include <stdexcept>
 #include <string_view>
@@ -153,7 +154,7 @@ TEST_F(Promises, OfMakingALayer) {
   on_every_backend([&](Backend& b) {
     for (const LinearShape& shape :
          {LinearShape{0, 4, 5}, LinearShape{3, 0, 5}, LinearShape{3, 4, 0}, LinearShape{-1, 4, 5}})
-      expect_promise([&] { std::ignore = b.make_linear(shape); }, "a layer with sizes above zero");
+      expect_promise([&] { std::ignore = b.make_linear(shape); }, "layers with sizes above zero");
   });
 }
 
@@ -185,35 +186,35 @@ TEST_F(Promises, OfALayer) {
 
 TEST_F(Promises, OfALayerThatDoesNotTrain) {
   on_every_backend([&](Backend& b) {
-    const auto l = b.make_linear({.batch = 3, .inputs = 4, .outputs = 4, .trains = false});
-    const auto below = b.make_linear({.batch = 3, .inputs = 4, .outputs = 4});
+    const LinearShape shape{.batch = 3, .inputs = 4, .outputs = 4, .trains = false};
+    const auto layers = b.make_layers(std::array{shape, shape});
+    Linear* const l = layers[1].get();
     const auto x = view(3, 4), w = view(4, 4);
     expect_promise([&] { l->backward_weights(x, x, w, nullptr); }, "a layer made to train");
     expect_promise([&] { l->backward_input(x, w, x); }, "a layer made to train");
     expect_promise([&] { l->activation_backward(x, x, floats()); }, "a layer made to train");
-    expect_promise([&] { l->backward_through(x, w, *below, x, x, floats()); }, "layers made to train");
-    expect_promise([&] { below->backward_through(x, w, *l, x, x, floats()); }, "layers made to train");
+    expect_promise([&] { l->backward_through(x, w, x, x, floats()); }, "a layer made to train");
   });
 }
 
 TEST_F(Promises, OfTwoLayers) {
   on_every_backend([&](Backend& b) {
-    const auto l = b.make_linear({.batch = 3, .inputs = 4, .outputs = 5});
+    const LinearShape above{.batch = 3, .inputs = 4, .outputs = 5},
+        below{.batch = 3, .inputs = 2, .outputs = 4};
+    for (const LinearShape& shape :
+         {LinearShape{3, 2, 5}, LinearShape{2, 2, 4}, LinearShape{3, 2, 4, Activation::identity, false}})
+      expect_promise([&] { std::ignore = b.make_layers(std::array{shape, above}); },
+                     "layers that feed each other");
     const auto dz = view(3, 5), w = view(5, 4), x = view(3, 4);
-    for (const LinearShape& shape : {LinearShape{3, 2, 5}, LinearShape{2, 2, 4}}) {
-      const auto below = b.make_linear(shape);
-      expect_promise([&] { l->backward_through(dz, w, *below, x, x, floats()); },
-                     "a layer below that feeds this one");
-    }
-    const auto below = b.make_linear({.batch = 3, .inputs = 2, .outputs = 4});
-    const auto tanh = b.make_linear({.batch = 3, .inputs = 2, .outputs = 4, .activation = Activation::tanh});
-    expect_promise([&] { l->backward_through(dz, w, *tanh, x, x, floats()); },
-                   "the activation below that it was made for");
-    expect_promise([&] { l->backward_through(x, w, *below, x, x, floats()); }, "dz of batch x outputs");
-    expect_promise([&] { l->backward_through(dz, x, *below, x, x, floats()); }, "w of outputs x inputs");
-    expect_promise([&] { l->backward_through(dz, w, *below, dz, x, floats()); }, "y_below of batch x inputs");
-    expect_promise([&] { l->backward_through(dz, w, *below, x, dz, floats()); },
-                   "dz_below of batch x inputs");
+    const auto alone = b.make_linear(above);
+    expect_promise([&] { alone->backward_through(dz, w, x, x, floats()); },
+                   "a layer made with the one below it");
+    const auto layers = b.make_layers(std::array{below, above});
+    Linear* const l = layers[1].get();
+    expect_promise([&] { l->backward_through(x, w, x, x, floats()); }, "dz of batch x outputs");
+    expect_promise([&] { l->backward_through(dz, x, x, x, floats()); }, "w of outputs x inputs");
+    expect_promise([&] { l->backward_through(dz, w, dz, x, floats()); }, "y_below of batch x inputs");
+    expect_promise([&] { l->backward_through(dz, w, x, dz, floats()); }, "dz_below of batch x inputs");
   });
 }
 

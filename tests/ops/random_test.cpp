@@ -1,6 +1,6 @@
 // Random words against the published answers of Philox 4x32-10, and no two draws alike.
 
-#include "kernels/random.h"
+#include "core/random.h"
 
 #include <map>
 

@@ -2,6 +2,7 @@
 
 #include <numbers>
 
+#include "core/optimizer.h"
 #include "tests/ops/ops_testing.h"
 
 namespace softwarp {

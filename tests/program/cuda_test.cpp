@@ -1,6 +1,7 @@
 // The program on the simulated device, and on a machine without one.
 
 #include <gtest/gtest.h>
+#include <softwarp/train.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -10,7 +11,6 @@
 #include <string>
 #include <vector>
 
-#include "host/training/checkpoint.h"
 #include "tests/data/temporary_files.h"
 #include "tests/program/run_program.h"
 

@@ -1,12 +1,12 @@
 // Each flag of a training reaches its setting, and comes back from a checkpoint.
 
 #include <gtest/gtest.h>
+#include <softwarp/dataset.h>
+#include <softwarp/train.h>
 
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "host/data/split.h"
-#include "host/training/training.h"
 #include "tests/data/temporary_files.h"
 #include "tests/program/run_program.h"
 
@@ -46,7 +46,7 @@ std::vector<std::string> arguments_of(const TrainingSettings& settings) {
 
 std::vector<float> trained_here(const TrainingSettings& settings) {
   DataPair data = load_data("digits");
-  data.train = take(data.train, 60);
+  data.train = head(data.train, 60);
   TrainingObserver silent;
   return train(*make_cpu_backend(1), settings, data, silent).model.values;
 }

@@ -10,7 +10,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "host/model/safetensors.h"
+#include "host/io/safetensors.h"
 #include "tests/data/temporary_files.h"
 #include "tests/program/run_program.h"
 #include "tests/softmax/reference.h"

@@ -1,10 +1,10 @@
 // softwarp predict, from outside, with networks that it trained.
 
 #include <gtest/gtest.h>
+#include <softwarp/dataset.h>
 
 #include <nlohmann/json.hpp>
 
-#include "host/data/dataset.h"
 #include "tests/data/temporary_files.h"
 #include "tests/program/run_program.h"
 
@@ -54,13 +54,13 @@ TEST_F(PredictProgram, SeesInAPictureWhatItSeesInTheDataSet) {
   train("mnist");
   const Dataset data = load_data("mnist").test;
   constexpr std::int64_t kCount = 200;
-  Arguments pictures = {"--top", "10"};
+  Arguments images = {"--top", "10"};
   std::string indices = "0";
   for (std::int64_t i = 0; i < kCount; ++i) {
-    pictures.push_back(draw(data, i, 4 + i % 5));
+    images.push_back(draw(data, i, 4 + i % 5));
     if (i > 0) indices += "," + std::to_string(i);
   }
-  const auto drawn = predict(pictures), stored = predict({"--index", indices});
+  const auto drawn = predict(images), stored = predict({"--index", indices});
   ASSERT_EQ(drawn.size(), kCount);
   ASSERT_EQ(stored.size(), kCount);
   int right_drawn = 0, right_stored = 0;

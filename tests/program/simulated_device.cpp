@@ -6,7 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "tests/simulator/simulator.h"
+#include "simulator/simulator.h"
 
 // The linker's --wrap=main.
 extern "C" int __real_main(int argc, char** argv);

@@ -161,11 +161,12 @@ TEST(TrainProgram, ReportsTheWholeHistoryOfAResumedTraining) {
     EXPECT_EQ(report["history"]["validation_accuracy"].at(i), std::stod(rows[i][6]));
   }
   EXPECT_EQ(report["summary"]["accuracy"], summary_of(run_directory)["test_accuracy"]);
-  std::int64_t images = 0, hits = 0;
+  std::int64_t images = 0, correct = 0;
   for (std::size_t i = 0; i < 100; ++i) images += report["confusion"].at(i).get<std::int64_t>();
-  for (std::size_t i = 0; i < 10; ++i) hits += report["confusion"].at(11 * i).get<std::int64_t>();
+  for (std::size_t i = 0; i < 10; ++i) correct += report["confusion"].at(11 * i).get<std::int64_t>();
   EXPECT_EQ(images, 180);
-  EXPECT_DOUBLE_EQ(static_cast<double>(hits) / 180, summary_of(run_directory)["test_accuracy"].get<double>());
+  EXPECT_DOUBLE_EQ(static_cast<double>(correct) / 180,
+                   summary_of(run_directory)["test_accuracy"].get<double>());
 }
 
 TEST(TrainProgram, ReportsNothingOfATrainingThatFails) {

@@ -4,12 +4,12 @@
 // cross-entropy, where the compiler may fuse a product and a sum in one path and not in the other.
 
 #include <gtest/gtest.h>
+#include <softwarp/backend.h>
 
 #include <cstring>
 #include <functional>
 #include <string>
 
-#include "host/backend/backend.h"
 #include "tests/backends.h"
 #include "tests/softmax/reference.h"
 

@@ -80,7 +80,7 @@ void expect_definition(const Result& result, const Problem& p) {
   const double e = static_cast<double>(p.options.smoothing), cols = static_cast<double>(p.shape.cols);
   double loss = 0, weight_sum = 0;
   for (const double w : weights) weight_sum += w;
-  std::int64_t hits = 0;
+  std::int64_t correct = 0;
   for (std::int64_t r = 0; r < p.shape.rows; ++r) {
     const auto at = static_cast<std::size_t>(r);
     const auto t = static_cast<std::size_t>(p.counts(r) ? p.targets[at] : 0);
@@ -88,7 +88,7 @@ void expect_definition(const Result& result, const Problem& p) {
     const double expected = p.counts(r) ? reference::cross_entropy(row, p.targets[at], weights, e) : 0;
     ASSERT_NEAR(result.losses[at], expected, 2e-6 * (1 + expected)) << "row " << r;
     loss += expected;
-    hits += p.counts(r) && std::max_element(row.begin(), row.end()) - row.begin() == p.targets[at];
+    correct += p.counts(r) && std::max_element(row.begin(), row.end()) - row.begin() == p.targets[at];
     const double scale = (1 - e) * weights[t] + e * weight_sum / cols;
     for (std::size_t c = 0; c < row.size() && !result.gradient.empty(); ++c) {
       const double slope = scale * y[c] - e / cols * weights[c] - (c == t ? (1 - e) * weights[t] : 0);
@@ -99,7 +99,7 @@ void expect_definition(const Result& result, const Problem& p) {
   }
   EXPECT_NEAR(result.sums.loss, loss, 1e-6 * (1 + loss));
   EXPECT_NEAR(result.sums.weight, p.total_weight, 1e-9 * p.total_weight);
-  EXPECT_EQ(result.sums.hits, hits);
+  EXPECT_EQ(result.sums.correct, correct);
 }
 
 // 1 to 40 columns; borders of short rows (8 vectors of 1, 4, 8, 16 floats); blocks of 31, 8 and 1 rows.
@@ -142,7 +142,7 @@ TEST(CrossEntropyRows, HitTheFirstOfTheLargestAlone) {
       if (cols > 300) continue;
       std::vector<float> logits;
       std::vector<std::int32_t> targets;
-      std::int64_t hits = 0;
+      std::int64_t correct = 0;
       for (std::int64_t first = 0; first < cols; ++first)
         for (const std::int64_t second : {first + 1, first + 5, first + 17, cols - 1}) {
           std::vector<float> row(static_cast<std::size_t>(cols), -1.0f);
@@ -150,13 +150,13 @@ TEST(CrossEntropyRows, HitTheFirstOfTheLargestAlone) {
           if (second > first && second < cols) row[static_cast<std::size_t>(second)] = 4;
           logits.insert(logits.end(), row.begin(), row.end());
           targets.push_back(static_cast<std::int32_t>(second % 2 == 0 || second >= cols ? first : second));
-          hits += targets.back() == first;
+          correct += targets.back() == first;
         }
       CrossEntropySums sums;
       const auto rows = std::ssize(targets);
       backend->softmax_cross_entropy(matrix_view(logits.data(), rows, cols), targets.data(), {}, nullptr, {},
                                      &sums);
-      EXPECT_EQ(sums.hits, hits) << cols << " columns";
+      EXPECT_EQ(sums.correct, correct) << cols << " columns";
     }
   });
 }
@@ -183,7 +183,7 @@ TEST(CrossEntropyRows, KeepWhatIsBadToThemselves) {
           const Result result = run(*backend, p, Gradient::apart);
           EXPECT_TRUE(std::isnan(result.sums.loss));
           EXPECT_EQ(result.sums.invalid_targets, value == 0);
-          std::int64_t hits = 0;
+          std::int64_t correct = 0;
           for (std::size_t r = 0; r < 34; ++r) {
             const bool is_bad = r == row;
             EXPECT_EQ(std::isnan(result.losses[r]), is_bad) << r;
@@ -192,9 +192,9 @@ TEST(CrossEntropyRows, KeepWhatIsBadToThemselves) {
             if (is_bad) continue;
             EXPECT_EQ(result.losses[r], good.losses[r]) << r;
             const auto of_row = p.logits.begin() + static_cast<std::int64_t>(r) * cols;
-            hits += std::max_element(of_row, of_row + cols) - of_row == p.targets[r];
+            correct += std::max_element(of_row, of_row + cols) - of_row == p.targets[r];
           }
-          EXPECT_EQ(result.sums.hits, hits);
+          EXPECT_EQ(result.sums.correct, correct);
         }
   });
 }
@@ -224,7 +224,7 @@ TEST(CrossEntropyRows, GiveTheSameBitsForAnyNumberOfThreads) {
     for (const int threads : {2, 3, 8}) {
       const Result result = run(*make_cpu_backend(threads), p, Gradient::apart);
       EXPECT_EQ(result.sums.loss, one.sums.loss) << rows << "x" << cols;
-      EXPECT_EQ(result.sums.hits, one.sums.hits);
+      EXPECT_EQ(result.sums.correct, one.sums.correct);
       EXPECT_EQ(result.losses, one.losses);
       EXPECT_EQ(result.gradient, one.gradient);
     }

@@ -80,7 +80,7 @@ TEST(CrossEntropy, MatchesTheDefinitionAndItsFiniteDifferencesOnEveryBackend) {
           const Result result = run(*backend, p);
           EXPECT_EQ(run(*backend, p, /*in_place=*/true).gradient, result.gradient);
           double loss = 0, weight = 0;
-          std::int64_t hits = 0, counted = 0;
+          std::int64_t correct = 0, counted = 0;
           for (std::size_t r = 0; r < p.targets.size(); ++r)
             if (p.targets[r] != kIgnoreIndex)
               weight += p.class_weights()[static_cast<std::size_t>(p.targets[r])];
@@ -97,12 +97,12 @@ TEST(CrossEntropy, MatchesTheDefinitionAndItsFiniteDifferencesOnEveryBackend) {
             if (t == kIgnoreIndex) continue;
             loss += expected;
             ++counted;
-            hits += std::max_element(row.begin(), row.end()) - row.begin() == t;
+            correct += std::max_element(row.begin(), row.end()) - row.begin() == t;
           }
           EXPECT_NEAR(result.sums.loss, loss, 1e-6 * (1 + loss));
           EXPECT_NEAR(result.sums.weight, weight, 1e-9 * weight);
           EXPECT_EQ(result.sums.rows, counted);
-          EXPECT_EQ(result.sums.hits, hits);
+          EXPECT_EQ(result.sums.correct, correct);
           EXPECT_EQ(result.sums.invalid_targets, 0);
         }
 }
@@ -140,7 +140,7 @@ TEST(CrossEntropy, CountsBadTargetsAndMarksTheirRows) {
       EXPECT_TRUE(std::isnan(result.losses[0]) && std::isnan(result.sums.loss));
       for (std::size_t c = 0; c < 3; ++c) EXPECT_TRUE(std::isnan(result.gradient[c])) << c;
       for (std::size_t c = 3; c < 6; ++c) EXPECT_FALSE(std::isnan(result.gradient[c])) << c;
-      EXPECT_EQ(result.sums.hits, 1);
+      EXPECT_EQ(result.sums.correct, 1);
     }
 }
 
@@ -156,7 +156,7 @@ TEST(CrossEntropy, HitsNothingInARowThatIsLost) {
         logits[static_cast<std::size_t>(last)] = bad;
         logits.back() = 5;
         const Result result = run(*backend, {2, cols, logits, {bad == kInfinity ? last : 0, last}, {}, 0});
-        EXPECT_EQ(result.sums.hits, bad == 0 ? 2 : 1);
+        EXPECT_EQ(result.sums.correct, bad == 0 ? 2 : 1);
         EXPECT_EQ(result.sums.rows, 2);
       }
 }

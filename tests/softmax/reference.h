@@ -1,12 +1,12 @@
 #pragma once
 
+#include <softwarp/cross_entropy.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <random>
 #include <vector>
-
-#include "kernels/cross_entropy.h"
 
 // The definitions in double, one row at a time.
 namespace softwarp::reference {

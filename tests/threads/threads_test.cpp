@@ -2,12 +2,11 @@
 // for races (the preset threads); beside that, the results are those of one thread.
 
 #include <gtest/gtest.h>
+#include <softwarp/dataset.h>
+#include <softwarp/train.h>
 
 #include <random>
 #include <thread>
-
-#include "host/data/split.h"
-#include "host/training/training.h"
 
 namespace softwarp {
 namespace {
@@ -36,7 +35,7 @@ std::vector<float> softmax_family(Backend& backend) {
   CrossEntropySums sums;
   backend.softmax_cross_entropy(in, targets.data(), {.label_smoothing = 0.1f}, nullptr, view(dlogits), &sums);
   backend.argmax(in, best.data());
-  std::vector<float> all{static_cast<float>(sums.loss), static_cast<float>(sums.hits)};
+  std::vector<float> all{static_cast<float>(sums.loss), static_cast<float>(sums.correct)};
   for (const auto& part : {y, log_y, dx, log_dx, dlogits}) all.insert(all.end(), part.begin(), part.end());
   all.insert(all.end(), best.begin(), best.end());
   return all;

@@ -1,4 +1,4 @@
-#include "host/training/checkpoint.h"
+#include <softwarp/train.h>
 
 #include <gtest/gtest.h>
 
@@ -6,6 +6,9 @@
 #include <limits>
 #include <tuple>
 
+#include "host/io/safetensors.h"
+#include "host/model/model_file.h"
+#include "host/training/history.h"
 #include "host/training/run_directory.h"
 #include "tests/data/temporary_files.h"
 

@@ -1,4 +1,4 @@
-#include "host/training/classification.h"
+#include <softwarp/train.h>
 
 #include <gtest/gtest.h>
 

@@ -1,8 +1,9 @@
 // The state that goes over from one epoch to the next, and through a checkpoint to a training that goes on.
 
 #include <gtest/gtest.h>
+#include <softwarp/error.h>
 
-#include "host/backend/error.h"
+#include "host/training/history.h"
 #include "host/training/trainer.h"
 #include "tests/training/reference_training.h"
 
@@ -17,7 +18,7 @@ struct ObservedTraining : TrainingObserver {
   ObservedTraining(Backend& backend, const TrainingSettings& settings,
                    TrainingControl control = {.checkpoint_every = 1}, std::int64_t stop_at = -1)
       : stop_after(stop_at) {
-    control.keep = [this](const Checkpoint& checkpoint) { kept.push_back(checkpoint); };
+    control.save_checkpoint = [this](const Checkpoint& checkpoint) { kept.push_back(checkpoint); };
     result = train(backend, settings, small_data(), *this, control);
   }
 

@@ -47,7 +47,7 @@ TEST(Evaluation, GivesTheScoreAndTheProbabilitiesOfEveryImage) {
       const std::vector<std::int32_t> labels(data.labels.begin(), data.labels.end());
       const ReferenceScore expected = reference_score(kShape, weights, pixels, labels);
       EXPECT_NEAR(score.loss, expected.loss, 1e-5);
-      EXPECT_EQ(score.accuracy, static_cast<double>(expected.hits) / static_cast<double>(count));
+      EXPECT_EQ(score.accuracy, static_cast<double>(expected.correct) / static_cast<double>(count));
       EXPECT_EQ(score.images, count);
       const Score again = evaluation.run();
       EXPECT_EQ(again.loss, score.loss);

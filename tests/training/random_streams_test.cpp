@@ -1,10 +1,10 @@
 // All that is random in a training, as it is drawn there, and that no two of it are the same numbers.
 
 #include <gtest/gtest.h>
+#include <softwarp/dataset.h>
 
 #include <string>
 
-#include "host/data/split.h"
 #include "tests/backends.h"
 #include "tests/training/reference_network.h"
 

@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/random.h"
 #include "host/model/pass.h"
-#include "kernels/random.h"
 #include "tests/ops/ops_testing.h"
 
 namespace softwarp {
@@ -40,7 +40,7 @@ inline Masks defined_masks(const MlpShape& shape, std::int64_t batch, const Drop
 // A batch's mean loss and the number of images whose likeliest class is the label.
 struct ReferenceScore {
   double loss = 0;
-  std::int64_t hits = 0;
+  std::int64_t correct = 0;
 };
 
 // The network of a Pass in double, written from its definition alone: h_i = f(z_i) and z_i = (h_{i-1} ⊙ m_i)
@@ -73,7 +73,7 @@ inline ReferenceScore reference_score(const MlpShape& shape, const Doubles& valu
     const double log_sum = std::log(exponentials), mean = sum / static_cast<double>(h.size());
     const auto label = static_cast<std::size_t>(labels[r]);
     score.loss += (1 - smoothing) * (log_sum - h[label]) + smoothing * (log_sum - mean);
-    score.hits += std::max_element(h.begin(), h.end()) - h.begin() == labels[r];
+    score.correct += std::max_element(h.begin(), h.end()) - h.begin() == labels[r];
   }
   score.loss /= static_cast<double>(labels.size());
   return score;

@@ -1,10 +1,11 @@
 #include "tests/training/reference_training.h"
 
+#include <softwarp/dataset.h>
+
 #include <numbers>
 #include <numeric>
 #include <random>
 
-#include "host/data/split.h"
 #include "tests/training/reference_network.h"
 
 namespace softwarp {
@@ -66,7 +67,7 @@ Score evaluate(const MlpShape& shape, const Doubles& values, const Dataset& data
   std::iota(all.begin(), all.end(), 0);
   const Batch batch(data, all);
   const ReferenceScore score = reference_score(shape, values, batch.images, batch.labels);
-  return {score.loss, static_cast<double>(score.hits) / static_cast<double>(data.count), data.count};
+  return {score.loss, static_cast<double>(score.correct) / static_cast<double>(data.count), data.count};
 }
 
 // One parameter, by the definitions that kernels/optimizer.h cites; t counts steps from 1.
@@ -142,7 +143,7 @@ ReferenceTraining reference_train(const TrainingSettings& s, const DataPair& dat
         return reference_score(shape, values, batch.images, batch.labels, masks, s.label_smoothing);
       };
       record.train.loss += score().loss * static_cast<double>(rows) / static_cast<double>(train.count);
-      record.train.accuracy += static_cast<double>(score().hits) / static_cast<double>(train.count);
+      record.train.accuracy += static_cast<double>(score().correct) / static_cast<double>(train.count);
       for (const auto& [i, decay] : parameters) {
         const double value = values[i];
         values[i] = value + kStep;

@@ -1,9 +1,10 @@
 #pragma once
 
+#include <softwarp/train.h>
+
 #include <cstdint>
 #include <vector>
 
-#include "host/training/training.h"
 #include "tests/ops/ops_testing.h"
 
 namespace softwarp {

@@ -6,6 +6,8 @@
 #include <map>
 #include <set>
 
+#include "core/optimizer.h"
+#include "host/training/history.h"
 #include "tests/training/reference_training.h"
 
 namespace softwarp {

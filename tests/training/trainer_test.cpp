@@ -1,14 +1,15 @@
 #include "host/training/trainer.h"
 
 #include <gtest/gtest.h>
+#include <softwarp/dataset.h>
+#include <softwarp/error.h>
+#include <softwarp/train.h>
 
 #include <algorithm>
 #include <cmath>
 
-#include "host/backend/error.h"
-#include "host/data/split.h"
 #include "host/model/names.h"
-#include "host/training/training.h"
+#include "host/training/history.h"
 #include "tests/backends.h"
 
 namespace softwarp {
@@ -17,7 +18,7 @@ namespace {
 const DataPair& mnist() {
   static const DataPair data = [] {
     DataPair all = load_data("mnist");
-    return DataPair{take(all.train, 3000), take(all.test, 1500)};
+    return DataPair{head(all.train, 3000), head(all.test, 1500)};
   }();
   return data;
 }
@@ -83,7 +84,7 @@ TEST(Trainer, RunsTheLastSmallerBatch) {
 }
 
 TEST(Trainer, LearnsOneBatchByHeart) {
-  const DataPair data{take(mnist().train, 50), take(mnist().test, 10)};
+  const DataPair data{head(mnist().train, 50), head(mnist().test, 10)};
   TrainingSettings settings;
   settings.hidden = {64};
   settings.dropout = {0, 0};
@@ -205,7 +206,8 @@ TEST(Trainer, KeepsNoCheckpointOfAnEpochThatDiverged) {
     TrainingSettings settings = short_settings();
     settings.epochs = 1;
     std::vector<Checkpoint> kept;
-    TrainingControl control{.checkpoint_every = 1, .keep = [&](const Checkpoint& c) { kept.push_back(c); }};
+    TrainingControl control{.checkpoint_every = 1,
+                            .save_checkpoint = [&](const Checkpoint& c) { kept.push_back(c); }};
     TrainingObserver silent;
     train(*backend, settings, mnist(), silent, control);
     ASSERT_EQ(kept.size(), 1u);
@@ -219,7 +221,7 @@ TEST(Trainer, KeepsNoCheckpointOfAnEpochThatDiverged) {
 }
 
 TEST(Trainer, ResumesToTheSameBitsOnEveryBackend) {
-  const DataPair few{take(mnist().train, 1000), take(mnist().test, 100)};
+  const DataPair few{head(mnist().train, 1000), head(mnist().test, 100)};
   for (const auto& backend : make_backends())
     for (const OptimizerKind optimizer : {OptimizerKind::sgd, OptimizerKind::adamw}) {
       TrainingSettings settings = short_settings();
@@ -231,7 +233,7 @@ TEST(Trainer, ResumesToTheSameBitsOnEveryBackend) {
       TrainingObserver silent;
       const TrainingResult whole =
           train(*backend, settings, few, silent,
-                {.checkpoint_every = 1, .keep = [&](const Checkpoint& c) { kept.push_back(c); }});
+                {.checkpoint_every = 1, .save_checkpoint = [&](const Checkpoint& c) { kept.push_back(c); }});
       ASSERT_EQ(kept.size(), 3u);
       for (const Checkpoint& checkpoint : kept) {
         const TrainingResult rest = train(*backend, settings, few, silent, {.resume = &checkpoint});

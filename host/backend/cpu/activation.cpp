@@ -1,7 +1,7 @@
 // Activations and their backward, with the bias gradient in the same pass: each element is read once and
 // written once. A thread owns columns, so a column's sum has one order whatever the number of threads.
 
-#include "kernels/activation.h"
+#include "core/activation.h"
 #include "host/backend/cpu/elementwise.h"
 
 #undef HWY_TARGET_INCLUDE

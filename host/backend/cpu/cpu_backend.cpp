@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 #include <hwy/targets.h>
 #include <omp.h>
+#include <softwarp/backend.h>
+#include <softwarp/error.h>
 
 #include <algorithm>
 #include <cmath>
@@ -10,12 +12,11 @@
 #include <utility>
 #include <vector>
 
-#include "host/backend/backend.h"
+#include "core/optimizer.h"
+#include "core/random.h"
 #include "host/backend/cpu/elementwise.h"
 #include "host/backend/cpu/linear.h"
-#include "host/backend/cpu/softmax.h"
-#include "host/backend/error.h"
-#include "kernels/random.h"
+#include "host/backend/row_ops.h"
 
 namespace softwarp {
 namespace {
@@ -56,63 +57,44 @@ class CpuBackend final : public Backend {
   void advance(TrainingState* state, std::int64_t rows) override { state->position += rows; }
 
  private:
-  void* run_allocate(std::size_t bytes) override {
+  void* allocate_impl(std::size_t bytes) override {
     void* memory = ::operator new(bytes, kAlignment, std::nothrow);
     if (memory == nullptr) throw Error(fmt::format("out of memory: {} bytes asked for", bytes));
     std::memset(memory, 0, bytes);
     return memory;
   }
-  void run_free(void* memory) noexcept override { ::operator delete(memory, kAlignment); }
+  void deallocate_impl(void* memory) noexcept override { ::operator delete(memory, kAlignment); }
   void copy_to_device(const void* from, void* to, std::size_t bytes) override { copy_bytes(from, to, bytes); }
   void copy_from_device(const void* from, void* to, std::size_t bytes) override {
     copy_bytes(from, to, bytes);
   }
-  void run_copy(const float* from, float* to, std::int64_t size) override { std::copy_n(from, size, to); }
+  void copy_impl(const float* from, float* to, std::int64_t size) override { std::copy_n(from, size, to); }
 
-  void run_softmax(ConstView x, View y) override { use_threads(), cpu::softmax(x, y); }
-  void run_softmax(ConstView64 x, View64 y) override { use_threads(), cpu::softmax(x, y); }
-  void run_log_softmax(ConstView x, View y) override { use_threads(), cpu::log_softmax(x, y); }
-  void run_log_softmax(ConstView64 x, View64 y) override { use_threads(), cpu::log_softmax(x, y); }
-  void run_softmax_backward(ConstView y, ConstView dy, View dx) override {
-    use_threads(), cpu::softmax_backward(y, dy, dx);
+  const RowOps& row_ops() override {
+    use_threads();
+    return cpu_row_ops();
   }
-  void run_softmax_backward(ConstView64 y, ConstView64 dy, View64 dx) override {
-    use_threads(), cpu::softmax_backward(y, dy, dx);
-  }
-  void run_log_softmax_backward(ConstView y, ConstView dy, View dx) override {
-    use_threads(), cpu::log_softmax_backward(y, dy, dx);
-  }
-  void run_log_softmax_backward(ConstView64 y, ConstView64 dy, View64 dx) override {
-    use_threads(), cpu::log_softmax_backward(y, dy, dx);
-  }
-  void run_softmax_jacobian(ConstView y, View jacobian) override {
-    use_threads(), cpu::softmax_jacobian(y, jacobian);
-  }
-  void run_softmax_jacobian(ConstView64 y, View64 jacobian) override {
-    use_threads(), cpu::softmax_jacobian(y, jacobian);
-  }
-  void run_softmax_cross_entropy(ConstView logits, const std::int32_t* targets,
-                                 const CrossEntropyOptions& options, float* losses, View dlogits,
-                                 CrossEntropySums* sums) override {
-    use_threads(), cpu::softmax_cross_entropy(logits, targets, options, losses, dlogits, sums);
-  }
-  void run_argmax(ConstView x, std::int32_t* best) override { use_threads(), cpu::argmax(x, best); }
+  Workspace zeroed_workspace(std::size_t) override { return {}; }
 
-  std::unique_ptr<Linear> run_make_linear(const LinearShape& shape) override {
-    return cpu::make_linear(shape, threads_);
+  std::vector<std::unique_ptr<Linear>> make_layers_impl(std::span<const LinearShape> shapes) override {
+    std::vector<std::unique_ptr<Linear>> layers;
+    for (const LinearShape& shape : shapes)
+      layers.push_back(cpu::make_linear(shape, layers.empty() ? nullptr : layers.back().get(), threads_));
+    return layers;
   }
-  void run_activation(Activation kind, ConstView z, View y) override {
+  void activation_impl(Activation kind, ConstView z, View y) override {
     use_threads(), cpu::activation(kind, z, y);
   }
-  void run_activation_backward(Activation kind, ConstView z, ConstView y, ConstView dy, View dz) override {
+  void activation_backward_impl(Activation kind, ConstView z, ConstView y, ConstView dy, View dz) override {
     use_threads(), cpu::activation_backward(kind, z, y, dy, dz);
   }
-  void run_dropout(ConstView x, float rate, std::int32_t layer, const TrainingState* state, View y) override {
+  void dropout_impl(ConstView x, float rate, std::int32_t layer, const TrainingState* state,
+                    View y) override {
     use_threads(), cpu::dropout(x, rate, layer, *state, y);
   }
 
-  void run_permutation(std::uint64_t seed, std::int64_t epoch, std::int32_t* order,
-                       std::int64_t count) override {
+  void permutation_impl(std::uint64_t seed, std::int64_t epoch, std::int32_t* order,
+                        std::int64_t count) override {
     // The index breaks ties between equal keys, as a stable sort of the keys would.
     std::vector<std::pair<std::uint32_t, std::int32_t>> keys(static_cast<std::size_t>(count));
     for (std::int64_t i = 0; i < count; ++i)
@@ -120,17 +102,17 @@ class CpuBackend final : public Backend {
     std::sort(keys.begin(), keys.end());
     for (const auto& [key, index] : keys) *order++ = index;
   }
-  void run_gather_batch(const DatasetView& data, const std::int32_t* order, const TrainingState* state,
-                        View batch, std::int32_t* targets) override {
+  void gather_batch_impl(const DatasetView& data, const std::int32_t* order, const TrainingState* state,
+                         View batch, std::int32_t* targets) override {
     use_threads(), cpu::gather_batch(data, order, state->position, batch, targets);
   }
-  void run_sgd_step(const ParameterBuffers& parameters, const SgdOptions& options, const Schedule& schedule,
-                    TrainingState* state, std::int64_t rows) override {
+  void sgd_step_impl(const ParameterBuffers& parameters, const SgdOptions& options, const Schedule& schedule,
+                     TrainingState* state, std::int64_t rows) override {
     use_threads();
     move_on(state, rows, cpu::sgd_step(parameters, options, learning_rate(schedule, state->step)));
   }
-  void run_adamw_step(const ParameterBuffers& parameters, const AdamwOptions& options,
-                      const Schedule& schedule, TrainingState* state, std::int64_t rows) override {
+  void adamw_step_impl(const ParameterBuffers& parameters, const AdamwOptions& options,
+                       const Schedule& schedule, TrainingState* state, std::int64_t rows) override {
     use_threads();
     const float rate = learning_rate(schedule, state->step);
     move_on(state, rows, cpu::adamw_step(parameters, options, rate, state->step + 1));

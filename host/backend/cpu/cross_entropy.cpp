@@ -157,7 +157,7 @@ void softmax_cross_entropy(ConstMatrixView<float> logits, const std::int32_t* ta
   const std::size_t size = HWY_DYNAMIC_DISPATCH(CrossEntropyBlocks)(batch, blocks.data());
   for (std::size_t b = 0; b < size; ++b) {
     sums->loss += blocks[b].loss;
-    sums->hits += blocks[b].hits;
+    sums->correct += blocks[b].correct;
   }
   sums->weight += weight;
   sums->rows += counts.counted;

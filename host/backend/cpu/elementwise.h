@@ -1,8 +1,8 @@
 #pragma once
 
-#include <cstdint>
+#include <softwarp/backend.h>
 
-#include "host/backend/backend.h"
+#include <cstdint>
 
 // The CPU's element-wise ops: vector code chosen for the machine when the program runs (Highway), spread
 // over OpenMP's threads. Contracts as in backend.h.

@@ -1,8 +1,8 @@
 // The batch from the data set: one byte read and four written for each pixel; and dropout, whose randomness
 // comes from a counter, so that the backward draws the same.
 
+#include "core/dropout.h"
 #include "host/backend/cpu/elementwise.h"
-#include "kernels/dropout.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "host/backend/cpu/gather.cpp"

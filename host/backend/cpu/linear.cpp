@@ -60,8 +60,8 @@ class Matmul {
 
 class CpuLinear final : public Linear {
  public:
-  CpuLinear(const LinearShape& shape, int threads)
-      : Linear(shape),
+  CpuLinear(const LinearShape& shape, Linear* below, int threads)
+      : Linear(shape, below),
         threads_(threads),
         forward_(matrix(shape.batch, shape.inputs, shape.inputs, 1),
                  matrix(shape.inputs, shape.outputs, 1, shape.inputs),
@@ -81,14 +81,14 @@ class CpuLinear final : public Linear {
  private:
   ConstView z() const { return matrix_view<const float>(z_.data(), shape().batch, shape().outputs); }
 
-  void run_forward(ConstView x, ConstView w, const float* b, View y) override {
+  void forward_impl(ConstView x, ConstView w, const float* b, View y) override {
     omp_set_num_threads(threads_);
     const View z = z_.empty() ? y : matrix_view(z_.data(), y.rows, y.cols);
     forward_.run(x.data, w.data, z.data, b);
     if (shape().activation != Activation::identity) activation(shape().activation, z, y);
   }
 
-  void run_backward_weights(ConstView x, ConstView dz, View dw, float* db) override {
+  void backward_weights_impl(ConstView x, ConstView dz, View dw, float* db) override {
     omp_set_num_threads(threads_);
     weights_->run(dz.data, x.data, dw.data);
     if (db != nullptr)
@@ -96,12 +96,12 @@ class CpuLinear final : public Linear {
                                {const_cast<float*>(dz.data), dz.rows, dz.cols, dz.stride}, db);
   }
 
-  void run_backward_input(ConstView dz, ConstView w, View dx) override {
+  void backward_input_impl(ConstView dz, ConstView w, View dx) override {
     omp_set_num_threads(threads_);
     input_->run(dz.data, w.data, dx.data);
   }
 
-  void run_activation_backward(ConstView y, View dz, float* db) override {
+  void activation_backward_impl(ConstView y, View dz, float* db) override {
     omp_set_num_threads(threads_);
     activation_backward_sums(shape().activation, z(), y, dz, db);
   }
@@ -115,9 +115,9 @@ class CpuLinear final : public Linear {
 
 }  // namespace
 
-std::unique_ptr<Linear> make_linear(const LinearShape& shape, int threads) {
+std::unique_ptr<Linear> make_linear(const LinearShape& shape, Linear* below, int threads) {
   omp_set_num_threads(threads);  // a primitive plans for the threads there are when it is created
-  return std::make_unique<CpuLinear>(shape, threads);
+  return std::make_unique<CpuLinear>(shape, below, threads);
 }
 
 }  // namespace softwarp::cpu

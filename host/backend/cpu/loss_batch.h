@@ -1,15 +1,15 @@
 #pragma once
 
-#include <cstdint>
+#include <softwarp/matrix_view.h>
 
-#include "kernels/matrix_view.h"
+#include <cstdint>
 
 namespace softwarp::cpu {
 
 // A block of rows' part of the sums.
 struct BlockLoss {
   double loss = 0;
-  std::int64_t hits = 0;
+  std::int64_t correct = 0;
 };
 
 struct TargetCounts {

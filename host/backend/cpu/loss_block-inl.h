@@ -54,7 +54,7 @@ struct Block {
   HWY_ALIGN float exps[kSlots * kVectors * hn::MaxLanes(D()) + 1];  // exp(x_j - m); a long row has them in dx
   HWY_ALIGN double sum_parts[kSlots * kLaneParts<double>];          // of d, their sum
   HWY_ALIGN double smoothed[kSlots];                                // the sum of w_j (x_j - m)
-  HWY_ALIGN std::int64_t hits[kSlots];     // 1 where t is the first of the largest, or 0
+  HWY_ALIGN std::int64_t correct[kSlots];  // 1 where t is the first of the largest, or 0
   HWY_ALIGN std::int32_t classes[kSlots];  // t
   HWY_ALIGN float targets[kSlots];         // x_t, then x_t - m
   HWY_ALIGN float weights[kSlots];         // w_t
@@ -67,7 +67,7 @@ struct Block {
     std::fill_n(sum_parts + i * kLaneParts<double>, kLaneParts<double>, 0.0);
     sum_parts[i * kLaneParts<double>] = sum;
     smoothed[i] = 0;
-    hits[i] = 0;
+    correct[i] = 0;
     targets[i] = weights[i] = 0;
   }
 };
@@ -121,7 +121,7 @@ HWY_INLINE void take_exps(ConstMatrixView<float> x, Block<kVectors>& block) {
       hn::Store(e, d, block.exps + (i * kVectors + k) * hn::Lanes(d));
       sum = k > 0 ? hn::Add(sum, e) : e;
     }
-    block.hits[i] = first == block.classes[i];
+    block.correct[i] = first == block.classes[i];
     store_lane_parts(Wide(), widened(d, sum), add, block.sum_parts + i * kLaneParts<double>);
   }
 }
@@ -147,7 +147,7 @@ HWY_INLINE void read_rows(const LossBatch& batch, ConstMatrixView<float> x, Matr
     const float* const target = row + block.classes[i];
     const float max = row_max(d, row, x.cols);
     block.targets[i] = *target - max;
-    block.hits[i] = *target == max && std::find(row, target, max) == target;
+    block.correct[i] = *target == max && std::find(row, target, max) == target;
     block.smoothed[i] = batch.smoothing > 0 ? weighted_sum(row, x.cols, max, batch.class_weights) : 0;
     double* const sum_parts = block.sum_parts + i * kLaneParts<double>;
     std::fill_n(sum_parts, kLaneParts<double>, 0.0);
@@ -169,7 +169,7 @@ HWY_INLINE BlockLoss take_logarithms(const LossBatch& batch, std::size_t rows, B
   const auto add = [](auto a, auto b) HWY_ATTR { return hn::Add(a, b); };
   const auto nan = set(std::numeric_limits<double>::quiet_NaN());
   auto loss = hn::Zero(d);
-  auto hits = hn::Zero(integers);
+  auto correct = hn::Zero(integers);
   for (std::size_t i = 0; i < rows; i += hn::Lanes(d)) {
     // A NaN or +inf makes d NaN, and no finite entry makes it NaN or, in a long row, 0.
     const auto sum = load_lane_parts(d, block.sum_parts + i * kLaneParts<double>, add);
@@ -182,8 +182,8 @@ HWY_INLINE BlockLoss take_logarithms(const LossBatch& batch, std::size_t rows, B
       each = hn::MulAdd(set(share), others, each);
     }
     loss = hn::Add(loss, each);
-    hits = hn::Add(
-        hits, hn::IfThenElseZero(hn::RebindMask(integers, is_number), hn::Load(integers, block.hits + i)));
+    correct = hn::Add(correct, hn::IfThenElseZero(hn::RebindMask(integers, is_number),
+                                                  hn::Load(integers, block.correct + i)));
     hn::Store(narrowed(narrow, each), narrow, block.losses + i);
 
     const auto scale = hn::MulAdd(set(share), set(batch.class_weight_sum), of_target);
@@ -195,7 +195,7 @@ HWY_INLINE BlockLoss take_logarithms(const LossBatch& batch, std::size_t rows, B
     const auto gradient = hn::MulSub(target_exp, of_exp, hn::Mul(minus, set(inverse)));
     hn::Store(narrowed(narrow, gradient), narrow, block.target_gradients + i);
   }
-  return {hn::GetLane(hn::SumOfLanes(d, loss)), hn::GetLane(hn::SumOfLanes(integers, hits))};
+  return {hn::GetLane(hn::SumOfLanes(d, loss)), hn::GetLane(hn::SumOfLanes(integers, correct))};
 }
 
 // dx of a row but for the target's, from exp(x - m), which a long row has in dx.

@@ -8,6 +8,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 //
+#include "core/optimizer.h"
 #include "host/backend/cpu/partial-inl.h"
 
 HWY_BEFORE_NAMESPACE();

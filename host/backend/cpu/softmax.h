@@ -1,10 +1,9 @@
 #pragma once
 
-#include <cstdint>
+#include <softwarp/cross_entropy.h>
+#include <softwarp/matrix_view.h>
 
-#include "kernels/cross_entropy.h"
-#include "kernels/matrix_view.h"
-#include "kernels/training_state.h"
+#include <cstdint>
 
 // Softmax and what is built on it, on the CPU: vector code chosen for the machine when the program runs
 // (Highway), spread over OpenMP's threads. Contracts as in backend.h; any alignment, any stride, in place.

@@ -1,11 +1,10 @@
 #include "host/backend/cuda/arena.h"
 
 #include <fmt/format.h>
+#include <softwarp/error.h>
 
 #include <algorithm>
 #include <utility>
-
-#include "host/backend/error.h"
 
 namespace softwarp::cuda {
 namespace {
@@ -43,7 +42,7 @@ Arena::Piece& Arena::piece_with(std::size_t bytes) {
   throw Error(fmt::format("out of device memory: {} bytes asked for, {} of {} free", bytes, free, total));
 }
 
-void* Arena::take(std::size_t bytes) {
+void* Arena::allocate(std::size_t bytes) {
   const std::size_t whole = std::max((bytes + kAlignment - 1) / kAlignment, std::size_t{1}) * kAlignment;
   Piece& piece = piece_with(whole);
   void* const memory = piece.begin() + piece.used;

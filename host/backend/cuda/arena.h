@@ -16,7 +16,7 @@ class Arena {
   explicit Arena(cudaStream_t stream) : stream_(stream) {}
 
   // Throws Error, with what was asked for and what is free, where the device has no more.
-  [[nodiscard]] void* take(std::size_t bytes);
+  [[nodiscard]] void* allocate(std::size_t bytes);
   void deallocate(void* memory) noexcept;
 
  private:

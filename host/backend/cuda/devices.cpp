@@ -2,12 +2,12 @@
 
 #include <cuda_runtime.h>
 #include <fmt/format.h>
+#include <softwarp/backend.h>
+#include <softwarp/error.h>
 
 #include <optional>
 
-#include "host/backend/cuda/cuda_backend.h"
 #include "host/backend/cuda/first_device.h"
-#include "host/backend/error.h"
 #include "kernels/primitives/device.h"
 #include "kernels/primitives/launch.h"
 
@@ -93,7 +93,7 @@ std::vector<CudaDevice> cuda_devices() {
   return devices;
 }
 
-std::string cuda_refusal() {
+std::string cuda_unavailable_reason() {
   std::string unavailable_reason;
   return first_usable(unavailable_reason) ? "" : unavailable_reason;
 }

@@ -1,8 +1,7 @@
 #include "host/backend/cuda/handles.h"
 
 #include <fmt/format.h>
-
-#include "host/backend/error.h"
+#include <softwarp/error.h>
 
 namespace softwarp::cuda {
 

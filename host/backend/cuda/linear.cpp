@@ -1,10 +1,11 @@
 #include "host/backend/cuda/linear.h"
 
+#include <softwarp/error.h>
+
 #include <functional>
 #include <optional>
 #include <utility>
 
-#include "host/backend/error.h"
 #include "kernels/training_ops.h"
 
 namespace softwarp::cuda {
@@ -61,8 +62,9 @@ float time(cudaStream_t stream, const std::function<void()>& work) {
 
 class CudaLinear final : public Linear {
  public:
-  CudaLinear(Backend& backend, const LinearShape& shape, const MatmulContext& setting)
-      : Linear(shape),
+  CudaLinear(Backend& backend, const LinearShape& shape, CudaLinear* below, const MatmulContext& setting)
+      : Linear(shape, below),
+        below_(below),
         setting_(setting),
         product_(plain(CUBLAS_OP_T, CUBLAS_OP_N, shape.outputs, shape.batch, shape.inputs)) {
     if (shape.trains)
@@ -75,8 +77,10 @@ class CudaLinear final : public Linear {
     weights_and_bias_ = fused(CUBLAS_OP_N, CUBLAS_OP_T, shape.inputs, shape.outputs, shape.batch,
                               CUBLASLT_EPILOGUE_BGRADB, 0);
     input_ = plain(CUBLAS_OP_N, CUBLAS_OP_N, shape.inputs, shape.batch, shape.outputs);
+    if (below == nullptr) return;
+    const Activation activation_below = below->shape().activation;
     through_ = fused(CUBLAS_OP_N, CUBLAS_OP_N, shape.inputs, shape.batch, shape.outputs,
-                     backward_epilogue(shape.below), aux_stride(shape.below, shape.inputs));
+                     backward_epilogue(activation_below), aux_stride(activation_below, shape.inputs));
   }
 
   // Times each epilogue against a plain product and our kernel, on made-up values, and drops the slower ones.
@@ -85,16 +89,18 @@ class CudaLinear final : public Linear {
     const Matrix x = backend.make_matrix(s.batch, s.inputs), w = backend.make_matrix(s.outputs, s.inputs),
                  y = backend.make_matrix(s.batch, s.outputs), dx = backend.make_matrix(s.batch, s.inputs),
                  dw = backend.make_matrix(s.outputs, s.inputs);
-    const auto b = backend.make_array<float>(s.outputs), db = backend.make_array<float>(s.inputs),
-               mask = backend.make_array<float>(aux_floats(s.below, s.batch, s.inputs));
+    const auto b = backend.make_array<float>(s.outputs), db = backend.make_array<float>(s.inputs);
     keep_faster(fused_, [&] { forward(x.view(), w.view(), b.data(), y.view()); });
     if (!s.trains) return;
     keep_faster(weights_and_bias_, [&] { backward_weights(x.view(), y.view(), dw.view(), b.data()); });
+    if (below_ == nullptr) return;
+    const Activation activation_below = below_->shape().activation;
+    const auto mask = backend.make_array<float>(aux_floats(activation_below, s.batch, s.inputs));
     keep_faster(through_, [&] {
       if (run_through(y.view(), w.view(), mask.data(), dx.view(), db.data())) return;
       backward_input(y.view(), w.view(), dx.view());
-      bias_activation_backward(s.below, z_of(mask.data(), s.below, s.inputs), x.view(), dx.view(), dx.view(),
-                               db.data(), setting_.stream);
+      bias_activation_backward(activation_below, z_of(mask.data(), activation_below, s.inputs), x.view(),
+                               dx.view(), dx.view(), db.data(), setting_.stream);
     });
   }
 
@@ -130,7 +136,7 @@ class CudaLinear final : public Linear {
     return {aux, shape().batch, width, aux_stride(kind, width)};
   }
 
-  void run_forward(ConstView x, ConstView w, const float* b, View y) override {
+  void forward_impl(ConstView x, ConstView w, const float* b, View y) override {
     const MatmulOperands operands{w.data, x.data, y.data, const_cast<float*>(b), aux_.data()};
     has_mask_ = run_fused(fused_, operands);
     if (has_mask_) return;
@@ -140,17 +146,17 @@ class CudaLinear final : public Linear {
     bias_activation(shape().activation, y, b, keeps ? z : View{}, y, setting_.stream);
   }
 
-  void run_backward_weights(ConstView x, ConstView dz, View dw, float* db) override {
+  void backward_weights_impl(ConstView x, ConstView dz, View dw, float* db) override {
     if (db != nullptr && run_fused(weights_and_bias_, {x.data, dz.data, dw.data, db})) return;
     run_plain(*weights_, {x.data, dz.data, dw.data});
     if (db != nullptr) bias_activation_backward(Activation::identity, {}, dz, dz, {}, db, setting_.stream);
   }
 
-  void run_backward_input(ConstView dz, ConstView w, View dx) override {
+  void backward_input_impl(ConstView dz, ConstView w, View dx) override {
     run_plain(*input_, {w.data, dz.data, dx.data});
   }
 
-  void run_activation_backward(ConstView y, View dz, float* db) override {
+  void activation_backward_impl(ConstView y, View dz, float* db) override {
     bias_activation_backward(shape().activation, z_of(aux_.data(), shape().activation, shape().outputs), y,
                              dz, dz, db, setting_.stream);
   }
@@ -159,15 +165,15 @@ class CudaLinear final : public Linear {
     return db_below != nullptr && run_fused(through_, {w.data, dz.data, dz_below.data, db_below, aux});
   }
 
-  void run_backward_through(ConstView dz, ConstView w, Linear& below, ConstView y_below, View dz_below,
-                            float* db_below) override {
-    const auto& layer = dynamic_cast<CudaLinear&>(below);
-    const bool has_aux = layer.has_mask_ || layer.shape().activation == Activation::gelu;
-    if (has_aux && run_through(dz, w, layer.aux_.data(), dz_below, db_below)) return;
+  void backward_through_impl(ConstView dz, ConstView w, ConstView y_below, View dz_below,
+                             float* db_below) override {
+    const bool has_aux = below_->has_mask_ || below_->shape().activation == Activation::gelu;
+    if (has_aux && run_through(dz, w, below_->aux_.data(), dz_below, db_below)) return;
     backward_input(dz, w, dz_below);
-    below.activation_backward(y_below, dz_below, db_below);
+    below_->activation_backward(y_below, dz_below, db_below);
   }
 
+  CudaLinear* below_;
   MatmulContext setting_;
   Array<float> aux_;
   bool has_mask_ = false;  // the last forward left ReLU's
@@ -181,11 +187,17 @@ class CudaLinear final : public Linear {
 
 }  // namespace
 
-std::unique_ptr<Linear> make_linear(Backend& backend, const LinearShape& shape, const MatmulContext& setting,
-                                    bool tune) {
-  auto layer = std::make_unique<CudaLinear>(backend, shape, setting);
-  if (tune) layer->keep_faster(backend);
-  return layer;
+std::vector<std::unique_ptr<Linear>> make_layers(Backend& backend, std::span<const LinearShape> shapes,
+                                                 const MatmulContext& setting, bool tune) {
+  std::vector<std::unique_ptr<Linear>> layers;
+  CudaLinear* below = nullptr;
+  for (const LinearShape& shape : shapes) {
+    auto layer = std::make_unique<CudaLinear>(backend, shape, below, setting);
+    if (tune) layer->keep_faster(backend);
+    below = layer.get();
+    layers.push_back(std::move(layer));
+  }
+  return layers;
 }
 
 }  // namespace softwarp::cuda

@@ -1,14 +1,15 @@
-#include "host/backend/cuda/cuda_backend.h"
-#include "host/backend/error.h"
+
+#include <softwarp/backend.h>
+#include <softwarp/error.h>
 
 namespace softwarp {
 
 std::vector<CudaDevice> cuda_devices() { return {}; }
-std::string cuda_refusal() {
+std::string cuda_unavailable_reason() {
   return "this build has no CUDA backend (cmake --preset cuda makes one that has)";
 }
 std::unique_ptr<Backend> make_cuda_backend(const CudaOptions&) {
-  throw Error("no CUDA device: " + cuda_refusal());
+  throw Error("no CUDA device: " + cuda_unavailable_reason());
 }
 
 }  // namespace softwarp

@@ -1,11 +1,11 @@
 // Trains on the installed digits and asks both libraries for the same softmax.
 
+#include <softwarp/softwarp.h>
+
 #include <cmath>
 #include <cstdio>
 #include <exception>
 #include <span>
-
-#include <softwarp.h>
 
 #include "all_headers.h"
 

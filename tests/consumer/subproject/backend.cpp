@@ -1,9 +1,9 @@
 // The softmax of a row, by the CPU backend.
 
+#include <softwarp/backend.h>
+
 #include <cstdio>
 #include <span>
-
-#include "host/backend/backend.h"
 
 int main() {
   const float x[3] = {1, 2, 3};

@@ -1,8 +1,8 @@
 // The softmax of a row, by the C library.
 
-#include <cstdio>
+#include <softwarp/softwarp.h>
 
-#include <softwarp.h>
+#include <cstdio>
 
 int main() {
   const float x[3] = {1, 2, 3};

@@ -1,0 +1,170 @@
+#include "host/data/framing.h"
+
+#include <fmt/format.h>
+#include <softwarp/error.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace softwarp {
+namespace {
+
+// The shade of most of the border.
+float background_of(const Image& image) {
+  std::vector<float> border;
+  for (std::int64_t x = 0; x < image.width; ++x)
+    border.insert(border.end(), {image.at(0, x), image.at(image.height - 1, x)});
+  for (std::int64_t y = 0; y < image.height; ++y)
+    border.insert(border.end(), {image.at(y, 0), image.at(y, image.width - 1)});
+  const auto middle = border.begin() + std::ssize(border) / 2;
+  std::nth_element(border.begin(), middle, border.end());
+  return *middle;
+}
+
+// The ink: all that is not background, from 0 to 1; `dark` if it is the darker of the two. Faint marks, such
+// as paper's grain and JPEG's ripples, is none.
+Image ink_of(const Image& image, bool& dark, const std::string& name) {
+  constexpr float kFaint = 1.0f / 8, kLeastContrast = 16;
+  const float background = background_of(image);
+  const auto [least, most] = std::minmax_element(image.pixels.begin(), image.pixels.end());
+  const float darker = background - *least, lighter = *most - background;
+  dark = darker > lighter;
+  const float contrast = std::max(darker, lighter);
+  if (contrast < kLeastContrast)
+    throw Error(fmt::format("{}: expected something drawn on a background, found {}x{} pixels of one shade",
+                            name, image.height, image.width));
+  Image ink = image;
+  for (float& pixel : ink.pixels) {
+    pixel = (dark ? background - pixel : pixel - background) / contrast;
+    if (pixel < kFaint) pixel = 0;
+  }
+  return ink;
+}
+
+// The extent of the ink along one axis.
+struct Extent {
+  std::int64_t first = -1, last = -1;
+  double mass = 0, moment = 0;
+
+  void see(std::int64_t i, double ink) {
+    if (ink <= 0) return;
+    first = first < 0 ? i : std::min(first, i);
+    last = std::max(last, i);
+    mass += ink;
+    moment += ink * (static_cast<double>(i) + 0.5);
+  }
+  double length() const { return static_cast<double>(last - first + 1); }
+  double middle() const { return static_cast<double>(first + last + 1) / 2; }
+  double centre_of_mass() const { return moment / mass; }
+};
+
+// For each of `count` pixels along an axis, which of `length` source pixels it is made of. Source position
+// `centre` comes to lie in the middle, `scale` pixels a source pixel: a triangle filter, as wide as a pixel
+// of the coarser of both. Beyond the image there is nothing (`bounded`), or no telling.
+struct Weight {
+  std::int64_t source;
+  double share;
+};
+std::vector<std::vector<Weight>> weights_along(std::int64_t count, std::int64_t length, double centre,
+                                               double scale, bool bounded) {
+  const double radius = std::max(1.0, 1 / scale);
+  std::vector<std::vector<Weight>> all(static_cast<std::size_t>(count));
+  for (std::int64_t i = 0; i < count; ++i) {
+    const double at = centre + (static_cast<double>(i) + 0.5 - static_cast<double>(count) / 2) / scale;
+    double sum = 0;
+    auto& weights = all[static_cast<std::size_t>(i)];
+    const auto last = static_cast<std::int64_t>(std::ceil(at + radius));
+    for (auto j = static_cast<std::int64_t>(std::floor(at - radius)); j <= last; ++j) {
+      const double share = 1 - std::abs(static_cast<double>(j) + 0.5 - at) / radius;
+      if (share <= 0) continue;
+      const bool inside = j >= 0 && j < length;
+      if (inside || bounded) sum += share;
+      if (inside) weights.push_back({j, share});
+    }
+    for (Weight& weight : weights) weight.share /= sum;
+  }
+  return all;
+}
+
+std::vector<double> resample(const Image& image, std::int64_t height, std::int64_t width, double centre_y,
+                             double centre_x, double scale, bool bounded) {
+  const auto rows = weights_along(height, image.height, centre_y, scale, bounded);
+  const auto cols = weights_along(width, image.width, centre_x, scale, bounded);
+  std::vector<double> narrowed;  // [image.height, width]
+  for (std::int64_t y = 0; y < image.height; ++y)
+    for (const auto& col : cols) {
+      double& sum = narrowed.emplace_back(0);
+      for (const Weight& w : col) sum += w.share * double{image.at(y, w.source)};
+    }
+  std::vector<double> pixels;
+  for (const auto& row : rows)
+    for (std::int64_t x = 0; x < width; ++x) {
+      double& sum = pixels.emplace_back(0);
+      for (const Weight& w : row) sum += w.share * narrowed[static_cast<std::size_t>(w.source * width + x)];
+    }
+  return pixels;
+}
+
+std::uint8_t quantize(double share, int max_pixel) {
+  return static_cast<std::uint8_t>(std::lround(std::clamp(share, 0.0, 1.0) * max_pixel));
+}
+
+}  // namespace
+
+Framing framing_of(const std::string& data_name) {
+  if (data_name == "mnist") return Framing::mnist;
+  return data_name == "digits" || data_name == "fashion-mnist" ? Framing::fill : Framing::whole;
+}
+
+FramedImage frame_image(const Image& image, Framing framing, std::int64_t height, std::int64_t width,
+                        int max_pixel, const std::string& name) {
+  FramedImage framed;
+  Image ink = image;
+  for (float& pixel : ink.pixels) pixel /= 255;
+  framed.scaled = image.height != height || image.width != width;
+  if (framing != Framing::whole) {
+    Image found = ink_of(image, framed.inverted, name);
+    if (framed.scaled)
+      ink = std::move(found);
+    else if (framed.inverted)
+      for (float& pixel : ink.pixels) pixel = 1 - pixel;
+  }
+  if (!framed.scaled) {
+    for (const float pixel : ink.pixels) framed.pixels.push_back(quantize(double{pixel}, max_pixel));
+    return framed;
+  }
+
+  Extent rows, cols;
+  for (std::int64_t y = 0; y < ink.height; ++y)
+    for (std::int64_t x = 0; x < ink.width; ++x) {
+      const double amount = framing == Framing::whole ? 1 : double{ink.at(y, x)};
+      rows.see(y, amount);
+      cols.see(x, amount);
+    }
+  const double room = framing == Framing::mnist ? 20.0 / 28 : 1;
+  const double scale = room * std::min(static_cast<double>(height) / rows.length(),
+                                       static_cast<double>(width) / cols.length());
+  const bool by_mass = framing == Framing::mnist;
+  const auto pixels =
+      resample(ink, height, width, by_mass ? rows.centre_of_mass() : rows.middle(),
+               by_mass ? cols.centre_of_mass() : cols.middle(), scale, framing != Framing::whole);
+  // Thin strokes of a large image come out pale; a data set's darkest are not.
+  const double most = framing == Framing::whole ? 1 : *std::max_element(pixels.begin(), pixels.end());
+  for (const double pixel : pixels) framed.pixels.push_back(quantize(pixel / most, max_pixel));
+  return framed;
+}
+
+std::string describe(const Image& image, Framing framing, const FramedImage& framed) {
+  std::string text = fmt::format("{}x{}", image.height, image.width);
+  if (framing != Framing::whole) text += framed.inverted ? ", dark on light: inverted" : ", light on dark";
+  if (!framed.scaled) return text + "; of the network's size, so left where it lies";
+  switch (framing) {
+    case Framing::mnist: return text + "; scaled to 20 of 28 pixels, centred by its mass, as MNIST's were";
+    case Framing::fill: return text + "; scaled to fill the frame, centred";
+    case Framing::whole: break;
+  }
+  return text + "; scaled as a whole";
+}
+
+}  // namespace softwarp

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace softwarp {
+
+// An image in grey: 0 black to 255 white, row by row.
+struct Image {
+  std::int64_t height = 0;
+  std::int64_t width = 0;
+  std::vector<float> pixels;
+
+  float at(std::int64_t y, std::int64_t x) const { return pixels[static_cast<std::size_t>(y * width + x)]; }
+};
+
+// PNG, JPEG, BMP, PGM or PPM, of at most 64 million pixels; colours become their luminance, and what is
+// transparent the background on which the rest is seen best. Throws Error naming the file (`name`), what was
+// expected and what was found.
+[[nodiscard]] Image read_image(const std::filesystem::path& path);
+[[nodiscard]] Image decode_image(std::span<const std::uint8_t> bytes, const std::string& name);
+
+}  // namespace softwarp

@@ -1,0 +1,191 @@
+#pragma once
+
+/// @file
+/// Training and evaluation of multilayer perceptrons.
+
+#include <softwarp/backend.h>
+#include <softwarp/dataset.h>
+#include <softwarp/mlp.h>
+#include <softwarp/optimizer.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace softwarp {
+
+/// The optimizers of optimizer.h.
+enum class OptimizerKind { sgd, adamw };
+
+/// Chances to drop a value in training: of the network's inputs, and of each hidden layer's outputs.
+struct DropoutRates {
+  float input = 0;   ///< in [0, 1)
+  float hidden = 0;  ///< in [0, 1)
+};
+
+/// Everything that determines a training run's result, given its data and its device. The defaults reach 98.6
+/// % on MNIST.
+struct TrainingSettings {
+  std::vector<std::int64_t> hidden = {512, 256};            ///< widths of the hidden layers
+  Activation activation = Activation::relu;                 ///< of the hidden layers
+  Initialization initialization = Initialization::kaiming;  ///< of the parameters
+  DropoutRates dropout = {.input = 0.1f, .hidden = 0.2f};   ///< in training
+  float label_smoothing = 0;                                ///< in [0, 1]
+
+  OptimizerKind optimizer = OptimizerKind::adamw;   ///< the update rule
+  double rate = 3e-3;                               ///< the highest learning rate
+  double momentum = 0;                              ///< sgd
+  bool nesterov = false;                            ///< sgd
+  double weight_decay = 0;                          ///< sgd: L2; adamw: decoupled
+  ScheduleKind schedule = ScheduleKind::one_cycle;  ///< of the learning rate
+  double warmup_epochs = 0;       ///< linear warm-up, where the schedule has none of its own
+  std::int64_t step_epochs = 10;  ///< schedule step: multiply the rate by step_factor every so many epochs
+  double step_factor = 0.1;       ///< schedule step: the factor
+
+  std::int64_t epochs = 12;       ///< passes over the training images
+  std::int64_t batch_size = 256;  ///< 0: all images in one batch
+  std::uint64_t seed = 1;         ///< of all random numbers
+  double validation = 0;          ///< the share of the training images held out
+  std::int64_t patience = 0;      ///< stop after so many epochs without a better validation loss; 0: never
+};
+
+/// A mean over images. No image: NaN.
+struct Score {
+  double loss = 0;          ///< cross-entropy, natural logarithm
+  double accuracy = 0;      ///< share whose likeliest class is the label
+  std::int64_t images = 0;  ///< images counted
+};
+
+/// The record of an epoch.
+struct EpochRecord {
+  std::int64_t epoch = 0;         ///< from 1
+  std::int64_t steps = 0;         ///< since training began
+  double learning_rate = 0;       ///< of the epoch's last step
+  Score train;                    ///< running: each batch before its step, with dropout
+  Score validation;               ///< after the epoch; no images: none were held out
+  double seconds = 0;             ///< since training began, pauses not counted
+  double samples_per_second = 0;  ///< of this epoch, validation not counted
+};
+
+/// A training run after an epoch: all that its rest depends on, bit for bit.
+struct Checkpoint {
+  Model model;                       ///< as the epoch left it
+  std::vector<float> first_moment;   ///< of the optimizer, laid out as the model's values; empty: none
+  std::vector<float> second_moment;  ///< the same
+  std::vector<float> best;           ///< values of the lowest validation loss; empty: none were held out
+  std::vector<EpochRecord> history;  ///< one record an epoch
+  std::map<std::string, std::string> settings;  ///< as flags: "--lr" is "0.003"
+  std::uint32_t data_checksum = 0;              ///< of the training images: dataset.h
+};
+
+/// Writes a safetensors file: the model's tensors as write_model does, those of the moments and the best with
+/// first_moment., second_moment. and best. before their names, everything else in the metadata. Throws Error
+/// naming the file, what was expected and what was found; nothing half-written stays behind.
+void write_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint);
+/// Reads such a file. Throws Error in the same way.
+[[nodiscard]] Checkpoint read_checkpoint(const std::filesystem::path& path);
+
+/// Scores of one class.
+struct ClassScore {
+  double precision = 0;     ///< of the images taken for this class, the share that is of it
+  double recall = 0;        ///< of the images of this class, the share taken for it
+  double f1 = 0;            ///< harmonic mean of both
+  std::int64_t images = 0;  ///< images of this class
+};
+
+/// An image that was taken for another class.
+struct Mistake {
+  std::int64_t image = 0;  ///< index in the data set
+  int label = 0;           ///< its class
+  int predicted = 0;       ///< the class it was taken for
+  double probability = 0;  ///< given to the wrong class
+};
+
+/// Scores of a classifier's probabilities beside its accuracy.
+struct Classification {
+  std::vector<std::int64_t> confusion;  ///< [classes, classes]: rows are labels, columns predictions
+  std::vector<ClassScore> classes;      ///< [classes]
+  /// Expected calibration error: 15 bins of the highest probability, |accuracy - confidence| weighted by size
+  /// (Guo et al., arXiv:1706.04599).
+  double calibration_error = 0;
+  std::vector<Mistake> mistakes;  ///< the most confident first, NaN last
+};
+
+/// The progress of a training run, between two steps.
+struct Progress {
+  std::int64_t epoch = 0;        ///< from 1
+  std::int64_t epochs = 0;       ///< of the run
+  std::int64_t samples = 0;      ///< of this epoch
+  std::int64_t count = 0;        ///< samples of a whole epoch
+  double epoch_seconds = 0;      ///< of this epoch so far
+  double seconds = 0;            ///< since training began
+  std::function<Score()> score;  ///< of the epoch so far; waits for the device
+};
+
+/// The plan of a training run, before it starts.
+struct TrainingStart {
+  MlpShape shape;                      ///< of the network
+  std::int64_t parameters = 0;         ///< numbers that are learned
+  std::int64_t train_images = 0;       ///< images to train on
+  std::int64_t validation_images = 0;  ///< held out of the training images
+  std::int64_t batch_size = 0;         ///< images a step
+  std::int64_t steps_per_epoch = 0;    ///< optimizer steps
+  std::int64_t epochs_before = 0;      ///< done by the run that this one resumes
+  std::int64_t memory = 0;             ///< bytes on the device
+};
+
+/// Receives the events of a training run.
+class TrainingObserver {
+ public:
+  virtual ~TrainingObserver() = default;
+  /// Called once, before the first step.
+  virtual void on_start(const TrainingStart&) {}
+  /// Called after each step.
+  virtual void on_step(const Progress&) {}
+  /// Called after each epoch.
+  virtual void on_epoch(const EpochRecord&) {}
+  /// Asked after each step; the run then ends as if this had been its last.
+  virtual bool should_stop() { return false; }
+};
+
+/// The result of a training run.
+struct TrainingResult {
+  Model model;  ///< the last epoch's, or with a validation part the one of lowest validation loss
+  std::vector<EpochRecord> history;  ///< one record an epoch
+  Score test;                        ///< of that model, measured once, at the end
+  Classification classification;     ///< of the same images, in the same pass
+  double seconds = 0;                ///< of the run, pauses not counted
+  double samples_per_second = 0;     ///< of the run
+  std::int64_t parameters = 0;       ///< numbers that were learned
+  bool stopped = false;              ///< before the last epoch's end
+};
+
+/// Checkpoints, resuming and checks of a training run.
+struct TrainingControl {
+  std::int64_t checkpoint_every = 0;  ///< epochs between checkpoints; 0: none
+  /// Called with a checkpoint after every `checkpoint_every`th epoch and the last. An epoch that was ended
+  /// early has none.
+  std::function<void(const Checkpoint&)> save_checkpoint = {};
+  const Checkpoint* resume = nullptr;  ///< go on from here, to the same bits as if there had been no pause
+  bool check_every_step = false;  ///< look for NaN and infinities after each step, not after each hundredth
+};
+
+/// Trains a network. Throws Error if its numbers become NaN or infinite, and if the checkpoint is one of
+/// another network or optimizer; the caller compares the checkpoint's settings and data with its own.
+TrainingResult train(Backend& backend, const TrainingSettings& settings, const DataPair& data,
+                     TrainingObserver& observer, const TrainingControl& control = {});
+
+/// The model's score on a data set. `probabilities`, unless null, becomes the softmax of every image's
+/// logits, [count, classes]. Throws Error where the network cannot take the images.
+Score evaluate(Backend& backend, const Model& model, const Dataset& data,
+               std::vector<float>* probabilities = nullptr);
+
+/// The classification that probabilities [images, classes] make of labels [images]. 0 / 0 is NaN.
+[[nodiscard]] Classification classify(std::span<const float> probabilities,
+                                      std::span<const std::uint8_t> labels, int classes);
+
+}  // namespace softwarp
