@@ -1,4 +1,4 @@
-// What the program refuses: one line that says what and where, the exit code, and nothing written.
+// The program refuses bad input with one line that says what and where, an exit code, and no output file.
 
 #include <gtest/gtest.h>
 

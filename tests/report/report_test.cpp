@@ -167,7 +167,7 @@ TEST(Report, EscapesWhatComesFromOutside) {
   const std::size_t begin = page.find(kOpen) + kOpen.size(), end = page.find("</script>", begin);
   const std::string text = page.substr(begin, end - begin);
   EXPECT_EQ(text.find('<'), std::string::npos);
-  // What is no UTF-8 is replaced, the rest reads back.
+  // Bytes that are no UTF-8 are replaced, the rest reads back.
   const std::string kept = "</script><script>alert(1)</script><!--<script>\"\\\xef\xbf\xbd\xe2\x80\xa8";
   const auto json = nlohmann::json::parse(text);
   EXPECT_EQ(json["summary"]["data"], kept);

@@ -1,4 +1,4 @@
-// What cuBLASLt refuses, from its header and documentation.
+// Refuses what cuBLASLt refuses, by its header and documentation.
 
 #include "tests/simulator/cublaslt/objects.h"
 #include "tests/simulator/engine/state.h"
