@@ -1,5 +1,5 @@
-# The short commands. The work is in the presets (cmake --list-presets), which can be used directly.
-# ARGS is handed to what runs in the end: make train ARGS="--epochs 3".
+# The short commands. The presets (cmake --list-presets) do the work and can be used directly.
+# A target passes ARGS to the last program that it runs: make train ARGS="--epochs 3".
 
 # The preset that make test and make test-all build.
 PRESET = cpu
@@ -14,18 +14,18 @@ help:
 	@echo
 	@echo '  make train         build, then train on MNIST: on the GPU if there is one, otherwise on the CPU'
 	@echo '  make test          build and run the tests'
-	@echo '  make test-all      the same, with what opens a browser, completes in zsh and fish and asks TensorBoard'
-	@echo '  make bench         build and run a short selection of the benchmarks; the results are in bench-results/'
-	@echo '  make roofline      predict what the kernels take on six GPUs (bench-results/roofline.md); needs nvcc, no GPU'
-	@echo '  make gpu-bundle    pack what tests and measures a GPU elsewhere (build/gpu/bundle.tar.xz); needs nvcc, no GPU; ARCH=80'
-	@echo '  make format        lay out the sources with clang-format'
-	@echo '  make check-format  say where they are not so laid out'
-	@echo '  make clean         remove what was built'
+	@echo '  make test-all      the same, and the tests that need a browser, zsh, fish or TensorBoard'
+	@echo '  make bench         build and run a selection of the benchmarks, ARGS=short: a small one; the results are in bench-results/'
+	@echo '  make roofline      predict the time of the kernels on six GPUs (bench-results/roofline.md); needs nvcc, no GPU'
+	@echo '  make gpu-bundle    pack the programs that test and measure a GPU on another machine (docs/gpu.md); needs nvcc, no GPU'
+	@echo '  make format        format the sources with clang-format'
+	@echo '  make check-format  list the places that clang-format would change'
+	@echo '  make clean         remove build/'
 	@echo
-	@echo 'Each installs the Debian packages it misses first (scripts/packages.txt); that needs root or sudo.'
-	@echo 'make train ARGS="--epochs 3 --hidden 128" hands flags on; build/train/softwarp --help lists them; make bench ARGS=short.'
-	@echo 'PRESET=dev makes warnings errors, for whoever works on softwarp: make test PRESET=dev.'
-	@echo 'After installing CUDA, make clean lets the next make train look for it again.'
+	@echo 'Targets that build or format first install missing Debian packages (scripts/packages.txt), as root or by sudo.'
+	@echo 'make train ARGS="--epochs 3 --hidden 128" passes flags on; build/train/softwarp train --help lists them.'
+	@echo 'make test PRESET=dev makes warnings errors, for work on softwarp itself.'
+	@echo 'After you install CUDA, run make clean, so that the next make train looks for it.'
 
 # Installs the packages of these sections of scripts/packages.txt that are missing.
 installs = packages-program packages-tests packages-all packages-bench packages-format

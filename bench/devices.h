@@ -1,6 +1,6 @@
 #pragma once
 
-// What programs that compare devices run on.
+// The devices of the benchmarks that compare them.
 
 #include <benchmark/benchmark.h>
 #include <omp.h>

@@ -10,7 +10,7 @@ import pathlib
 import subprocess
 import sys
 
-# Whose time says how fast the machine was, rather than we.
+# The baselines that measure the machine, not softwarp.
 ROOFS = ("memcpy", "copy", "bare", "products")
 
 

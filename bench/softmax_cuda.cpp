@@ -57,7 +57,7 @@ void upload_repeated(const std::vector<T>& values, const DeviceMemory& to, std::
   }
 }
 
-// What one run reads and writes.
+// The memory that one run reads and writes.
 template <class T>
 struct Set {
   Set(const SoftmaxShape& s, bool has_gradient)

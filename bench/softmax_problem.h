@@ -67,8 +67,8 @@ std::vector<T> repeated(const std::vector<T>& values, std::size_t size) {
   return result;
 }
 
-// What the op makes of one row: y or log y from x, dx from x and the gradient g of its result, or the
-// gradient of cross-entropy's mean over `rows`.
+// The op's result for one row: y or log y from x, dx from x and the gradient g of its result, or the gradient
+// of cross-entropy's mean over `rows`.
 inline std::vector<double> defined(SoftmaxOp op, std::span<const float> x, std::span<const float> g,
                                    std::int32_t target, std::int64_t rows) {
   double max = -INFINITY, sum = 0, dot = 0, total = 0;

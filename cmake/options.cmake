@@ -62,7 +62,7 @@ if(SOFTWARP_SANITIZE)
     $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${SOFTWARP_SANITIZE};-fno-sanitize-recover=all;-fno-omit-frame-pointer>)
   target_link_options(softwarp_options INTERFACE -fsanitize=${SOFTWARP_SANITIZE})
 endif()
-# What counts the lines of ours that run; not those of the tests, whose loops it would slow down ten times.
+# Counts the lines of the product that run. The tests do without it: it would slow their loops down ten times.
 add_library(softwarp_coverage INTERFACE)
 if(SOFTWARP_COVERAGE)
   target_compile_options(softwarp_coverage INTERFACE --coverage -fprofile-update=single)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""picture.py RUN PREDICTION IMAGES SVG: draws a training's losses and what the network makes of one digit.
+"""picture.py RUN PREDICTION IMAGES SVG: draws the losses of a training run and a prediction for one digit.
 
-README.md's picture is generated and kept all the same, because the front page shows it. It was made by
+The picture in docs/benchmarks.md is generated, and kept because the page shows it. It was made by
 
     build/train/softwarp train --seed 1 --threads 2 --validation 0.1
     build/train/softwarp predict --index 4966 --top 10 --json >prediction.json

@@ -1,15 +1,20 @@
 // The kernels in a program of one's own: softmax of a matrix on a GPU, rows packed, on the default stream.
 #include <cuda_runtime.h>
+#include <softwarp/error.h>
 #include <softwarp/softmax.h>
 
 #include <cmath>
 #include <cstdio>
 #include <exception>
+#include <string>
 #include <vector>
 
-#include "kernels/primitives/launch.h"
-
 using namespace softwarp;
+
+void check(cudaError_t status) {
+  if (status != cudaSuccess)
+    throw Error(std::string("CUDA says ") + cudaGetErrorName(status) + ", " + cudaGetErrorString(status));
+}
 
 int main() try {
   constexpr std::int64_t kRows = 128, kCols = 1000;

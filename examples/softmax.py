@@ -19,7 +19,7 @@ class SoftwarpError(Exception):
 
 
 class Softwarp:
-    def __init__(self, path="libsoftwarp.so.0.1"):
+    def __init__(self, path="libsoftwarp.so.0.2"):
         self._library = ctypes.CDLL(path)
         self._library.softwarp_last_error.restype = ctypes.c_char_p
 

@@ -1,12 +1,11 @@
 // Trains a perceptron on MNIST, on a GPU where there is one, and keeps it: train [DATA]
-#include <softwarp/backend.h>
-#include <softwarp/dataset.h>
-#include <softwarp/train.h>
-
 #include <cstdio>
 #include <exception>
 
-#include "host/model/model_file.h"
+#include <softwarp/backend.h>
+#include <softwarp/dataset.h>
+#include <softwarp/mlp.h>
+#include <softwarp/train.h>
 
 using namespace softwarp;
 

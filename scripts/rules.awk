@@ -1,7 +1,7 @@
 # The part of rules.sh that reads files; their names come on the standard input.
 
 BEGIN {
-  # What a room may include, itself apart. Rooms that are not here (tests, bench, ...) see everything.
+  # A room may include itself and these. Rooms that are not here (tests, bench, ...) may include everything.
   sees["include"] = ""
   sees["core"] = "include"
   sees["kernels"] = "include core"

@@ -8,7 +8,7 @@ trap 'rm -rf "$copy"' EXIT
 
 cd "$root"
 mkdir "$copy/data" && cp data/SHA256SUMS "$copy/data/"
-cp -R cmake kernels host CMakeLists.txt "$copy/"
+cp -R cmake scripts include core kernels host CMakeLists.txt "$copy/"
 # Work in progress in the tree must not blur the picture: only what is new counts.
 before=$copy.before
 trap 'rm -rf "$copy" "$before"' EXIT
@@ -47,28 +47,35 @@ accept() {
   rm "$copy/$1"
 }
 
-plant kernels/planted.cuh 2 arrow '#pragma once\n#include "host/backend/backend.h"\n'
-plant kernels/planted.cuh 1 arrow '#include <host/backend/backend.h>\n'
+plant kernels/planted.cuh 2 arrow '#pragma once\n#include "host/backend/row_ops.h"\n'
+plant kernels/planted.cuh 1 arrow '#include <host/backend/row_ops.h>\n'
 plant host/backend/planted.h 1 arrow '#include "host/model/mlp.h"\n'
-plant host/backend/cpu/planted.h 1 arrow '#include "host/data/idx.h"\n'
+plant host/backend/cpu/planted.h 1 arrow '#include "host/io/idx.h"\n'
 plant host/c/planted.h 1 arrow '#include "host/model/mlp.h"\n'
-plant host/training/planted.h 1 arrow '#include "host/c/softwarp.h"\n'
+plant host/training/planted.h 1 arrow '#include "host/c/planted.h"\n'
 plant host/data/planted.h 3 arrow '// x\n\n#include "host/model/mlp.h"\n'
-plant host/model/planted.h 1 arrow '#include "host/data/idx.h"\n'
+plant host/model/planted.h 1 arrow '#include "host/data/resident.h"\n'
 plant host/model/planted.h 1 arrow '#  include "host/training/trainer.h"\n'
 plant host/training/planted.h 1 arrow '#include "host/program/flags.h"\n'
 plant host/training/planted.h 1 arrow '#include "host/report/report.h"\n'
 plant host/report/planted.h 1 arrow '#include "host/program/options.h"\n'
 plant host/program/planted.h 1 arrow '#include "tests/planted.h"\n'
 plant host/data/planted.h 1 arrow '#include "bench/planted.h"\n'
-plant host/attic/planted.h 1 arrow '#include "kernels/random.h"\n'
+plant host/attic/planted.h 1 arrow '#include "core/random.h"\n'
+plant include/softwarp/planted.h 1 arrow '#include "core/random.h"\n'
+plant include/softwarp/planted.h 1 arrow '#include "kernels/training_ops.h"\n'
+plant core/planted.h 1 arrow '#include "kernels/primitives/launch.h"\n'
+plant host/io/planted.h 1 arrow '#include "host/backend/row_ops.h"\n'
+plant simulator/planted.h 1 arrow '#include "kernels/primitives/launch.h"\n'
+plant examples/planted.h 1 arrow '#include "host/model/mlp.h"\n'
+plant host/data/planted.h 1 path '#include "softwarp/dataset.h"\n'
 plant kernels/planted.cuh 1 toolkit '#include <thrust/sort.h>\n'
 plant kernels/planted.cuh 1 toolkit '#include <cublasLt.h>\n'
 plant kernels/planted.h 1 toolkit '#include <fmt/format.h>\n'
-plant host/data/planted.h 1 path '#include "../backend/backend.h"\n'
+plant host/data/planted.h 1 path '#include "../backend/row_ops.h"\n'
 plant host/data/planted.h 1 path '#include "idx.h"\n'
 plant kernels/planted.h 1 path '#include "cuda_runtime.h"\n'
-plant tests/planted.h 1 path '#include "../host/data/idx.h"\n'
+plant tests/planted.h 1 path '#include "../host/io/idx.h"\n'
 plant kernels/planted.cuh 2 launch 'void f() {\n  kernel<<<1, 32>>>();\n}\n'
 plant tests/planted.h 1 launch 'void f() { kernel<<<1, 32>>>(); }  // short\n'
 plant kernels/planted.cuh 1 launch 'void f() { /* of one block */ kernel<<<1, 32>>>(); }\n'
@@ -90,12 +97,12 @@ plant data/mnist/planted-ubyte.gz 1 checksum 'x'
 
 plant kernels/planted.cuh 2 launch '/* a\n   b */ void f() { kernel<<<1, 32>>>(); }\n'
 accept kernels/planted.cuh '#include <cub/cub.cuh>\n#include <cuda_runtime.h>\n#include <cuda/std/limits>\n#include <cstdint>\n'
-accept kernels/planted.h '#include <Random123/philox.h>\n#include <cooperative_groups.h>\n#include "kernels/random.h"\n'
-accept host/training/planted.h '#include "host/data/idx.h"\n#include "host/model/mlp.h"\n#include <fmt/format.h>\n'
+accept kernels/planted.h '#include <Random123/philox.h>\n#include <cooperative_groups.h>\n#include "core/random.h"\n'
+accept host/training/planted.h '#include "host/io/idx.h"\n#include "host/model/mlp.h"\n#include <fmt/format.h>\n'
 accept host/program/planted.h '#include "host/report/report.h"\n'
-accept host/report/planted.h '#include "host/training/training.h"\n#include "host/data/dataset.h"\n'
+accept host/report/planted.h '#include "host/training/trainer.h"\n#include <softwarp/dataset.h>\n'
 accept tests/planted.h '#include "host/program/flags.h"\n#include "tests/support.h"\nvoid f() { cudaDeviceSynchronize(); }\n'
-accept tests/simulator/planted.h '#include "cuda_runtime.h"\n'
+accept simulator/planted.h '#include "cuda_runtime.h"\n'
 accept kernels/planted.cuh '// not kernel<<<1, 1>>>, not cudaDeviceSynchronize\n/* nor\n   kernel<<<1, 1>>> */\nint x;\n'
 accept host/model/planted.h 'auto x = "<<< cudaDeviceSynchronize";\n'
 accept host/model/planted.h "$(yes '\n' | head -400 | tr -d '\n')"

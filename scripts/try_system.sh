@@ -71,7 +71,7 @@ else
   step 'some tests' inside '
     scripts/install_packages.sh program tests
     cmake --preset cpu
-    cmake --build --preset cpu --target data_test model_test simulator_test checkpoint_test softmax_bench
+    cmake --build --preset cpu --target data_test io_test model_test simulator_test checkpoint_test softmax_bench
     ctest --preset cpu --parallel "$(nproc)" -R "^rules|^data_checksums|^Dataset|^Idx|^Picture|^Model|^Safetensors|^Checkpoint|^Kernel|^Stream"
     build/cpu/bench/softmax_bench --benchmark_filter=cpu/float/.*/4096x10/ --benchmark_min_time=0.01'
 fi

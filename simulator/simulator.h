@@ -1,7 +1,7 @@
 #pragma once
 
-// What a test asks of the simulated device: which device it is, in which order it runs, which call fails,
-// and afterwards what it did and which rules were broken. README.md tells what it proves.
+// A test chooses here which device is simulated, in which order it runs and which call fails, and asks
+// afterwards what the device did and which rules were broken. README.md lists what this proves.
 
 #include <cstddef>
 #include <cstdint>
@@ -46,7 +46,7 @@ void set_seed(std::uint64_t seed);
 // Every rule broken since the last call, in words that name the kernel, the block and the thread.
 std::vector<std::string> take_errors();
 
-// What was made and not yet released, one line each: memory, streams, events, graphs, cuBLASLt objects.
+// The objects not yet released, one line each: memory, streams, events, graphs, cuBLASLt objects.
 std::vector<std::string> live_objects();
 
 struct Counters {
@@ -80,7 +80,7 @@ struct KernelRun {
 };
 std::vector<KernelRun> kernels_run();
 
-// What the host asked for.
+// Counts of the host's calls.
 struct HostCounters {
   std::int64_t calls = 0;  // of the runtime and of cuBLASLt, those that a fault can hit
   std::int64_t allocations = 0;

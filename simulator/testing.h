@@ -1,6 +1,6 @@
 #pragma once
 
-// What the tests of the simulator, and of what runs on it, have in common.
+// Shared by the tests of the simulator and of the code that runs on it.
 
 #include <gtest/gtest.h>
 

@@ -8,7 +8,7 @@ import pathlib
 import re
 import sys
 
-# Test accuracies that a run must reach. On the CPU the default network reaches 98.5 to 98.7 % (README.md), the small one
+# Test accuracies that a run must reach. On the CPU the default network reaches 98.5 to 98.7 % (docs/benchmarks.md), the small one
 # 98.0 and 98.2 % (two seeds).
 LEAST_ACCURACY = {"small": 0.97}
 LEAST_ACCURACY_OF_DEFAULTS = 0.98

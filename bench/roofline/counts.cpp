@@ -119,7 +119,7 @@ void count_rows(json& entries, const Gpu& gpu, const char* type, const SoftmaxSh
   assume_device_limits(nullptr);
 }
 
-// What a training step does beside its products and its loss.
+// Counts a training step's kernels beside its products and its loss.
 void count_step(json& entries, const Gpu& gpu, std::int64_t batch) {
   constexpr std::int64_t kPixels = 784, kHidden = 512, kParameters = 535818, kPadded = 535872;
   DeviceLimits limits = limits_of(gpu);

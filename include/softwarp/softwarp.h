@@ -55,7 +55,7 @@ enum {
   SOFTWARP_BFLOAT16 = 3 /* CUDA only */
 };
 
-/* "0.1.0" */
+/* "0.2.0" */
 const char* softwarp_version(void);
 /* "invalid argument" and the like; never NULL. */
 const char* softwarp_status_name(softwarp_status status);

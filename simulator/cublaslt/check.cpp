@@ -1,4 +1,4 @@
-// What cuBLASLt refuses, from its header and documentation.
+// Refuses what cuBLASLt refuses, by its header and documentation.
 
 #include "simulator/cublaslt/objects.h"
 #include "simulator/engine/state.h"

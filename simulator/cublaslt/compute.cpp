@@ -41,7 +41,7 @@ void write(void* data, std::uint32_t type, std::size_t i, double value) {
   }
 }
 
-// What the tensor cores see of an input.
+// An input as the tensor cores round it.
 double as_input(double value, std::int32_t compute) {
   switch (compute) {
     case CUBLAS_COMPUTE_32F_FAST_16F: return static_cast<double>(Half::value(Half::round(value)));

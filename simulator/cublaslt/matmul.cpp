@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::uint64_t kMostWorkspace = 64 << 10;  // enough to show who forgets it
 
-// What an algorithm was chosen for; it works for nothing else.
+// The problem that an algorithm was chosen for; it works for no other.
 struct Choice {
   std::uint64_t problem;
   std::uint64_t workspace;

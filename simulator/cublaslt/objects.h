@@ -1,6 +1,6 @@
 #pragma once
 
-// What the handles of cuBLASLt stand for.
+// The objects behind cuBLASLt's handles.
 
 #include <optional>
 #include <utility>
@@ -82,7 +82,7 @@ std::size_t size_of(std::uint32_t type);
 // How this product's epilogue is refused, if a test asked for it.
 std::optional<Refusal> refusal_of(const Product& product);
 
-// What the library says to this product before it looks at any pointer.
+// The library's answer to this product before it looks at any pointer.
 cublasStatus_t check(const Product& product);
 
 // D = epilogue(alpha op(A) op(B) + beta C), on the device.

@@ -1,6 +1,6 @@
 #pragma once
 
-// What device code calls when it does something that the simulator carries out or looks at.
+// Device code calls these functions for everything that the simulator carries out or observes.
 
 #include <cstddef>
 #include <cstdint>

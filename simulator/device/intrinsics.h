@@ -59,7 +59,7 @@ inline unsigned __activemask() { return 1u << softwarp::simulator::current_lane(
 
 namespace softwarp::simulator {
 
-// What a shuffle can carry: numbers of up to 64 bits; the 16-bit headers add theirs.
+// A shuffle can carry numbers of up to 64 bits; the 16-bit headers add theirs.
 template <class T>
 inline constexpr bool kCanShuffle = std::is_arithmetic_v<T> && sizeof(T) <= 8;
 

@@ -22,7 +22,7 @@ struct Warp;
 struct Block;
 struct Cluster;
 
-// What the host asked to run.
+// A launch that the host asked for.
 struct Launch {
   const void* kernel = nullptr;
   dim3 grid;
@@ -44,7 +44,7 @@ struct Launch {
 enum class Wait { nothing, lanes, block, cluster, finished };
 enum class Collective { sync, shuffle, ballot };
 
-// What a lane brings to a collective of its warp, and what it takes away.
+// A lane's input to a collective of its warp, and its result.
 struct Offer {
   unsigned source = 0;  // the lane whose value it wants
   std::uint64_t value = 0;

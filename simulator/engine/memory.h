@@ -16,9 +16,9 @@ void* allocate(Memory kind, std::size_t bytes);
 bool release(Memory kind, void* pointer);
 void release_all_memory();
 
-// Whether all these bytes lie in one live allocation of that kind.
+// True if all these bytes lie in one live allocation of that kind.
 bool contains(Memory kind, const void* pointer, std::size_t bytes);
-// Whether the pointer is into an allocation of that kind or would be if that were longer.
+// True if the pointer is into an allocation of that kind, or would be if that were longer.
 bool begins_in(Memory kind, const void* pointer);
 std::size_t device_bytes_in_use();
 std::vector<std::string> live_memory();

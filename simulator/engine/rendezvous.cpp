@@ -1,4 +1,4 @@
-// Where threads meet: barriers of blocks and clusters, shuffles and votes of warps.
+// Threads meet here: barriers of blocks and clusters, shuffles and votes of warps.
 
 #include <algorithm>
 #include <string>
@@ -58,7 +58,7 @@ void complete(Warp& warp, const Meeting& meeting) {
     Thread& thread = warp.threads[lane];
     const unsigned source = thread.offer.source;
     const bool takes_part = source < 32 && (meeting.mask >> source & 1);
-    // What an absent lane would bring is undefined: bits that show.
+    // The value of an absent lane is undefined: these bits show.
     if (meeting.kind == Collective::shuffle)
       thread.offer.result = takes_part ? warp.threads[source].offer.value : ~std::uint64_t{0};
     else

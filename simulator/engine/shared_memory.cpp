@@ -52,7 +52,7 @@ Bytes storage() {
   return found;
 }
 
-// What lies before and behind the dynamic part: the variables.
+// The variables, which lie before and behind the dynamic part.
 Bytes before() { return {storage().data(), static_cast<std::size_t>(dynamic().data() - storage().data())}; }
 Bytes behind() { return storage().subspan(before().size() + kLargestShared); }
 

@@ -27,7 +27,7 @@ class SharedMemory {
   void fill_with_nan();  // what a new block finds
   void save(SharedImage& image) const;
   void restore(const SharedImage& image);
-  // Whether somebody has written behind the dynamic part.
+  // True if somebody has written behind the dynamic part.
   bool overrun() const;
 
  private:
@@ -35,7 +35,7 @@ class SharedMemory {
   SharedImage host_;
 };
 
-// Where `pointer`, into the running block's shared memory, is in an image; null if it is not shared memory.
+// The place in an image of `pointer`, which is into the running block's shared memory; null if it is not.
 void* in_image(SharedImage& image, const void* pointer);
 bool is_shared(const void* pointer, std::size_t bytes, std::size_t dynamic_bytes);
 

@@ -57,7 +57,7 @@ cudaError_t begin_call(const char* name, CallKind kind) {
 }
 
 cudaError_t end_call(cudaError_t result) {
-  // What the device found while this call waited is reported by this call.
+  // This call reports the errors that the device found while it waited.
   if (result == cudaSuccess) result = state().lost;
   if (result != cudaSuccess && result != cudaErrorNotReady) state().last_error = result;
   return result;

@@ -1,6 +1,6 @@
 #pragma once
 
-// What the device is and what has happened to it since the last reset.
+// The simulated device, and its history since the last reset.
 
 #include <functional>
 #include <map>
@@ -14,7 +14,7 @@
 
 namespace softwarp::simulator {
 
-// What is asked once per kernel, and what it did.
+// A kernel's attributes, which are asked for once, and its counters.
 struct KernelEntry {
   std::map<int, std::size_t> most_dynamic_shared;  // by device, where cudaFuncSetAttribute has set it
   bool large_clusters = false;

@@ -1,4 +1,4 @@
-// What the runtime tells of the device.
+// The functions of the runtime that describe the device.
 
 #include <cstdio>
 

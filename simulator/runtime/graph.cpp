@@ -12,8 +12,8 @@ namespace {
 
 using Nodes = std::vector<Node>;
 
-// Whether every node comes before the end of the stream that began the capture. Nodes only ever come after
-// earlier ones, so one pass backwards finds all that do.
+// True if every node comes before the end of the stream that began the capture. A node comes after earlier
+// ones only, so one pass backwards finds all that do.
 bool joined(const Capture& capture) {
   std::vector<bool> reached(capture.nodes.size());
   for (const auto node : capture.origin->tail) reached[node] = true;

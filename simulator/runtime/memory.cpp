@@ -45,7 +45,7 @@ cudaError_t check_direction(const Copy& copy, cudaMemcpyKind kind) {
                                                                               : cudaErrorInvalidValue;
 }
 
-// Whether the bytes of this row, valid when the copy was asked for, still are.
+// Checks that the bytes of this row, which were valid when the copy was asked for, still are.
 cudaError_t check_row(const Side& side, std::size_t row, std::size_t width) {
   const std::byte* data = side.data + row * side.pitch;
   const char* problem = nullptr;

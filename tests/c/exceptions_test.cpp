@@ -1,4 +1,4 @@
-// What a device throws does not leave the C interface: it becomes a status. The CUDA device here only throws.
+// The C interface turns every exception of a device into a status. The CUDA device here only throws.
 
 #include <gtest/gtest.h>
 #include <softwarp/error.h>

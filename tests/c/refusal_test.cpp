@@ -1,4 +1,4 @@
-// What softwarp.h answers to calls that break its rules, and to a device that says no: a status and one line.
+// The C interface answers calls that break its rules, and failures of a device, with a status and one line.
 
 #include <gtest/gtest.h>
 #include <softwarp/softwarp.h>

@@ -1,4 +1,4 @@
-// What the CUDA backend does when it is refused something.
+// The CUDA backend handles every failure of CUDA and cuBLASLt.
 
 #include <gtest/gtest.h>
 #include <softwarp/backend.h>

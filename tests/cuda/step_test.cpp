@@ -1,4 +1,4 @@
-// What a training step asks of the device and of the host, by the simulator's counters.
+// The simulator's counters bound what a training step asks of the device and of the host.
 
 #include <gtest/gtest.h>
 #include <softwarp/backend.h>

@@ -1,5 +1,5 @@
-// What kernels cost, by the simulator's counters: bytes and sectors of global memory, exponentials, calls of
-// the runtime. The floors are those of reading each input once and writing each output once.
+// The simulator's counters bound the cost of kernels: bytes and sectors of global memory, exponentials, calls
+// of the runtime. A kernel must at least read each input once and write each output once.
 
 #include <gtest/gtest.h>
 #include <softwarp/softmax.h>
@@ -17,7 +17,7 @@ namespace {
 
 using simulator::Counters;
 
-// What `run` costs the device.
+// The cost of `run` on the device.
 Counters cost_of(const std::function<void()>& run) {
   EXPECT_EQ(cudaDeviceSynchronize(), cudaSuccess);  // what was asked for before
   simulator::reset_counters();

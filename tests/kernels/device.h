@@ -1,7 +1,7 @@
 #pragma once
 
-// What the tests of kernels have in common. The same sources run on the simulator, under several schedules
-// each, and on a GPU: device_simulated.cpp and device_gpu.cpp are the two answers to what is declared here.
+// Shared by the tests of kernels. The same sources run on the simulator, under several schedules each, and on
+// a GPU: device_simulated.cpp and device_gpu.cpp each define the functions declared here.
 
 #include <cuda_runtime.h>
 #include <gtest/gtest.h>

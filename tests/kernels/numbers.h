@@ -55,7 +55,7 @@ int ordinal(T v) {
   return bits & 0x8000 ? -static_cast<int>(bits & 0x7fff) : static_cast<int>(bits);
 }
 
-// Whether two matrices have the same bits; NaNs are alike.
+// True if two matrices have the same bits; any two NaNs count as equal.
 template <class T>
 bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
   if (a.size() != b.size()) return false;

@@ -14,7 +14,7 @@ namespace softwarp {
 
 using Doubles = std::vector<double>;
 
-// What a definition is computed in: more digits than the results have.
+// The type of reference computations, which has more digits than the results.
 template <class T>
 using Truth = std::conditional_t<std::is_same_v<T, double>, long double, double>;
 

@@ -54,7 +54,7 @@ struct Inputs {
         x(random_numbers<T>(rows * cols, 1, 4)),
         g(random_numbers<T>(rows * cols, 2, 1)),
         reference(rows_reference(x, rows, cols)) {
-    // What backward is given: the results as the type has them.
+    // The backward reads these: the results, rounded to the type.
     for (const double v : reference.softmax) y.push_back(to_type<T>(v));
     for (const double v : reference.log_softmax) log_y.push_back(to_type<T>(v));
   }

@@ -18,7 +18,7 @@ constexpr double kNotANumber = std::numeric_limits<double>::quiet_NaN();
 // Flat, lanes, a warp, blocks, clusters (or streamed where there are none), streamed.
 const std::int64_t kCols[] = {1, 2, 7, 10, 33, 64, 257, 1000, 2049, 9000, 33000, 140000};
 
-// Where something special goes: the ends, both sides of the middle and of many slices between.
+// The columns of special values: the ends, both sides of the middle, and many columns between.
 std::vector<std::int64_t> positions(std::int64_t cols) {
   std::vector<std::int64_t> found;
   const std::int64_t step = cols > 9000 ? cols / 3 + 1 : cols > 257 ? cols / 16 + 1 : cols > 64 ? 4 : 1;

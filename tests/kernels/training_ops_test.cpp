@@ -1,5 +1,5 @@
-// What a training step needs beside softmax, on the device: against the definitions, or against the plain
-// headers that the CPU uses too.
+// Compares the other ops of a training step on the device with their definitions, or with the plain headers
+// that the CPU uses, too.
 
 #include "kernels/training_ops.h"
 
@@ -260,7 +260,7 @@ TEST_F(TrainingOps, AdamwMatchesTheDefinition) {
             });
 }
 
-// What blocks compute in float, for the sake of latency, and the CPU in double.
+// Blocks compute learning rates in float, for the sake of latency, the CPU in double.
 TEST(Schedules, InFloatAreThoseInDouble) {
   for (const ScheduleKind kind :
        {ScheduleKind::constant, ScheduleKind::cosine, ScheduleKind::one_cycle, ScheduleKind::step})

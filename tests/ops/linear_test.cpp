@@ -125,7 +125,7 @@ TEST_P(LinearLayer, ActivationBackwardMatchesTheDefinition) {
   });
 }
 
-// What is kept for the backward is that of the last forward, not of the first.
+// The backward uses what the last forward kept, not what the first one did.
 TEST_P(LinearLayer, BackwardBelongsToTheLastForward) {
   const Floats dy = some_dy();
   on_every_backend([&](Layer& layer, const ReferenceLayer& first) {

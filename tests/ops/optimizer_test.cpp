@@ -6,8 +6,8 @@ namespace {
 constexpr int kSteps = 60;
 constexpr std::int64_t kRows = 32;
 
-// What both optimizers' tests share: parameters on a device, a gradient that changes from step to step, and a
-// rate that does so too.
+// Shared by both optimizers' tests: parameters on a device, and a gradient and a rate that change from step
+// to step.
 struct Problem {
   std::int64_t size;
   std::int64_t decayed;

@@ -51,6 +51,15 @@ class Promises : public testing::Test {
   TrainingState* state_ = nullptr;
 };
 
+TEST_F(Promises, OfOneTypeInACall) {
+  on_every_backend([&](Backend& b) {
+    expect_promise([&] { b.softmax(view(), view64()); }, "matrices of one type");
+    expect_promise([&] { b.log_softmax_backward(view(), view64(), view()); }, "matrices of one type");
+    expect_promise([&] { b.log_softmax_backward(view(), view(), view64()); }, "matrices of one type");
+    expect_promise([&] { b.softmax_jacobian(view(), view64(12, 4)); }, "matrices of one type");
+  });
+}
+
 TEST_F(Promises, OfMemory) {
   on_every_backend([&](Backend& b) {
     expect_promise([&] { std::ignore = b.make_array<float>(-1); }, "a size that is not negative");

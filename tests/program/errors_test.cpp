@@ -1,4 +1,4 @@
-// What the program refuses: one line that says what and where, the exit code, and nothing written.
+// The program refuses bad input with one line that says what and where, an exit code, and no output file.
 
 #include <gtest/gtest.h>
 
@@ -112,7 +112,7 @@ TEST(ProgramHelp, NamesEveryFlagWithItsDefault) {
   for (const char* part :
        {"--hidden", "512,256", "--optimizer", "adamw", "--lr", "0.003", "--seed", "--config"})
     EXPECT_NE(run.out.find(part), std::string::npos) << part;
-  EXPECT_EQ(run_program({"--version"}, directory.path()).out, "softwarp 0.1.0\n");
+  EXPECT_EQ(run_program({"--version"}, directory.path()).out, "softwarp 0.2.0\n");
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// What the program has around its calls of the file system. SOFTWARP_FILE_FAULT="N E" in the environment
+// Wraps the program's calls of the file system. SOFTWARP_FILE_FAULT="N E" in the environment
 // makes call N fail with errno E (a write after half of its bytes), and with E = 0 kills the process there.
 // The last line on standard error says how many calls there were, and one before it names each file that was
 // renamed before what had been written to it was on the disk.
@@ -42,7 +42,7 @@ int fault_error = 0;
 auto& names = *new std::map<int, std::string>;   // of open files
 auto& not_on_disk = *new std::set<std::string>;  // written to since they were last synchronized
 
-// Whether this call is to fail, errno then being set.
+// True if this call must fail; errno is then set.
 bool fails() {
   if (calls++ != fault_call) return false;
   if (fault_error == 0) raise(SIGKILL);

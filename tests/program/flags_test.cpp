@@ -7,6 +7,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "host/training/settings.h"
 #include "tests/data/temporary_files.h"
 #include "tests/program/run_program.h"
 

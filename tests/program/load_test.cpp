@@ -1,4 +1,4 @@
-// What the program takes when it has much to do: memory that does not grow with the epochs, many images, many
+// The program under load: its memory does not grow with the epochs, and it copes with many images, many
 // parameters, the smallest and the largest batch.
 
 #include <gtest/gtest.h>

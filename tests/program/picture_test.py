@@ -1,4 +1,4 @@
-"""README.md's picture and the script that draws it: picture_test.py SOURCE PROGRAM"""
+"""The picture in docs/benchmarks.md and the script that draws it: picture_test.py SOURCE PROGRAM"""
 import json
 import os
 import re
@@ -55,9 +55,9 @@ class ThePicture(unittest.TestCase):
         likeliest = max(bars(self.svg), key=lambda bar: bar[1])
         self.assertIn(f"takes it for: {likeliest[0]} with {likeliest[1]:.0f} %", description)
 
-    def test_is_shown_and_described_by_the_readme(self):
-        with open(os.path.join(SOURCE, "README.md"), encoding="utf-8") as file:
-            shown = re.search(r'<img src="docs/picture.svg"\s+alt="([^"]*)"', file.read())
+    def test_is_shown_and_described_by_the_page(self):
+        with open(os.path.join(SOURCE, "docs", "benchmarks.md"), encoding="utf-8") as file:
+            shown = re.search(r'<img src="picture.svg"\s+alt="([^"]*)"', file.read())
         self.assertIsNotNone(shown)
         self.assertEqual(" ".join(shown[1].split()), self.svg.find(SVG + "desc").text)
 

@@ -47,7 +47,7 @@ Arguments training(int epochs) {
 }
 Arguments resuming() { return {"train", "--device", "cpu", "--threads", "1", "--resume", "run"}; }
 
-// What a training leaves that nobody interrupted.
+// The files that an uninterrupted training run leaves.
 struct Outcome {
   std::string model, metrics, best;
   bool operator==(const Outcome&) const = default;
@@ -140,7 +140,7 @@ void walk(int error, int end) {
       ASSERT_GT(calls, 100);
     }
     if (run.exit_code == 0) {
-      // What was done already, or could be left undone: a directory not synced, a lock not given back.
+      // The failed call did not matter: a directory was not synced, or a lock was not given back.
       EXPECT_NE(error, 0);
       EXPECT_TRUE(outcome_in(directory.path()) == outcome) << run.err;
     } else {
@@ -218,7 +218,7 @@ TEST_F(ResumeOfThree, RefusesOtherImages) {
       << run.err;
 }
 
-// What no softwarp wrote, but is a checkpoint by its form.
+// The file has the form of a checkpoint, but no softwarp wrote it.
 TEST_F(ResumeOfThree, RefusesAForgedCheckpoint) {
   const fs::path last = directory_.path() / "run" / "last.safetensors";
   const Checkpoint good = read_checkpoint(last);

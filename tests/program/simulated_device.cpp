@@ -1,5 +1,5 @@
-// What the program on the simulated device has around its main. It ends with exit code 70 if a rule was
-// broken or something left behind. In its environment, SOFTWARP_DEVICE=86 makes it a device of compute
+// Wraps the main of the program on the simulated device. The program ends with exit code 70 if it broke a
+// rule or left something behind. In its environment, SOFTWARP_DEVICE=86 makes it a device of compute
 // capability 8.6, and with SOFTWARP_FAULT_CALL=n the n-th call of CUDA or cuBLASLt fails, and the last line
 // on standard error names it.
 

@@ -100,7 +100,7 @@ def check_curves(said):
     for i, row in enumerate(metrics):
         equal(loss["hovered"][i][1][1], f"{float(row['train_loss']):.4f}", "the loss as text")
         equal(accuracy["hovered"][i][2][1], f"{100 * float(row['validation_accuracy']):.2f} %", "the accuracy as text")
-    # Where the curve is: lower loss is lower on the page.
+    # The curve is at the right height: lower loss is lower on the page.
     by_loss = sorted(range(EPOCHS), key=lambda i: float(metrics[i]["train_loss"]))
     heights = [loss["spots"][i][1] for i in by_loss]
     equal(heights, sorted(heights, reverse=True), "the heights of the curve")

@@ -22,7 +22,7 @@ inline std::uint32_t crc32c(std::string_view bytes) {
   return ~sum;
 }
 
-// What an event says, by the numbers of event.proto and summary.proto.
+// The fields of an event, by the numbers of event.proto and summary.proto.
 struct ReadEvent {
   double wall_time = 0;
   std::int64_t step = 0;

@@ -1,4 +1,4 @@
-// What the test asks the open report; the answers are JSON in an element of the id probe.
+// The test asks the open report these questions; the answers are JSON in an element of the id probe.
 setTimeout(() => {
   const place = (element) => {
     const { left, top, width, height } = element.getBoundingClientRect();

@@ -78,7 +78,7 @@ TEST(Report, HoldsTheNumbersOfTheTraining) {
   EXPECT_EQ(json["confusion"], nlohmann::json({1, 0, 0, 1, 0, 1, 0, 0, 1}));
   EXPECT_EQ(json["classes"][0]["precision"], 0.5);
   const std::string all = json["environment"].dump();
-  for (const char* part : {"cpu (2 threads)", "2001-02-03 04:05 UTC", "2x3, 3 classes", "0.1.0"})
+  for (const char* part : {"cpu (2 threads)", "2001-02-03 04:05 UTC", "2x3, 3 classes", "0.2.0"})
     EXPECT_NE(all.find(part), std::string::npos) << part;
 }
 
@@ -167,7 +167,7 @@ TEST(Report, EscapesWhatComesFromOutside) {
   const std::size_t begin = page.find(kOpen) + kOpen.size(), end = page.find("</script>", begin);
   const std::string text = page.substr(begin, end - begin);
   EXPECT_EQ(text.find('<'), std::string::npos);
-  // What is no UTF-8 is replaced, the rest reads back.
+  // Bytes that are no UTF-8 are replaced, the rest reads back.
   const std::string kept = "</script><script>alert(1)</script><!--<script>\"\\\xef\xbf\xbd\xe2\x80\xa8";
   const auto json = nlohmann::json::parse(text);
   EXPECT_EQ(json["summary"]["data"], kept);

@@ -1,5 +1,5 @@
-// What holds for softmax and cross-entropy whatever the numbers, on every backend, for thousands of matrices
-// drawn at random: shapes, magnitudes from denormal to huge, masked entries, NaN and infinity.
+// Properties of softmax and cross-entropy that hold for all numbers, on every backend, tested on thousands of
+// random matrices: shapes, magnitudes from denormal to huge, masked entries, NaN and infinity.
 
 #include <gtest/gtest.h>
 

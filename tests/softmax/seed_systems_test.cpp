@@ -1,5 +1,5 @@
-// What softwarp began with: a learner's question of how to backpropagate through softmax, and what was tried
-// there. Each attempt is here, the wrong ones to show that the gradient check rejects them.
+// softwarp began with a learner's question of how to backpropagate through softmax. Each attempt of
+// that question is here, the wrong ones to show that the gradient check rejects them.
 
 #include <gtest/gtest.h>
 

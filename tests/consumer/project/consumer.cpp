@@ -1,7 +1,5 @@
 // Trains on the installed digits and asks both libraries for the same softmax.
 
-#include <softwarp/softwarp.h>
-
 #include <cmath>
 #include <cstdio>
 #include <exception>
