@@ -13,10 +13,10 @@ constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20;  // what cuBLAS a
 class CublasltProducts final : public BareProducts {
  public:
   explicit CublasltProducts(const std::vector<BareProduct>& products) {
-    setting_.library = library_.get();
-    setting_.workspace = take(kWorkspaceBytes);
-    setting_.workspace_bytes = kWorkspaceBytes;
-    setting_.stream = stream_.get();
+    context_.library = library_.get();
+    context_.workspace = take(kWorkspaceBytes);
+    context_.workspace_bytes = kWorkspaceBytes;
+    context_.stream = stream_.get();
     std::vector<Prepared> prepared = prepare(products);
     graph_ = cuda::record(stream_.get(), [&] {
       for (Prepared& p : prepared) cuda::check(p.product.run(p.operands));
@@ -39,7 +39,7 @@ class CublasltProducts final : public BareProducts {
     std::vector<Prepared> prepared;
     for (const BareProduct& p : products) {
       prepared.push_back(
-          {cuda::Matmul(setting_, {.a = p.b_transposed ? CUBLAS_OP_T : CUBLAS_OP_N,
+          {cuda::Matmul(context_, {.a = p.b_transposed ? CUBLAS_OP_T : CUBLAS_OP_N,
                                    .b = p.a_transposed ? CUBLAS_OP_T : CUBLAS_OP_N,
                                    .m = p.n,
                                    .n = p.m,
@@ -68,7 +68,7 @@ class CublasltProducts final : public BareProducts {
   cuda::LtHandle library_ = cuda::make<cuda::LtHandle>(cublasLtCreate);
   cuda::Stream stream_ = cuda::make<cuda::Stream>(cudaStreamCreateWithFlags, unsigned{cudaStreamNonBlocking});
   std::vector<cuda::DeviceMemory> memory_;
-  cuda::MatmulContext setting_;
+  cuda::MatmulContext context_;
   cuda::GraphExec graph_;
 };
 

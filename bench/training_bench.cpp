@@ -111,7 +111,7 @@ class Parts {
   Backend& backend_;
   const ResidentDataset& data_;
   Mlp mlp_;
-  Pass pass_;
+  MlpWorkspace pass_;
   Optimizer optimizer_;
   Array<std::int32_t> order_, targets_;
   Array<TrainingState> state_;

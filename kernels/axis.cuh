@@ -110,16 +110,16 @@ __global__ void __launch_bounds__(512, 1) register_axis_kernel(const Op op, cons
   Vector<InputOf<Op>, 1> column[Op::kInputs][kVectors];
   load_axis(op, partition, 0, in);
   typename Op::template Fragment<kVectors, 1> fragment[kWidth];
-  typename Op::Summary lane_summary[kWidth], of_column[kWidth];
+  typename Op::Summary lane_summary[kWidth], column_summary[kWidth];
 #pragma unroll
   for (int w = 0; w < kWidth; ++w) {
     column_of(in, w, column);
-    of_column[w] = lane_summary[w] = op.reduce(column, fragment[w], 0, group_warp(geometry.lanes));
+    column_summary[w] = lane_summary[w] = op.reduce(column, fragment[w], 0, group_warp(geometry.lanes));
   }
-  block_reduce_groups(geometry, of_column);
+  block_reduce_groups(geometry, column_summary);
   typename Op::Params params[kWidth];
 #pragma unroll
-  for (int w = 0; w < kWidth; ++w) params[w] = op.finalize(row, lane_summary[w], of_column[w], 0);
+  for (int w = 0; w < kWidth; ++w) params[w] = op.finalize(row, lane_summary[w], column_summary[w], 0);
 #pragma unroll
   for (int i = 0; i < kVectors; ++i) {
     if (partition.row(i) >= partition.cols) continue;
@@ -189,17 +189,17 @@ void launch_axis_plan(const Op& op, const AxisPlan& plan, const AxisGeometry& ge
                     : launch(on, two_pass_axis_kernel<Op, kWidth>, op, geometry);
 }
 
-// The op's matrices begin where the tensors do. `aligned`: all of them at borders of 16 bytes.
+// The op's matrices begin where the tensors do. `aligned`: all of them at boundaries of 16 bytes.
 template <class Op>
 void launch_axis(const Op& op, std::int64_t outer, std::int64_t cols, std::int64_t inner, bool aligned,
                  cudaStream_t stream) {
   constexpr int kWidth = kWidthOf<Op>;
-  const bool wide = aligned && inner % kWidth == 0;
-  const AxisPlan plan = plan_axis(cols, sizeof(InputOf<Op>), Op::kInputs, wide);
+  const bool vectorized = aligned && inner % kWidth == 0;
+  const AxisPlan plan = plan_axis(cols, sizeof(InputOf<Op>), Op::kInputs, vectorized);
   const AxisGeometry geometry{
       .cols = cols, .inner = inner, .groups = outer * (inner / plan.width), .lanes = plan.lanes};
-  wide ? launch_axis_plan<kWidth>(op, plan, geometry, stream)
-       : launch_axis_plan<1>(op, plan, geometry, stream);
+  vectorized ? launch_axis_plan<kWidth>(op, plan, geometry, stream)
+             : launch_axis_plan<1>(op, plan, geometry, stream);
 }
 
 }  // namespace softwarp

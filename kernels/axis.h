@@ -28,8 +28,9 @@ SOFTWARP_HD constexpr int axis_vectors_per_thread(int width, int inputs) {
 }
 
 // Lanes are as many as leave enough threads to hold the column, and not fewer than fill a sector of 32 bytes.
-[[nodiscard]] constexpr AxisPlan plan_axis(std::int64_t cols, int element_bytes, int inputs, bool wide) {
-  const int width = wide ? elements_per_access(element_bytes) : 1;
+[[nodiscard]] constexpr AxisPlan plan_axis(std::int64_t cols, int element_bytes, int inputs,
+                                           bool vectorized) {
+  const int width = vectorized ? elements_per_access(element_bytes) : 1;
   const int least = 32 / (width * element_bytes);
   std::int64_t sharing = 1;
   while (sharing * axis_vectors_per_thread(width, inputs) < cols) sharing *= 2;

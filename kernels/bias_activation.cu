@@ -98,7 +98,7 @@ __global__ void __launch_bounds__(kThreads)
 
 // True if four columns are one access in every matrix. Matrices without data have no say.
 template <class... Views>
-bool wide(std::int64_t cols, const void* bias, const Views&... views) {
+bool vectorized(std::int64_t cols, const void* bias, const Views&... views) {
   const auto is_aligned = [](const void* p) {
     return reinterpret_cast<std::uintptr_t>(p) % kAccessBytes == 0;
   };
@@ -119,12 +119,12 @@ void bias_activation(Activation kind, ConstMatrixView<float> z, const float* b, 
   expects(y.data != nullptr && z.cols > 0, "a result and at least one column");
   expect_shape(z, sums);
   expect_shape(z, y);
-  const bool is_wide = wide(z.cols, b, z, sums, y);
-  const std::int64_t column_blocks = blocks_for(z.cols, kWarpLanes * (is_wide ? 4 : 1));
+  const bool is_vectorized = vectorized(z.cols, b, z, sums, y);
+  const std::int64_t column_blocks = blocks_for(z.cols, kWarpLanes * (is_vectorized ? 4 : 1));
   const LaunchOn on{.grid = column_blocks * blocks_for(z.rows, kRows), .block = kThreads, .stream = stream};
   const auto columns = static_cast<unsigned>(column_blocks);
-  is_wide ? launch(on, bias_activation_kernel<4>, kind, z, b, sums, y, columns)
-          : launch(on, bias_activation_kernel<1>, kind, z, b, sums, y, columns);
+  is_vectorized ? launch(on, bias_activation_kernel<4>, kind, z, b, sums, y, columns)
+                : launch(on, bias_activation_kernel<1>, kind, z, b, sums, y, columns);
 }
 
 void bias_activation_backward(Activation kind, ConstMatrixView<float> z, ConstMatrixView<float> y,
@@ -134,11 +134,11 @@ void bias_activation_backward(Activation kind, ConstMatrixView<float> z, ConstMa
   expects(kind != Activation::gelu || z.data != nullptr, "z for gelu");
   expects(kind == Activation::gelu || kind == Activation::identity || y.data != nullptr, "y");
   for (const ConstMatrixView<float>& other : {z, y, ConstMatrixView<float>(dz)}) expect_shape(dy, other);
-  const bool is_wide = wide(dy.cols, nullptr, z, y, dy, dz);
+  const bool is_vectorized = vectorized(dy.cols, nullptr, z, y, dy, dz);
   const LaunchOn on{
-      .grid = blocks_for(dy.cols, kLanes * (is_wide ? 4 : 1)), .block = kThreads, .stream = stream};
-  is_wide ? launch(on, bias_activation_backward_kernel<4>, kind, z, y, dy, dz, db)
-          : launch(on, bias_activation_backward_kernel<1>, kind, z, y, dy, dz, db);
+      .grid = blocks_for(dy.cols, kLanes * (is_vectorized ? 4 : 1)), .block = kThreads, .stream = stream};
+  is_vectorized ? launch(on, bias_activation_backward_kernel<4>, kind, z, y, dy, dz, db)
+                : launch(on, bias_activation_backward_kernel<1>, kind, z, y, dy, dz, db);
 }
 
 }  // namespace softwarp

@@ -165,7 +165,7 @@ struct CrossEntropy : RowOpBase<CrossEntropy<T, kSmooth>, T, T, 1> {
       summary.smoothed = warp.sum(summary.smoothed);
       summary.weights = warp.sum(summary.weights);
     }
-    summary.softmax.sum = warp.sum(exponentials(fragment.v, summary.softmax.max));
+    summary.softmax.sum = warp.sum(exp_and_sum(fragment.v, summary.softmax.max));
     return summary;
   }
 
@@ -180,7 +180,7 @@ struct CrossEntropy : RowOpBase<CrossEntropy<T, kSmooth>, T, T, 1> {
     if constexpr (kSmooth) summary.smoothed = summary.smoothed_from(most);
     summary.softmax.rescale(most);
     add_smoothed(summary, v, tile);
-    summary.softmax.sum += exponentials(v, most);
+    summary.softmax.sum += exp_and_sum(v, most);
   }
 
   template <class PartitionT>
@@ -205,8 +205,7 @@ struct CrossEntropy : RowOpBase<CrossEntropy<T, kSmooth>, T, T, 1> {
     f.smoothing_weight = kSmooth ? smoothing_of_class * row.inverse : A(0);
     f.scale = (f.at_target + f.smoothing_weight * row_summary.weights) * reciprocal(all.sum);
     f.fragment_scale = f.scale;
-    if (lane_summary.softmax.max != all.max)
-      f.fragment_scale *= exponential(lane_summary.softmax.max - all.max);
+    if (lane_summary.softmax.max != all.max) f.fragment_scale *= exp_fast(lane_summary.softmax.max - all.max);
     if (partition.owner(row.target) == partition.rank)
       f.x_target = static_cast<A>(load_one(row.inputs[0] + row.target));
     return f;
@@ -238,7 +237,7 @@ struct CrossEntropy : RowOpBase<CrossEntropy<T, kSmooth>, T, T, 1> {
                                      const TileT& tile) const {
     A v[kWidth];
 #pragma unroll
-    for (int k = 0; k < kWidth; ++k) v[k] = exponential(static_cast<A>(in[0][i].v[k]) - f.max);
+    for (int k = 0; k < kWidth; ++k) v[k] = exp_fast(static_cast<A>(in[0][i].v[k]) - f.max);
     return gradient(f, v, f.scale, i, tile);
   }
 

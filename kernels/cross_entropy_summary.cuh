@@ -57,10 +57,10 @@ struct CrossEntropySummary {
 struct alignas(kAccessBytes) BlockLoss {
   double loss;
   float weight;
-  unsigned counts;  // correct, rows that are not ignored, bad targets
+  unsigned counts;  // correct, rows that are not ignored, invalid targets
 
-  __device__ static unsigned count(bool hit, bool bad) {
-    return (hit ? 1u : 0u) | 1u << 10 | (bad ? 1u << 20 : 0u);
+  __device__ static unsigned count(bool correct, bool invalid) {
+    return (correct ? 1u : 0u) | 1u << 10 | (invalid ? 1u << 20 : 0u);
   }
 };
 

@@ -46,14 +46,14 @@ void gather_batch(const DatasetView& data, const std::int32_t* order, const Trai
                   MatrixView<float> batch, std::int32_t* targets, cudaStream_t stream) {
   expects(batch.cols == data.pixels && batch.stride >= batch.cols, "a batch as wide as an image");
   expects(batch.rows <= data.count, "a batch no larger than the data set");
-  const bool wide =
+  const bool vectorized =
       divides(4, data.pixels) && divides(4, batch.stride) &&
       divides(4, static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(data.images))) &&
       divides(kAccessBytes, static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(batch.data)));
   const LaunchOn on{.grid = batch.rows, .block = kThreads, .stream = stream};
   const int pixels = static_cast<int>(data.pixels);
-  wide ? launch(on, gather_kernel<4>, data, order, state, batch, targets, pixels / 4)
-       : launch(on, gather_kernel<1>, data, order, state, batch, targets, pixels);
+  vectorized ? launch(on, gather_kernel<4>, data, order, state, batch, targets, pixels / 4)
+             : launch(on, gather_kernel<1>, data, order, state, batch, targets, pixels);
 }
 
 }  // namespace softwarp

@@ -21,7 +21,7 @@ constexpr int kWidth = 4;
 
 using Floats = Vector<float, kWidth>;
 
-// Buffers of one layout, at borders of 16 bytes or not.
+// Buffers of one layout, at boundaries of 16 bytes or not.
 __device__ Floats load_floats(const float* from, std::int64_t first, std::int64_t size, bool aligned) {
   Floats floats{};
   if (aligned)

@@ -55,13 +55,13 @@ struct SoftmaxBackward : RowOpBase<SoftmaxBackward<T, kLog>, T, T, 2> {
                              const TileT&) const {
 #pragma unroll
     for (int i = 0; i < kVectors; ++i) {
-      A of_vector = 0;
+      A vector_sum = 0;
 #pragma unroll
       for (int k = 0; k < kWidth; ++k) {
         const A g = static_cast<A>(in[1][i].v[k]);
-        of_vector += kLog ? g : g * static_cast<A>(in[0][i].v[k]);
+        vector_sum += kLog ? g : g * static_cast<A>(in[0][i].v[k]);
       }
-      summary.value += of_vector;
+      summary.value += vector_sum;
     }
   }
 
@@ -78,7 +78,7 @@ struct SoftmaxBackward : RowOpBase<SoftmaxBackward<T, kLog>, T, T, 2> {
 #pragma unroll
     for (int k = 0; k < kWidth; ++k) {
       const A yk = static_cast<A>(in[0][i].v[k]), g = static_cast<A>(in[1][i].v[k]);
-      out.v[k] = static_cast<T>(kLog ? g - exponential(yk) * sum : yk * (g - sum));
+      out.v[k] = static_cast<T>(kLog ? g - exp_fast(yk) * sum : yk * (g - sum));
     }
     return out;
   }

@@ -69,8 +69,8 @@ void softmax_jacobian(Const<T> y, MatrixView<T> jacobian, cudaStream_t stream) {
   expects(jacobian.cols == y.cols && jacobian.rows == y.rows * y.cols && jacobian.stride >= y.cols,
           "a Jacobian of rows * cols x cols");
   constexpr int kWidth = elements_per_access(sizeof(T));
-  const bool wide = y.cols % kWidth == 0 && jacobian.stride % kWidth == 0 &&
-                    reinterpret_cast<std::uintptr_t>(jacobian.data) % kAccessBytes == 0;
+  const bool vectorized = y.cols % kWidth == 0 && jacobian.stride % kWidth == 0 &&
+                          reinterpret_cast<std::uintptr_t>(jacobian.data) % kAccessBytes == 0;
   const int rows_of_y = y.cols < kRows ? kRows / static_cast<int>(y.cols) : 1;
   const int parts = static_cast<int>(blocks_for(y.cols, kRows));
   const std::size_t bytes = static_cast<std::size_t>(rows_of_y * y.cols) * sizeof(T);
@@ -79,8 +79,8 @@ void softmax_jacobian(Const<T> y, MatrixView<T> jacobian, cudaStream_t stream) {
                     .block = kThreads,
                     .shared_bytes = staged ? bytes : 0,
                     .stream = stream};
-  wide ? launch(on, jacobian_kernel<kWidth, T>, y, jacobian, rows_of_y, parts, staged)
-       : launch(on, jacobian_kernel<1, T>, y, jacobian, rows_of_y, parts, staged);
+  vectorized ? launch(on, jacobian_kernel<kWidth, T>, y, jacobian, rows_of_y, parts, staged)
+             : launch(on, jacobian_kernel<1, T>, y, jacobian, rows_of_y, parts, staged);
 }
 
 template void softmax_jacobian<double>(Const<double>, MatrixView<double>, cudaStream_t);

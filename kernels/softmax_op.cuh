@@ -50,7 +50,7 @@ struct Softmax : RowOpBase<Softmax<T, U, kLog>, T, U, 1> {
                             const TileT&, const LogicalWarp& warp) const {
     to_accumulator(in[0], fragment.v);
     const A max = warp.max(largest(fragment.v));
-    return {max, warp.sum(exponentials(fragment.v, max))};
+    return {max, warp.sum(exp_and_sum(fragment.v, max))};
   }
 
   template <int kVectors, int kWidth, class TileT>
@@ -59,7 +59,7 @@ struct Softmax : RowOpBase<Softmax<T, U, kLog>, T, U, 1> {
     A v[kVectors][kWidth];
     to_accumulator(in[0], v);
     summary.rescale(max_of(summary.max, largest(v)));
-    summary.sum += exponentials(v, summary.max);
+    summary.sum += exp_and_sum(v, summary.max);
   }
 
   template <class PartitionT>
@@ -70,8 +70,7 @@ struct Softmax : RowOpBase<Softmax<T, U, kLog>, T, U, 1> {
     } else {
       const A scale = reciprocal(row_summary.sum);
       A fragment_scale = scale;
-      if (lane_summary.max != row_summary.max)
-        fragment_scale *= exponential(lane_summary.max - row_summary.max);
+      if (lane_summary.max != row_summary.max) fragment_scale *= exp_fast(lane_summary.max - row_summary.max);
       return {row_summary.max, scale, fragment_scale, 0};
     }
   }
@@ -97,7 +96,7 @@ struct Softmax : RowOpBase<Softmax<T, U, kLog>, T, U, 1> {
 #pragma unroll
     for (int k = 0; k < kWidth; ++k) {
       const A shifted = static_cast<A>(in[0][i].v[k]) - f.max;
-      out.v[k] = static_cast<U>(kLog ? shifted - f.log_sum : exponential(shifted) * f.scale);
+      out.v[k] = static_cast<U>(kLog ? shifted - f.log_sum : exp_fast(shifted) * f.scale);
     }
     return out;
   }

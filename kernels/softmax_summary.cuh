@@ -20,19 +20,19 @@ struct SoftmaxSummary {
   __device__ static SoftmaxSummary identity() { return {kLowest<A>, 0}; }
 
   __device__ void rescale(A new_max) {
-    sum *= exponential(max - new_max);
+    sum *= exp_fast(max - new_max);
     max = new_max;
   }
 
   // Of the parts that the lanes have.
   __device__ static SoftmaxSummary warp_reduce(const SoftmaxSummary& part, const LogicalWarp& warp) {
     const A max = warp.max(part.max);
-    return {max, warp.sum(part.sum * exponential(part.max - max))};
+    return {max, warp.sum(part.sum * exp_fast(part.max - max))};
   }
 
   __device__ friend SoftmaxSummary operator+(const SoftmaxSummary& a, const SoftmaxSummary& b) {
     const A max = max_of(a.max, b.max);
-    return {max, a.sum * exponential(a.max - max) + b.sum * exponential(b.max - max)};
+    return {max, a.sum * exp_fast(a.max - max) + b.sum * exp_fast(b.max - max)};
   }
 };
 
@@ -48,14 +48,14 @@ __device__ __forceinline__ A largest(const A (&v)[kVectors][kWidth]) {
 
 // v becomes exp(v - max), one exponential an element; returns the sum.
 template <int kVectors, int kWidth, class A>
-__device__ __forceinline__ A exponentials(A (&v)[kVectors][kWidth], A max) {
+__device__ __forceinline__ A exp_and_sum(A (&v)[kVectors][kWidth], A max) {
   A sum = 0;
 #pragma unroll
   for (int i = 0; i < kVectors; ++i) {
-    A of_vector = 0;
+    A vector_sum = 0;
 #pragma unroll
-    for (int k = 0; k < kWidth; ++k) of_vector += v[i][k] = exponential(v[i][k] - max);
-    sum += of_vector;
+    for (int k = 0; k < kWidth; ++k) vector_sum += v[i][k] = exp_fast(v[i][k] - max);
+    sum += vector_sum;
   }
   return sum;
 }

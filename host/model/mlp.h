@@ -10,7 +10,7 @@
 namespace softwarp {
 
 // The parameters of a multilayer perceptron on a backend, which must outlive it. What is computed with them
-// for a batch is a Pass.
+// for a batch is a MlpWorkspace.
 class Mlp {
  public:
   // All parameters are zero until initialize or set_values.

@@ -211,7 +211,7 @@ void run(CLI::App& command, TrainOptions& o) {
   control.save_checkpoint = [&](Checkpoint checkpoint) {
     checkpoint.settings = flags;
     checkpoint.data_checksum = data_checksum;
-    directory.keep(checkpoint);
+    directory.save(checkpoint);
   };
   std::optional<ScalarLog> log;
   if (o.tensorboard) log.emplace(o.output, resumed.history);

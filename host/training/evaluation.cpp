@@ -22,7 +22,7 @@ Evaluation::Evaluation(const Mlp& mlp, const ResidentDataset& data)
     : mlp_(&mlp), data_(&data), whole_(mlp, std::min(kBatch, data.count()), /*trains=*/false) {
   Backend& backend = mlp.backend();
   if (const std::int64_t rest = data.count() % whole_.batch(); rest > 0)
-    rest_ = std::make_unique<Pass>(mlp, rest, /*trains=*/false);
+    rest_ = std::make_unique<MlpWorkspace>(mlp, rest, /*trains=*/false);
   targets_ = backend.make_array<std::int32_t>(whole_.batch());
   state_ = backend.make_array<TrainingState>(1);
   sums_ = backend.make_array<CrossEntropySums>(1);
@@ -45,22 +45,22 @@ Score Evaluation::run_all(float* probabilities) {
 
   const std::int64_t classes = mlp_->shape().classes;
   for (std::int64_t done = 0; done < data_->count();) {
-    Pass& pass = data_->count() - done >= whole_.batch() ? whole_ : *rest_;
-    run_batch(pass, probabilities);
-    if (probabilities != nullptr) probabilities += pass.batch() * classes;
-    done += pass.batch();
+    MlpWorkspace& workspace = data_->count() - done >= whole_.batch() ? whole_ : *rest_;
+    run_batch(workspace, probabilities);
+    if (probabilities != nullptr) probabilities += workspace.batch() * classes;
+    done += workspace.batch();
   }
   return score_of(backend.download(sums_.data()));
 }
 
-void Evaluation::run_batch(Pass& pass, float* probabilities) {
+void Evaluation::run_batch(MlpWorkspace& workspace, float* probabilities) {
   Backend& backend = mlp_->backend();
-  backend.gather_batch(data_->view(), /*order=*/nullptr, state_.data(), pass.input(), targets_.data());
-  pass.forward();
-  const MatrixView<float> logits = pass.logits();
+  backend.gather_batch(data_->view(), /*order=*/nullptr, state_.data(), workspace.input(), targets_.data());
+  workspace.forward();
+  const MatrixView<float> logits = workspace.logits();
   backend.softmax_cross_entropy(logits, targets_.data(), {.assume_all_valid = true}, nullptr, {},
                                 sums_.data());
-  backend.advance(state_.data(), pass.batch());
+  backend.advance(state_.data(), workspace.batch());
   if (probabilities == nullptr) return;
   backend.softmax(logits, logits);
   backend.download<float>(logits.data, {probabilities, static_cast<std::size_t>(logits.size())});

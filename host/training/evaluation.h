@@ -8,7 +8,7 @@
 
 #include "host/data/resident.h"
 #include "host/model/mlp.h"
-#include "host/model/pass.h"
+#include "host/model/mlp_workspace.h"
 
 namespace softwarp {
 
@@ -25,12 +25,12 @@ class Evaluation {
 
  private:
   Score run_all(float* probabilities);
-  void run_batch(Pass& pass, float* probabilities);
+  void run_batch(MlpWorkspace& workspace, float* probabilities);
 
   const Mlp* mlp_;
   const ResidentDataset* data_;
-  Pass whole_;
-  std::unique_ptr<Pass> rest_;  // the last, smaller batch, if there is one
+  MlpWorkspace whole_;
+  std::unique_ptr<MlpWorkspace> rest_;  // the last, smaller batch, if there is one
   Array<std::int32_t> targets_;
   Array<TrainingState> state_;
   Array<CrossEntropySums> sums_;

@@ -7,7 +7,7 @@
 
 #include "core/activation.h"
 #include "core/random.h"
-#include "host/model/pass.h"
+#include "host/model/mlp_workspace.h"
 
 namespace softwarp {
 namespace {
@@ -116,17 +116,17 @@ GradientProblem draw_problem(const MlpShape& shape, Initialization initializatio
 std::vector<float> backward_gradient(Backend& backend, const GradientProblem& problem) {
   Mlp mlp(backend, problem.shape);
   mlp.set_values(problem.values);
-  Pass pass(mlp, problem.batch(), /*trains=*/true);
-  backend.upload<float>(problem.inputs, pass.input().data);
+  MlpWorkspace workspace(mlp, problem.batch(), /*trains=*/true);
+  backend.upload<float>(problem.inputs, workspace.input().data);
   const auto targets = backend.make_array<std::int32_t>(problem.batch());
   backend.upload<std::int32_t>(problem.labels, targets.data());
   const auto sums = backend.make_array<CrossEntropySums>(1);
   const auto gradient = backend.make_array<float>(mlp.layout().size);
-  pass.forward();
-  backend.softmax_cross_entropy(pass.logits(), targets.data(),
+  workspace.forward();
+  backend.softmax_cross_entropy(workspace.logits(), targets.data(),
                                 {.label_smoothing = problem.label_smoothing, .assume_all_valid = true},
-                                nullptr, pass.logits(), sums.data());
-  pass.backward(gradient.data());
+                                nullptr, workspace.logits(), sums.data());
+  workspace.backward(gradient.data());
   std::vector<float> on_host(static_cast<std::size_t>(mlp.layout().size));
   backend.download<float>(gradient.data(), on_host);
   return on_host;

@@ -88,7 +88,7 @@ void RunDirectory::write_history(const std::vector<EpochRecord>& history) const 
   write_file(times(), times_csv(history));
 }
 
-void RunDirectory::keep(const Checkpoint& checkpoint) const {
+void RunDirectory::save(const Checkpoint& checkpoint) const {
   if (!checkpoint.best.empty())
     write_model(best(), {checkpoint.model.shape, checkpoint.model.input, checkpoint.best});
   write_checkpoint(last(), checkpoint);

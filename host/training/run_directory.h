@@ -22,7 +22,7 @@ class RunDirectory {
   RunDirectory& operator=(const RunDirectory&) = delete;
 
   // Each file is replaced as a whole or not at all, last.safetensors after best.safetensors.
-  void keep(const Checkpoint& checkpoint) const;
+  void save(const Checkpoint& checkpoint) const;
   void write(const TrainingResult& result, const TrainingSettings& settings, const std::string& device) const;
 
   std::filesystem::path model() const { return path_ / "model.safetensors"; }

@@ -33,7 +33,7 @@ Trainer::Trainer(Backend& backend, const TrainingSettings& settings, const MlpSh
       sums_copy_(backend.make_host_copy(sizeof(CrossEntropySums))) {
   whole_step_ = record_step(whole_);
   if (const std::int64_t rest = data.count() % whole_.batch(); rest > 0) {
-    rest_ = std::make_unique<Pass>(mlp_, rest, /*trains=*/true, settings.dropout);
+    rest_ = std::make_unique<MlpWorkspace>(mlp_, rest, /*trains=*/true, settings.dropout);
     rest_step_ = record_step(*rest_);
   }
   // Recording has run these steps; training begins as if it had not.
@@ -42,17 +42,17 @@ Trainer::Trainer(Backend& backend, const TrainingSettings& settings, const MlpSh
   clear_progress();
 }
 
-std::function<void()> Trainer::record_step(Pass& pass) {
-  return backend_->record([this, &pass] {
+std::function<void()> Trainer::record_step(MlpWorkspace& workspace) {
+  return backend_->record([this, &workspace] {
     TrainingState* state = state_.data();
-    backend_->gather_batch(data_->view(), order_.data(), state, pass.input(), targets_.data());
-    pass.forward(state);
+    backend_->gather_batch(data_->view(), order_.data(), state, workspace.input(), targets_.data());
+    workspace.forward(state);
     // The gradient takes the logits' place.
-    backend_->softmax_cross_entropy(pass.logits(), targets_.data(),
+    backend_->softmax_cross_entropy(workspace.logits(), targets_.data(),
                                     {.label_smoothing = settings_.label_smoothing, .assume_all_valid = true},
-                                    /*losses=*/nullptr, pass.logits(), sums_.data());
-    pass.backward(optimizer_.gradients(), state);
-    optimizer_.step(state, pass.batch());
+                                    /*losses=*/nullptr, workspace.logits(), sums_.data());
+    workspace.backward(optimizer_.gradients(), state);
+    optimizer_.step(state, workspace.batch());
   });
 }
 
@@ -62,7 +62,7 @@ void Trainer::clear_progress() {
   backend_->upload<TrainingState>({&state, 1}, state_.data());
   backend_->upload<CrossEntropySums>({&zero, 1}, sums_.data());
   samples_ = 0;
-  looking_ = false;
+  check_pending_ = false;
 }
 
 void Trainer::start_epoch() {
@@ -87,7 +87,7 @@ void Trainer::run_step() {
   (whole ? whole_step_ : rest_step_)();
   samples_ += whole ? whole_.batch() : rest_->batch();
   ++steps_;
-  if (steps_ % look_every_ == 0) look();
+  if (steps_ % check_interval_ == 0) poll_check();
 }
 
 TrainerState Trainer::state() const {
@@ -107,22 +107,21 @@ void Trainer::restore(const TrainerState& state) {
 
 // Never waits for the device: a look is over when its copies have arrived, which on a GPU is some steps
 // later. Until then there is no other.
-void Trainer::look() {
-  if (look_every_ == 1) return check_finite();
+void Trainer::poll_check() {
+  if (check_interval_ == 1) return check_finite();
   const auto finish = [this] {
-    if (!looking_ || !state_copy_->has_arrived() || !sums_copy_->has_arrived()) return;
-    looking_ = false;
+    if (!check_pending_ || !state_copy_->has_arrived() || !sums_copy_->has_arrived()) return;
+    check_pending_ = false;
     check_finite(*static_cast<const TrainingState*>(state_copy_->data()),
-                 *static_cast<const CrossEntropySums*>(sums_copy_->data()), looked_at_steps_,
-                 looked_at_samples_);
+                 *static_cast<const CrossEntropySums*>(sums_copy_->data()), checked_steps_, checked_samples_);
   };
   finish();
-  if (looking_) return;
+  if (check_pending_) return;
   state_copy_->start(state_.data());
   sums_copy_->start(sums_.data());
-  looking_ = true;
-  looked_at_steps_ = steps_;
-  looked_at_samples_ = samples_;
+  check_pending_ = true;
+  checked_steps_ = steps_;
+  checked_samples_ = samples_;
   finish();
 }
 

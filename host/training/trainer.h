@@ -7,8 +7,8 @@
 
 #include "host/data/resident.h"
 #include "host/model/mlp.h"
+#include "host/model/mlp_workspace.h"
 #include "host/model/optimizer.h"
-#include "host/model/pass.h"
 #include "host/training/evaluation.h"
 #include "host/training/settings.h"
 
@@ -40,14 +40,14 @@ class Trainer {
   // has exploded. It looks at a copy that is made every 100 steps, once that has arrived, and waits for the
   // device at the end of the epoch alone.
   void run_epoch(const std::function<bool()>& more);
-  // Looks after each step from now on, and waits for the device each time.
-  void set_check_interval() { look_every_ = 1; }
+  // Checks after so many steps from now on instead; with 1 it waits for the device each time.
+  void set_check_interval(std::int64_t steps) { check_interval_ = steps; }
 
   [[nodiscard]] TrainerState state() const;
   // As if the epochs had been run here. Expects sizes that fit the network and the optimizer.
   void restore(const TrainerState& state);
 
-  // The loss and correct of this epoch's steps so far, as they were before each step. Waits for the device.
+  // The loss and accuracy of this epoch's steps so far, as they were before each step. Waits for the device.
   [[nodiscard]] Score running_score() const;
 
   Mlp& mlp() { return mlp_; }
@@ -62,18 +62,18 @@ class Trainer {
   void clear_progress();  // of an epoch
   void start_epoch();
   void run_step();
-  void look();
+  void poll_check();
   void check_finite() const;
   void check_finite(const TrainingState& state, const CrossEntropySums& sums, std::int64_t steps,
                     std::int64_t samples) const;
-  std::function<void()> record_step(Pass& pass);
+  std::function<void()> record_step(MlpWorkspace& workspace);
 
   Backend* backend_;
   TrainingSettings settings_;
   const ResidentDataset* data_;
   Mlp mlp_;
-  Pass whole_;
-  std::unique_ptr<Pass> rest_;  // the last, smaller batch, if there is one
+  MlpWorkspace whole_;
+  std::unique_ptr<MlpWorkspace> rest_;  // the last, smaller batch, if there is one
   std::int64_t steps_per_epoch_;
   Optimizer optimizer_;
   Array<std::int32_t> order_;
@@ -85,15 +85,15 @@ class Trainer {
   std::int64_t epochs_ = 0;
   std::int64_t steps_ = 0;
   std::int64_t samples_ = 0;
-  std::int64_t look_every_ = 100;
+  std::int64_t check_interval_ = 100;
 
   // A look that is under way: copies of state_ and sums_ as they are after so many steps and samples of the
   // epoch.
   std::unique_ptr<HostCopy> state_copy_;
   std::unique_ptr<HostCopy> sums_copy_;
-  bool looking_ = false;
-  std::int64_t looked_at_steps_ = 0;
-  std::int64_t looked_at_samples_ = 0;
+  bool check_pending_ = false;
+  std::int64_t checked_steps_ = 0;
+  std::int64_t checked_samples_ = 0;
 };
 
 }  // namespace softwarp

@@ -127,7 +127,7 @@ TrainingResult train(Backend& backend, const TrainingSettings& settings, const D
                      TrainingObserver& observer, const TrainingControl& control) {
   const Parts parts(backend, settings, data.train);
   Trainer trainer(backend, settings, shape_for(settings, data.train), *parts.train);
-  if (control.check_every_step) trainer.set_check_interval();
+  if (control.check_every_step) trainer.set_check_interval(1);
   std::unique_ptr<Evaluation> validation;
   if (parts.validation) validation = std::make_unique<Evaluation>(trainer.mlp(), *parts.validation);
 

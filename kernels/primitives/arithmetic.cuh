@@ -16,8 +16,8 @@ using Accumulate = std::conditional_t<std::is_same_v<T, double>, double, float>;
 
 // One ex2 and a product; its error, 2^-22 and |x| 2^-24 relative, is a term of the bounds that the tests
 // hold.
-__device__ __forceinline__ float exponential(float x) { return __expf(x); }
-__device__ __forceinline__ double exponential(double x) { return exp(x); }
+__device__ __forceinline__ float exp_fast(float x) { return __expf(x); }
+__device__ __forceinline__ double exp_fast(double x) { return exp(x); }
 // 1 / x for normal x, one Newton step from the hardware's guess: as exact as a division, without the code
 // that a division has for numbers that never come here. Of 0 it is NaN.
 __device__ __forceinline__ float reciprocal(float x) {

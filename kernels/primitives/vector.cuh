@@ -132,7 +132,7 @@ __device__ __forceinline__ void store_partial(const T* from, T* array, Index fir
   }
 }
 
-// How many elements `pointer` lies behind the last border of a vector of kSize.
+// How many elements `pointer` lies behind the last boundary of a vector of kSize.
 template <int kSize, class T>
 __device__ __forceinline__ int elements_past_boundary(const T* pointer) {
   return static_cast<int>(reinterpret_cast<std::uintptr_t>(pointer) % (kSize * sizeof(T)) / sizeof(T));

@@ -27,24 +27,25 @@ struct LogicalWarp {
   int size;
   int stride = 1;
 
-  template <class V, class Join>
-  __device__ __forceinline__ V all(V value, Join join) const {
+  // The reduction of the lanes' values by `op`.
+  template <class V, class BinaryOp>
+  __device__ __forceinline__ V all_reduce(V value, BinaryOp op) const {
     for (int distance = size / 2; distance >= stride; distance /= 2)
-      value = join(value, warp_shuffle_xor(value, distance));
+      value = op(value, warp_shuffle_xor(value, distance));
     return value;
   }
   // NaN is passed over.
   template <class V>
   __device__ __forceinline__ V max(V value) const {
-    return all(value, [](V a, V b) { return max_of(a, b); });
+    return all_reduce(value, [](V a, V b) { return max_of(a, b); });
   }
   template <class V>
   __device__ __forceinline__ V min(V value) const {
-    return all(value, [](V a, V b) { return a < b ? a : b; });
+    return all_reduce(value, [](V a, V b) { return a < b ? a : b; });
   }
   template <class V>
   __device__ __forceinline__ V sum(V value) const {
-    return all(value, [](V a, V b) { return a + b; });
+    return all_reduce(value, [](V a, V b) { return a + b; });
   }
   // The value of the first lane.
   template <class V>

@@ -79,15 +79,15 @@ struct Partition {
   }
 };
 
-// Loads the tile's vectors, with `fill` where the row has no column. Issues all whole-vector loads before the
-// first use; the row's ends come after.
+// Loads the tile's vectors, with the identity where the row has no column. Issues all whole-vector loads
+// before the first use; the row's ends come after.
 template <int kVectors, int kWidth, class Index, class T>
-__device__ __forceinline__ void load_vectors(const T* row, const Tile<kWidth, Index>& tile, T fill,
+__device__ __forceinline__ void load_vectors(const T* row, const Tile<kWidth, Index>& tile, T identity,
                                              Vector<T, kWidth> (&to)[kVectors]) {
   const T* const from = row + tile.start;
 #pragma unroll
   for (int i = 0; i < kVectors; ++i)
-    to[i] = tile.whole(i) ? load<kWidth>(from + i * tile.vector_stride) : filled_with<kWidth>(fill);
+    to[i] = tile.whole(i) ? load<kWidth>(from + i * tile.vector_stride) : filled_with<kWidth>(identity);
   if (!tile.vectorized) {
 #pragma unroll
     for (int i = 0; i < kVectors; ++i)
@@ -104,7 +104,7 @@ __device__ __forceinline__ void load_vectors(const T* row, const Tile<kWidth, In
   for (int i = 0; i < kVectors; ++i)
     if (tile.last_is_partial(i)) last = i;
   if (last < 0) return;
-  Vector<T, kWidth> end = filled_with<kWidth>(fill);
+  Vector<T, kWidth> end = filled_with<kWidth>(identity);
   load_partial<kWidth>(from + last * tile.vector_stride, 0, tile.left - last * tile.vector_stride, end.v);
 #pragma unroll
   for (int i = 0; i < kVectors; ++i)

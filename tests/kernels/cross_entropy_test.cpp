@@ -12,7 +12,7 @@
 namespace softwarp {
 namespace {
 
-// One size of each form and beside its borders; 10: MNIST; 50257: a vocabulary.
+// One size of each form and beside its boundaries; 10: MNIST; 50257: a vocabulary.
 const std::int64_t kCols[] = {1,    2,    3,    8,    10,    31,    32,    33,    65,
                               100,  127,  128,  129,  256,   257,   1000,  1024,  1025,
                               2047, 4097, 8193, 9000, 16385, 33000, 50257, 70000, 140001};

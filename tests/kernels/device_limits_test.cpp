@@ -50,7 +50,7 @@ TYPED_TEST(SharedMemory, IsThereForEveryRowThatABlockKeeps) {
       EXPECT_NO_THROW(ops.smoothed_cross_entropy());
       EXPECT_EQ(cudaDeviceSynchronize(), cudaSuccess);
       if (kilobytes == 48) {
-        EXPECT_TRUE(ran_with(kWithoutOptIn)) << "the border is tested";
+        EXPECT_TRUE(ran_with(kWithoutOptIn)) << "the boundary is tested";
       }
     }
   }

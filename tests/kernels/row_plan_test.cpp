@@ -1,4 +1,4 @@
-// How rows are spread over threads, on both sides of each border.
+// How rows are spread over threads, on both sides of each boundary.
 
 #include "kernels/row_reduce/plan.h"
 

@@ -18,8 +18,8 @@ struct Shape {
 };
 
 // Inner dimensions of less than, exactly and more than one access, aligned and not; columns beside the
-// borders of what a thread and a block hold (4 or 8 accesses a thread, halved for two inputs), and too many
-// to hold.
+// boundaries of what a thread and a block hold (4 or 8 accesses a thread, halved for two inputs), and too
+// many to hold.
 std::vector<Shape> shapes() {
   std::vector<Shape> all = {{0, 3, 4}, {2, 3, 0}, {100, 10, 4}, {1, 7, 1000}};
   for (const std::int64_t inner : {1, 2, 3, 4, 8, 16, 33, 64})

@@ -12,7 +12,7 @@
 namespace softwarp {
 namespace {
 
-// 1 to 33, 63 to 65 and so on: beside the borders of lanes, of 16-byte vectors (2, 4 or 8 elements) and of
+// 1 to 33, 63 to 65 and so on: beside the boundaries of lanes, of 16-byte vectors (2, 4 or 8 elements) and of
 // what a warp or a block holds; 10: MNIST; 50257, 128256, 151936: vocabularies; 131080: just more than a
 // cluster holds of floats, and 262144 of 16-bit elements.
 const std::int64_t kCols[] = {1,     2,     3,     5,     7,      10,     31,     32,     33,    63,

@@ -82,10 +82,10 @@ TEST_F(CheckpointFile, NeedsNeitherMomentsNorABest) {
 
 TEST_F(CheckpointFile, ReplacesThatOfAnEarlierTrainingAndItsBestEpoch) {
   const RunDirectory run(directory_.path() / "run");
-  run.keep(checkpoint_);
+  run.save(checkpoint_);
   EXPECT_EQ(read_model(run.best()).values, checkpoint_.best);
   checkpoint_.best.clear();
-  run.keep(checkpoint_);
+  run.save(checkpoint_);
   EXPECT_FALSE(std::filesystem::exists(run.best()));
   EXPECT_TRUE(read_checkpoint(run.last()).best.empty());
 }

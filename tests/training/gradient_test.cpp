@@ -6,7 +6,7 @@
 
 #include <random>
 
-#include "host/model/pass.h"
+#include "host/model/mlp_workspace.h"
 #include "tests/backends.h"
 #include "tests/training/reference_network.h"
 
@@ -70,15 +70,16 @@ Computed compute(Backend& backend, const Problem& problem) {
   const auto batch = static_cast<std::int64_t>(problem.labels.size());
   Mlp mlp(backend, problem.shape);
   mlp.set_values(problem.values);
-  Pass pass(mlp, batch, /*trains=*/true, problem.dropout);
-  backend.upload<float>(problem.images, pass.input().data);
+  MlpWorkspace workspace(mlp, batch, /*trains=*/true, problem.dropout);
+  backend.upload<float>(problem.images, workspace.input().data);
   const auto targets = upload(backend, problem.labels);
   const auto state = upload(backend, std::vector{TrainingState{.seed = kSeed, .step = kStep}});
   const auto sums = backend.make_array<CrossEntropySums>(1);
   const auto gradients = backend.make_array<float>(mlp.layout().size);
-  pass.forward(state.data());
-  backend.softmax_cross_entropy(pass.logits(), targets.data(), {}, nullptr, pass.logits(), sums.data());
-  pass.backward(gradients.data(), state.data());
+  workspace.forward(state.data());
+  backend.softmax_cross_entropy(workspace.logits(), targets.data(), {}, nullptr, workspace.logits(),
+                                sums.data());
+  workspace.backward(gradients.data(), state.data());
   const CrossEntropySums sum = backend.download(sums.data());
   return {sum.loss / sum.weight, download(backend, gradients.data(), mlp.layout().size)};
 }
@@ -150,10 +151,10 @@ TEST(NetworkDropout, IsForTrainingAlone) {
     const auto state = upload(*backend, std::vector{TrainingState{.seed = kSeed, .step = kStep}});
     std::vector<std::vector<float>> logits;
     for (const DropoutRates rates : {DropoutRates{}, {0.3f, 0.4f}}) {
-      Pass pass(mlp, 5, /*trains=*/false, rates);
-      backend->upload<float>(problem.images, pass.input().data);
-      pass.forward(state.data());
-      logits.push_back(download(*backend, pass.logits().data, pass.logits().size()));
+      MlpWorkspace workspace(mlp, 5, /*trains=*/false, rates);
+      backend->upload<float>(problem.images, workspace.input().data);
+      workspace.forward(state.data());
+      logits.push_back(download(*backend, workspace.logits().data, workspace.logits().size()));
     }
     EXPECT_EQ(logits[0], logits[1]);
   }

@@ -36,15 +36,16 @@ const MlpShape kWide{128, {128, 128, 128}, 128, Activation::tanh};
 std::vector<Bits> observed_masks(Backend& backend, std::uint64_t seed, std::int64_t step) {
   Mlp mlp(backend, kWide);
   mlp.set_values(random_values(mlp.layout().size, 1, 0.1f));
-  Pass pass(mlp, 1, /*trains=*/true, {.input = 0.5f, .hidden = 0.5f});
-  backend.upload<float>(Floats(128, 1.0f), pass.input().data);
+  MlpWorkspace workspace(mlp, 1, /*trains=*/true, {.input = 0.5f, .hidden = 0.5f});
+  backend.upload<float>(Floats(128, 1.0f), workspace.input().data);
   const auto targets = upload(backend, std::vector<std::int32_t>{0});
   const auto state = upload(backend, std::vector{TrainingState{.seed = seed, .step = step}});
   const auto sums = backend.make_array<CrossEntropySums>(1);
   const auto gradients = backend.make_array<float>(mlp.layout().size);
-  pass.forward(state.data());
-  backend.softmax_cross_entropy(pass.logits(), targets.data(), {}, nullptr, pass.logits(), sums.data());
-  pass.backward(gradients.data(), state.data());
+  workspace.forward(state.data());
+  backend.softmax_cross_entropy(workspace.logits(), targets.data(), {}, nullptr, workspace.logits(),
+                                sums.data());
+  workspace.backward(gradients.data(), state.data());
   const Floats values = download(backend, gradients.data(), mlp.layout().size);
 
   std::vector<Bits> masks;

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/random.h"
-#include "host/model/pass.h"
+#include "host/model/mlp_workspace.h"
 #include "tests/ops/ops_testing.h"
 
 namespace softwarp {
@@ -43,9 +43,10 @@ struct ReferenceScore {
   std::int64_t correct = 0;
 };
 
-// The network of a Pass in double, written from its definition alone: h_i = f(z_i) and z_i = (h_{i-1} ⊙ m_i)
-// W_iᵀ + b_i with dropout's masks m_i; the loss is the cross-entropy of softmax(z_L) against the label, which
-// gives the share `smoothing` to all classes alike. `values` is laid out as ParameterLayout says.
+// The network of a MlpWorkspace in double, written from its definition alone: h_i = f(z_i) and z_i = (h_{i-1}
+// ⊙ m_i) W_iᵀ + b_i with dropout's masks m_i; the loss is the cross-entropy of softmax(z_L) against the
+// label, which gives the share `smoothing` to all classes alike. `values` is laid out as ParameterLayout
+// says.
 inline ReferenceScore reference_score(const MlpShape& shape, const Doubles& values, const Doubles& images,
                                       const std::vector<std::int32_t>& labels, const Masks& masks = {},
                                       double smoothing = 0) {

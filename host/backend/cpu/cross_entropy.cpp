@@ -106,7 +106,7 @@ TargetCounts CountTargets(const LossBatch& batch) {
   for (std::int64_t r = 0; r < rows; ++r) {
     const bool counted = targets[r] != ignored;
     counts.counted += counted;
-    counts.bad += counted & (targets[r] < 0 || targets[r] >= cols);
+    counts.invalid += counted & (targets[r] < 0 || targets[r] >= cols);
   }
   return counts;
 }
@@ -139,8 +139,8 @@ void softmax_cross_entropy(ConstMatrixView<float> logits, const std::int32_t* ta
                   .smoothing = options.label_smoothing,
                   .share = options.label_smoothing / static_cast<double>(logits.cols)};
   const TargetCounts counts = HWY_DYNAMIC_DISPATCH(CountTargets)(batch);
-  batch.assume_all_valid = counts.counted == logits.rows && counts.bad == 0;
-  auto weight = static_cast<double>(counts.counted - counts.bad);
+  batch.assume_all_valid = counts.counted == logits.rows && counts.invalid == 0;
+  auto weight = static_cast<double>(counts.counted - counts.invalid);
   batch.class_weight_sum = static_cast<double>(logits.cols);
   if (options.class_weights != nullptr) {
     weight = 0;
@@ -161,7 +161,7 @@ void softmax_cross_entropy(ConstMatrixView<float> logits, const std::int32_t* ta
   }
   sums->weight += weight;
   sums->rows += counts.counted;
-  sums->invalid_targets += counts.bad;
+  sums->invalid_targets += counts.invalid;
   if (std::isfinite(sums->loss)) sums->finite_rows = sums->rows;
 }
 

@@ -13,7 +13,7 @@ struct BlockLoss {
 };
 
 struct TargetCounts {
-  std::int64_t counted = 0, bad = 0;  // not ignored, and of these the ones that are no class
+  std::int64_t counted = 0, invalid = 0;  // not ignored, and of these the ones that are no class
 };
 
 // The arguments of softmax_cross_entropy, and the batch's part of the formulas in cross_entropy.cpp.

@@ -46,10 +46,10 @@ HWY_INLINE void short_row(D d, const T* x, std::size_t last, T* y) {
 
 template <bool kLog, class D, class T = hn::TFromD<D>>
 HWY_INLINE void long_row(D d, const T* x, std::int64_t n, T* y, bool shared) {
-  const T max = join_parts<T>(
+  const T max = reduce_parts<T>(
       n, shared, [=](std::int64_t from, std::int64_t size) HWY_ATTR { return row_max(d, x + from, size); },
       [](T a, T b) { return a > b ? a : b; });
-  const double sum = join_parts<double>(
+  const double sum = reduce_parts<double>(
       n, shared,
       [=](std::int64_t from, std::int64_t size)
           HWY_ATTR { return row_exp_sum<!kLog>(d, x + from, size, max, y + from); },

@@ -53,7 +53,7 @@ HWY_INLINE void short_row(D d, const T* y, const T* dy, std::size_t last, T* dx)
 
 template <bool kLog, class D, class T = hn::TFromD<D>>
 HWY_INLINE void long_row(D d, const T* y, const T* dy, std::int64_t n, T* dx, bool shared, bool streams) {
-  const double sum = join_parts<double>(
+  const double sum = reduce_parts<double>(
       n, shared,
       [=](std::int64_t from, std::int64_t size) HWY_ATTR {
         return sum_vectors(d, size, [=](std::int64_t j, std::int64_t count) HWY_ATTR {

@@ -206,7 +206,8 @@ HWY_INLINE double row_exp_sum(D d, const T* x, std::int64_t n, T max, T* y) {
   });
 }
 
-// How many elements from p on lie before the first border of a vector; 0 for rows too short to gain from it.
+// How many elements from p on lie before the first boundary of a vector; 0 for rows too short to gain from
+// it.
 template <class D, class T = hn::TFromD<D>>
 HWY_INLINE std::int64_t unaligned_head([[maybe_unused]] D d, const T* p, std::int64_t n) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
@@ -251,9 +252,9 @@ HWY_INLINE void for_parts(std::int64_t n, bool shared, F f) {
   for (std::int64_t begin = 0; begin < n; begin += kPart) f(begin, std::min(kPart, n - begin));
 }
 
-// The parts' f(begin, size) joined in their order by `join`.
+// The parts' f(begin, size) reduced in their order by `op`.
 template <class T, class F, class Join>
-HWY_INLINE T join_parts(std::int64_t n, bool shared, F f, Join join) {
+HWY_INLINE T reduce_parts(std::int64_t n, bool shared, F f, Join join) {
   if (n <= kPart) return f(std::int64_t{0}, n);
   std::vector<T> parts(static_cast<std::size_t>((n + kPart - 1) / kPart));
   T* const each = parts.data();

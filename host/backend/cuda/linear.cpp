@@ -62,10 +62,10 @@ float time(cudaStream_t stream, const std::function<void()>& work) {
 
 class CudaLinear final : public Linear {
  public:
-  CudaLinear(Backend& backend, const LinearShape& shape, CudaLinear* below, const MatmulContext& setting)
+  CudaLinear(Backend& backend, const LinearShape& shape, CudaLinear* below, const MatmulContext& context)
       : Linear(shape, below),
         below_(below),
-        setting_(setting),
+        context_(context),
         product_(plain(CUBLAS_OP_T, CUBLAS_OP_N, shape.outputs, shape.batch, shape.inputs)) {
     if (shape.trains)
       aux_ = backend.make_array<float>(aux_floats(shape.activation, shape.batch, shape.outputs));
@@ -100,7 +100,7 @@ class CudaLinear final : public Linear {
       if (run_through(y.view(), w.view(), mask.data(), dx.view(), db.data())) return;
       backward_input(y.view(), w.view(), dx.view());
       bias_activation_backward(activation_below, z_of(mask.data(), activation_below, s.inputs), x.view(),
-                               dx.view(), dx.view(), db.data(), setting_.stream);
+                               dx.view(), dx.view(), db.data(), context_.stream);
     });
   }
 
@@ -108,13 +108,13 @@ class CudaLinear final : public Linear {
   std::optional<Matmul> fused(cublasOperation_t a, cublasOperation_t b, std::int64_t m, std::int64_t n,
                               std::int64_t k, cublasLtEpilogue_t epilogue, std::int64_t stride) const {
     if (epilogue == CUBLASLT_EPILOGUE_DEFAULT) return std::nullopt;
-    Matmul product(setting_, {a, b, m, n, k, epilogue, stride});
+    Matmul product(context_, {a, b, m, n, k, epilogue, stride});
     if (product.status() != CUBLAS_STATUS_SUCCESS) return std::nullopt;
     return product;
   }
   Matmul plain(cublasOperation_t a, cublasOperation_t b, std::int64_t m, std::int64_t n,
                std::int64_t k) const {
-    Matmul product(setting_, {.a = a, .b = b, .m = m, .n = n, .k = k});
+    Matmul product(context_, {.a = a, .b = b, .m = m, .n = n, .k = k});
     check(product.status());
     return product;
   }
@@ -125,9 +125,9 @@ class CudaLinear final : public Linear {
 
   void keep_faster(std::optional<Matmul>& fused, const std::function<void()>& work) const {
     if (!fused) return;
-    const float with = time(setting_.stream, work);
+    const float with = time(context_.stream, work);
     auto dropped = std::exchange(fused, std::nullopt);
-    if (with < time(setting_.stream, work)) fused = std::move(dropped);
+    if (with < time(context_.stream, work)) fused = std::move(dropped);
   }
 
   // z where gelu kept it.
@@ -143,13 +143,13 @@ class CudaLinear final : public Linear {
     run_plain(product_, {w.data, x.data, y.data});
     const bool keeps = shape().trains && shape().activation == Activation::gelu;
     const View z{aux_.data(), y.rows, y.cols, aux_stride(Activation::gelu, y.cols)};
-    bias_activation(shape().activation, y, b, keeps ? z : View{}, y, setting_.stream);
+    bias_activation(shape().activation, y, b, keeps ? z : View{}, y, context_.stream);
   }
 
   void backward_weights_impl(ConstView x, ConstView dz, View dw, float* db) override {
     if (db != nullptr && run_fused(weights_and_bias_, {x.data, dz.data, dw.data, db})) return;
     run_plain(*weights_, {x.data, dz.data, dw.data});
-    if (db != nullptr) bias_activation_backward(Activation::identity, {}, dz, dz, {}, db, setting_.stream);
+    if (db != nullptr) bias_activation_backward(Activation::identity, {}, dz, dz, {}, db, context_.stream);
   }
 
   void backward_input_impl(ConstView dz, ConstView w, View dx) override {
@@ -158,7 +158,7 @@ class CudaLinear final : public Linear {
 
   void activation_backward_impl(ConstView y, View dz, float* db) override {
     bias_activation_backward(shape().activation, z_of(aux_.data(), shape().activation, shape().outputs), y,
-                             dz, dz, db, setting_.stream);
+                             dz, dz, db, context_.stream);
   }
 
   bool run_through(ConstView dz, ConstView w, float* aux, View dz_below, float* db_below) {
@@ -174,7 +174,7 @@ class CudaLinear final : public Linear {
   }
 
   CudaLinear* below_;
-  MatmulContext setting_;
+  MatmulContext context_;
   Array<float> aux_;
   bool has_mask_ = false;  // the last forward left ReLU's
   Matmul product_;
@@ -188,11 +188,11 @@ class CudaLinear final : public Linear {
 }  // namespace
 
 std::vector<std::unique_ptr<Linear>> make_layers(Backend& backend, std::span<const LinearShape> shapes,
-                                                 const MatmulContext& setting, bool tune) {
+                                                 const MatmulContext& context, bool tune) {
   std::vector<std::unique_ptr<Linear>> layers;
   CudaLinear* below = nullptr;
   for (const LinearShape& shape : shapes) {
-    auto layer = std::make_unique<CudaLinear>(backend, shape, below, setting);
+    auto layer = std::make_unique<CudaLinear>(backend, shape, below, context);
     if (tune) layer->keep_faster(backend);
     below = layer.get();
     layers.push_back(std::move(layer));

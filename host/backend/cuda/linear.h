@@ -15,6 +15,6 @@ namespace softwarp::cuda {
 // product and our kernel do the same. Their own memory comes from the backend.
 [[nodiscard]] std::vector<std::unique_ptr<Linear>> make_layers(Backend& backend,
                                                                std::span<const LinearShape> shapes,
-                                                               const MatmulContext& setting, bool tune);
+                                                               const MatmulContext& context, bool tune);
 
 }  // namespace softwarp::cuda

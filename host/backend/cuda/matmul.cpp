@@ -45,9 +45,9 @@ std::array<std::uint32_t, 5> alignment_of(const MatmulOperands& o) {
 
 }  // namespace
 
-Matmul::Matmul(const MatmulContext& setting, const MatmulShape& shape)
-    : setting_(setting),
-      desc_(make<MatmulDesc>(cublasLtMatmulDescCreate, setting.compute, CUDA_R_32F)),
+Matmul::Matmul(const MatmulContext& context, const MatmulShape& shape)
+    : context_(context),
+      desc_(make<MatmulDesc>(cublasLtMatmulDescCreate, context.compute, CUDA_R_32F)),
       a_(layout(shape.a, shape.m, shape.k)),
       b_(layout(shape.b, shape.k, shape.n)),
       d_(layout(shape.m, shape.n)) {
@@ -56,7 +56,7 @@ Matmul::Matmul(const MatmulContext& setting, const MatmulShape& shape)
   set(desc_, CUBLASLT_MATMUL_DESC_EPILOGUE, shape.epilogue);
   if (shape.aux_stride > 0) set(desc_, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, shape.aux_stride);
   // No operands are known yet. The workspace is a pointer that is aligned as well as those will be.
-  const auto stand_in = static_cast<float*>(setting.workspace);
+  const auto stand_in = static_cast<float*>(context.workspace);
   choice_for({stand_in, stand_in, stand_in, stand_in, stand_in});
 }
 
@@ -74,7 +74,7 @@ Matmul::Choice& Matmul::choice_for(const MatmulOperands& operands) {
   if (known != choices_.end()) return *known;
 
   const auto preference = make<MatmulPreference>(cublasLtMatmulPreferenceCreate);
-  set(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, setting_.workspace_bytes);
+  set(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, context_.workspace_bytes);
   set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment[0]);
   set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment[1]);
   set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignment[2]);
@@ -82,7 +82,7 @@ Matmul::Choice& Matmul::choice_for(const MatmulOperands& operands) {
   cublasLtMatmulHeuristicResult_t result{};
   int found = 0;
   cublasStatus_t status =
-      cublasLtMatmulAlgoGetHeuristic(setting_.library, desc_.get(), a_.get(), b_.get(), d_.get(), d_.get(),
+      cublasLtMatmulAlgoGetHeuristic(context_.library, desc_.get(), a_.get(), b_.get(), d_.get(), d_.get(),
                                      preference.get(), 1, &result, &found);
   if (status == CUBLAS_STATUS_SUCCESS) status = found > 0 ? result.state : CUBLAS_STATUS_NOT_SUPPORTED;
   return choices_.emplace_back(Choice{alignment, status, result.algo});
@@ -93,9 +93,9 @@ cublasStatus_t Matmul::run(const MatmulOperands& operands) {
   if (choice.status != CUBLAS_STATUS_SUCCESS) return choice.status;
   const float one = 1, zero = 0;
   const cublasStatus_t status =
-      cublasLtMatmul(setting_.library, desc_.get(), &one, operands.a, a_.get(), operands.b, b_.get(), &zero,
-                     operands.d, d_.get(), operands.d, d_.get(), &choice.algo, setting_.workspace,
-                     setting_.workspace_bytes, setting_.stream);
+      cublasLtMatmul(context_.library, desc_.get(), &one, operands.a, a_.get(), operands.b, b_.get(), &zero,
+                     operands.d, d_.get(), operands.d, d_.get(), &choice.algo, context_.workspace,
+                     context_.workspace_bytes, context_.stream);
   if (choice.has_run) check(status);
   choice.has_run = true;
   choice.status = status;

@@ -41,7 +41,7 @@ struct MatmulOperands {
 // choice of an algorithm depends on how the operands are aligned.
 class Matmul {
  public:
-  Matmul(const MatmulContext& setting, const MatmulShape& shape);
+  Matmul(const MatmulContext& context, const MatmulShape& shape);
 
   // CUBLAS_STATUS_SUCCESS, or why cuBLASLt has no algorithm for operands aligned to 256 bytes.
   cublasStatus_t status() const { return choices_.front().status; }
@@ -62,7 +62,7 @@ class Matmul {
   void point_to(const MatmulOperands& operands);
   Choice& choice_for(const MatmulOperands& operands);
 
-  MatmulContext setting_;
+  MatmulContext context_;
   MatmulDesc desc_;
   MatrixLayout a_, b_, d_;
   std::vector<Choice> choices_;

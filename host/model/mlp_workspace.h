@@ -15,11 +15,11 @@ namespace softwarp {
 // activations. The Mlp must outlive it. With h_0 = x, z_i = h_{i-1} W_iᵀ + b_i, h_i = f(z_i), logits = z_L:
 //   dz_L = softmax(z_L) - onehot, divided by the batch      (softmax_cross_entropy writes it)
 //   dW_i = dz_iᵀ h_{i-1},  db_i = column sums of dz_i,  dz_{i-1} = (dz_i W_i) ⊙ f'(z_{i-1})
-class Pass {
+class MlpWorkspace {
  public:
   using View = MatrixView<float>;
 
-  Pass(const Mlp& mlp, std::int64_t batch, bool trains, const DropoutRates& rates = {});
+  MlpWorkspace(const Mlp& mlp, std::int64_t batch, bool trains, const DropoutRates& rates = {});
 
   std::int64_t batch() const { return batch_; }
   View input() const { return input_.view(); }            // [batch, inputs], to be written before forward

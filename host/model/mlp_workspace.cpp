@@ -1,10 +1,10 @@
-#include "host/model/pass.h"
+#include "host/model/mlp_workspace.h"
 
 #include <softwarp/error.h>
 
 namespace softwarp {
 
-Pass::Pass(const Mlp& mlp, std::int64_t batch, bool trains, const DropoutRates& rates)
+MlpWorkspace::MlpWorkspace(const Mlp& mlp, std::int64_t batch, bool trains, const DropoutRates& rates)
     : mlp_(&mlp), batch_(batch), rates_(trains ? rates : DropoutRates{}) {
   Backend& backend = mlp.backend();
   const MlpShape& shape = mlp.shape();
@@ -26,16 +26,16 @@ Pass::Pass(const Mlp& mlp, std::int64_t batch, bool trains, const DropoutRates& 
 }
 
 // The input of layer i: the batch, or the hidden layer below it, after dropout.
-Pass::View Pass::layer_input(std::int64_t i) const {
+MlpWorkspace::View MlpWorkspace::layer_input(std::int64_t i) const {
   if (i == 0) return input();
   return rates_.hidden > 0 ? dropped_[static_cast<std::size_t>(i - 1)].view() : output(i - 1);
 }
 
-Pass::View Pass::gradient(std::int64_t i) const {
+MlpWorkspace::View MlpWorkspace::gradient(std::int64_t i) const {
   return i + 1 == mlp_->shape().layers() ? logits() : gradients_[static_cast<std::size_t>(i)].view();
 }
 
-void Pass::forward(const TrainingState* state) {
+void MlpWorkspace::forward(const TrainingState* state) {
   Backend& backend = mlp_->backend();
   const std::int64_t layers = mlp_->shape().layers();
   if (rates_.input > 0) backend.dropout(input(), rates_.input, 0, state, input());
@@ -46,7 +46,7 @@ void Pass::forward(const TrainingState* state) {
   }
 }
 
-void Pass::backward(float* gradients, const TrainingState* state) {
+void MlpWorkspace::backward(float* gradients, const TrainingState* state) {
   const ParameterLayout& layout = mlp_->layout();
   const std::int64_t last = mlp_->shape().layers() - 1;
   for (std::int64_t i = last; i >= 0; --i) {
@@ -60,7 +60,7 @@ void Pass::backward(float* gradients, const TrainingState* state) {
 }
 
 // dz of hidden layer i, and its bias gradient, from dz of the layer above it.
-void Pass::backward_to(std::int64_t i, float* db, const TrainingState* state) {
+void MlpWorkspace::backward_to(std::int64_t i, float* db, const TrainingState* state) {
   Linear& above = layer(i + 1);
   if (rates_.hidden == 0)
     return above.backward_through(gradient(i + 1), mlp_->weight(i + 1), output(i), gradient(i), db);
