@@ -18,13 +18,8 @@ void argmax(ConstMatrixView<T> x, std::int32_t* best, const std::int32_t* target
   launch_rows(Argmax<T>{{}, x, best, targets, correct}, {}, stream);
 }
 
-template void argmax(ConstMatrixView<double>, std::int32_t*, const std::int32_t*, unsigned long long*,
-                     cudaStream_t);
-template void argmax(ConstMatrixView<float>, std::int32_t*, const std::int32_t*, unsigned long long*,
-                     cudaStream_t);
-template void argmax(ConstMatrixView<__half>, std::int32_t*, const std::int32_t*, unsigned long long*,
-                     cudaStream_t);
-template void argmax(ConstMatrixView<__nv_bfloat16>, std::int32_t*, const std::int32_t*, unsigned long long*,
+// CMakeLists.txt compiles this file once for each element type.
+template void argmax(ConstMatrixView<SOFTWARP_T>, std::int32_t*, const std::int32_t*, unsigned long long*,
                      cudaStream_t);
 
 }  // namespace softwarp

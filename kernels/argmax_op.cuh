@@ -8,7 +8,6 @@
 
 #include "kernels/row_reduce/plan.h"
 #include "kernels/row_reduce/row_op.cuh"
-#include "kernels/softmax_summary.cuh"
 
 namespace softwarp {
 

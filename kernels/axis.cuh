@@ -6,9 +6,8 @@
 
 #include "kernels/axis.h"
 #include "kernels/primitives/launch.h"
-#include "kernels/primitives/pdl.cuh"
-#include "kernels/primitives/vector.cuh"
-#include "kernels/primitives/warp.cuh"
+#include "kernels/primitives/memory.cuh"
+#include "kernels/primitives/reduce.cuh"
 #include "kernels/row_reduce/row_op.cuh"
 
 namespace softwarp {

@@ -7,7 +7,7 @@
 
 #include <cstdint>
 
-#include "kernels/primitives/sizes.h"
+#include "kernels/primitives/device.h"
 
 namespace softwarp {
 

@@ -15,7 +15,9 @@
 // one adds up all of them, in the order of the blocks.
 
 #include <softwarp/cross_entropy.h>
+#include <softwarp/workspace.h>
 
+#include <algorithm>
 #include <array>
 
 #include "kernels/cross_entropy_summary.cuh"
@@ -24,6 +26,28 @@
 #include "kernels/row_reduce/row_op.cuh"
 
 namespace softwarp {
+
+// The parts of a workspace: a ticket, the summaries of rows that are split, and a loss of each block.
+struct CrossEntropyWorkspace {
+  unsigned* ticket;
+  Workspace split_rows;
+  BlockLoss* blocks;
+
+  explicit CrossEntropyWorkspace(void* data)
+      : ticket(static_cast<unsigned*>(data)),
+        split_rows{static_cast<char*>(data) + kTicketBytes, kSplitRowWorkspaceBytes},
+        blocks(reinterpret_cast<BlockLoss*>(static_cast<char*>(data) + kTicketBytes +
+                                            kSplitRowWorkspaceBytes)) {}
+
+  // Of launches of at most so many blocks. Rows that are split have fewer than their workspace has losses.
+  static std::size_t bytes(std::int64_t blocks) {
+    return kTicketBytes + kSplitRowWorkspaceBytes +
+           std::max(static_cast<std::size_t>(blocks) * sizeof(BlockLoss), kSplitRowWorkspaceBytes);
+  }
+
+ private:
+  static constexpr std::size_t kTicketBytes = 256;
+};
 
 template <class T, bool kSmooth>
 struct CrossEntropy : RowOpBase<CrossEntropy<T, kSmooth>, T, T, 1> {

@@ -6,8 +6,8 @@
 
 #include <climits>
 
-#include "kernels/primitives/arithmetic.cuh"
-#include "kernels/softmax_summary.cuh"
+#include "kernels/primitives/reduce.cuh"
+#include "kernels/softmax_op.cuh"
 
 namespace softwarp {
 

@@ -2,12 +2,11 @@
 // threads draw the same Philox call for the eight that share it: arithmetic is there in plenty.
 
 #include "core/dropout.h"
-#include "kernels/primitives/pdl.cuh"
+#include "kernels/primitives/memory.cuh"
 
 #include <cuda_runtime.h>
 
 #include "kernels/primitives/launch.h"
-#include "kernels/primitives/vector.cuh"
 #include "kernels/training_ops.h"
 
 namespace softwarp {

@@ -5,8 +5,7 @@
 #include <cuda_runtime.h>
 
 #include "kernels/primitives/launch.h"
-#include "kernels/primitives/pdl.cuh"
-#include "kernels/primitives/vector.cuh"
+#include "kernels/primitives/memory.cuh"
 #include "kernels/training_ops.h"
 
 namespace softwarp {

@@ -6,11 +6,10 @@
 #include <cuda_runtime.h>
 
 #include "core/optimizer.h"
-#include "kernels/primitives/arithmetic.cuh"
 #include "kernels/primitives/last_block.cuh"
 #include "kernels/primitives/launch.h"
-#include "kernels/primitives/pdl.cuh"
-#include "kernels/primitives/vector.cuh"
+#include "kernels/primitives/memory.cuh"
+#include "kernels/primitives/reduce.cuh"
 #include "kernels/training_ops.h"
 
 namespace softwarp {

@@ -7,8 +7,7 @@
 
 #include "core/random.h"
 #include "kernels/primitives/launch.h"
-#include "kernels/primitives/pdl.cuh"
-#include "kernels/primitives/vector.cuh"
+#include "kernels/primitives/memory.cuh"
 #include "kernels/training_ops.h"
 
 namespace softwarp {

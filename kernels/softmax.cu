@@ -38,20 +38,12 @@ void log_softmax_to_float(ConstMatrixView<T> x, MatrixView<float> y, Workspace w
   run<true, T, float>(x, y, workspace, stream);
 }
 
-template void softmax<double>(Const<double>, MatrixView<double>, Workspace, cudaStream_t);
-template void softmax<float>(Const<float>, MatrixView<float>, Workspace, cudaStream_t);
-template void softmax<__half>(Const<__half>, MatrixView<__half>, Workspace, cudaStream_t);
-template void softmax<__nv_bfloat16>(Const<__nv_bfloat16>, MatrixView<__nv_bfloat16>, Workspace,
-                                     cudaStream_t);
-template void softmax_to_float(ConstMatrixView<__half>, MatrixView<float>, Workspace, cudaStream_t);
-template void softmax_to_float(ConstMatrixView<__nv_bfloat16>, MatrixView<float>, Workspace, cudaStream_t);
-template void log_softmax<double>(Const<double>, MatrixView<double>, Workspace, cudaStream_t);
-template void log_softmax<float>(Const<float>, MatrixView<float>, Workspace, cudaStream_t);
-template void log_softmax<__half>(Const<__half>, MatrixView<__half>, Workspace, cudaStream_t);
-template void log_softmax<__nv_bfloat16>(Const<__nv_bfloat16>, MatrixView<__nv_bfloat16>, Workspace,
-                                         cudaStream_t);
-template void log_softmax_to_float(ConstMatrixView<__half>, MatrixView<float>, Workspace, cudaStream_t);
-template void log_softmax_to_float(ConstMatrixView<__nv_bfloat16>, MatrixView<float>, Workspace,
-                                   cudaStream_t);
+// CMakeLists.txt compiles this file once for each element type.
+template void softmax<SOFTWARP_T>(Const<SOFTWARP_T>, MatrixView<SOFTWARP_T>, Workspace, cudaStream_t);
+template void log_softmax<SOFTWARP_T>(Const<SOFTWARP_T>, MatrixView<SOFTWARP_T>, Workspace, cudaStream_t);
+#if SOFTWARP_T_BYTES == 2
+template void softmax_to_float(ConstMatrixView<SOFTWARP_T>, MatrixView<float>, Workspace, cudaStream_t);
+template void log_softmax_to_float(ConstMatrixView<SOFTWARP_T>, MatrixView<float>, Workspace, cudaStream_t);
+#endif
 
 }  // namespace softwarp

@@ -1,6 +1,7 @@
-// The launches of middle.cuh.
+// Softmax and its backward over the middle axis of a tensor: the ops of softmax_op.cuh and
+// softmax_backward_op.cuh on columns.
 
-#include <softwarp/softmax.h>
+#include <softwarp/softmax_axis.h>
 
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
@@ -64,25 +65,12 @@ void log_softmax_backward(ConstAxis<T> y, ConstAxis<T> dy, AxisView<T> dx, cudaS
   backward<true, T>(y, dy, dx, stream);
 }
 
-template void softmax<double>(ConstAxis<double>, AxisView<double>, cudaStream_t);
-template void softmax<float>(ConstAxis<float>, AxisView<float>, cudaStream_t);
-template void softmax<__half>(ConstAxis<__half>, AxisView<__half>, cudaStream_t);
-template void softmax<__nv_bfloat16>(ConstAxis<__nv_bfloat16>, AxisView<__nv_bfloat16>, cudaStream_t);
-template void log_softmax<double>(ConstAxis<double>, AxisView<double>, cudaStream_t);
-template void log_softmax<float>(ConstAxis<float>, AxisView<float>, cudaStream_t);
-template void log_softmax<__half>(ConstAxis<__half>, AxisView<__half>, cudaStream_t);
-template void log_softmax<__nv_bfloat16>(ConstAxis<__nv_bfloat16>, AxisView<__nv_bfloat16>, cudaStream_t);
-template void softmax_backward<double>(ConstAxis<double>, ConstAxis<double>, AxisView<double>, cudaStream_t);
-template void softmax_backward<float>(ConstAxis<float>, ConstAxis<float>, AxisView<float>, cudaStream_t);
-template void softmax_backward<__half>(ConstAxis<__half>, ConstAxis<__half>, AxisView<__half>, cudaStream_t);
-template void softmax_backward<__nv_bfloat16>(ConstAxis<__nv_bfloat16>, ConstAxis<__nv_bfloat16>,
-                                              AxisView<__nv_bfloat16>, cudaStream_t);
-template void log_softmax_backward<double>(ConstAxis<double>, ConstAxis<double>, AxisView<double>,
+// CMakeLists.txt compiles this file once for each element type.
+template void softmax<SOFTWARP_T>(ConstAxis<SOFTWARP_T>, AxisView<SOFTWARP_T>, cudaStream_t);
+template void log_softmax<SOFTWARP_T>(ConstAxis<SOFTWARP_T>, AxisView<SOFTWARP_T>, cudaStream_t);
+template void softmax_backward<SOFTWARP_T>(ConstAxis<SOFTWARP_T>, ConstAxis<SOFTWARP_T>, AxisView<SOFTWARP_T>,
                                            cudaStream_t);
-template void log_softmax_backward<float>(ConstAxis<float>, ConstAxis<float>, AxisView<float>, cudaStream_t);
-template void log_softmax_backward<__half>(ConstAxis<__half>, ConstAxis<__half>, AxisView<__half>,
-                                           cudaStream_t);
-template void log_softmax_backward<__nv_bfloat16>(ConstAxis<__nv_bfloat16>, ConstAxis<__nv_bfloat16>,
-                                                  AxisView<__nv_bfloat16>, cudaStream_t);
+template void log_softmax_backward<SOFTWARP_T>(ConstAxis<SOFTWARP_T>, ConstAxis<SOFTWARP_T>,
+                                               AxisView<SOFTWARP_T>, cudaStream_t);
 
 }  // namespace softwarp

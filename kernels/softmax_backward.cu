@@ -31,20 +31,10 @@ void log_softmax_backward(Const<T> y, Const<T> dy, MatrixView<T> dx, Workspace w
   run<true, T>(y, dy, dx, workspace, stream);
 }
 
-template void softmax_backward<double>(Const<double>, Const<double>, MatrixView<double>, Workspace,
-                                       cudaStream_t);
-template void softmax_backward<float>(Const<float>, Const<float>, MatrixView<float>, Workspace, cudaStream_t);
-template void softmax_backward<__half>(Const<__half>, Const<__half>, MatrixView<__half>, Workspace,
-                                       cudaStream_t);
-template void softmax_backward<__nv_bfloat16>(Const<__nv_bfloat16>, Const<__nv_bfloat16>,
-                                              MatrixView<__nv_bfloat16>, Workspace, cudaStream_t);
-template void log_softmax_backward<double>(Const<double>, Const<double>, MatrixView<double>, Workspace,
-                                           cudaStream_t);
-template void log_softmax_backward<float>(Const<float>, Const<float>, MatrixView<float>, Workspace,
-                                          cudaStream_t);
-template void log_softmax_backward<__half>(Const<__half>, Const<__half>, MatrixView<__half>, Workspace,
-                                           cudaStream_t);
-template void log_softmax_backward<__nv_bfloat16>(Const<__nv_bfloat16>, Const<__nv_bfloat16>,
-                                                  MatrixView<__nv_bfloat16>, Workspace, cudaStream_t);
+// CMakeLists.txt compiles this file once for each element type.
+template void softmax_backward<SOFTWARP_T>(Const<SOFTWARP_T>, Const<SOFTWARP_T>, MatrixView<SOFTWARP_T>,
+                                           Workspace, cudaStream_t);
+template void log_softmax_backward<SOFTWARP_T>(Const<SOFTWARP_T>, Const<SOFTWARP_T>, MatrixView<SOFTWARP_T>,
+                                               Workspace, cudaStream_t);
 
 }  // namespace softwarp

@@ -7,10 +7,9 @@
 #include <cuda_fp16.h>
 #include <softwarp/softmax.h>
 
-#include "kernels/primitives/arithmetic.cuh"
 #include "kernels/primitives/launch.h"
-#include "kernels/primitives/pdl.cuh"
-#include "kernels/primitives/vector.cuh"
+#include "kernels/primitives/memory.cuh"
+#include "kernels/primitives/reduce.cuh"
 
 namespace softwarp {
 
@@ -83,9 +82,7 @@ void softmax_jacobian(Const<T> y, MatrixView<T> jacobian, cudaStream_t stream) {
              : launch(on, jacobian_kernel<1, T>, y, jacobian, rows_of_y, parts, staged);
 }
 
-template void softmax_jacobian<double>(Const<double>, MatrixView<double>, cudaStream_t);
-template void softmax_jacobian<float>(Const<float>, MatrixView<float>, cudaStream_t);
-template void softmax_jacobian<__half>(Const<__half>, MatrixView<__half>, cudaStream_t);
-template void softmax_jacobian<__nv_bfloat16>(Const<__nv_bfloat16>, MatrixView<__nv_bfloat16>, cudaStream_t);
+// CMakeLists.txt compiles this file once for each element type.
+template void softmax_jacobian<SOFTWARP_T>(Const<SOFTWARP_T>, MatrixView<SOFTWARP_T>, cudaStream_t);
 
 }  // namespace softwarp

@@ -16,6 +16,7 @@
 
 #include "bench/softmax_problem.h"
 #include "host/backend/cuda/handles.h"
+#include "kernels/primitives/device.h"
 #include "kernels/training_ops.h"
 #include "simulator/simulator.h"
 

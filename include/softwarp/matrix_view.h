@@ -48,17 +48,4 @@ SOFTWARP_HD MatrixView<T> matrix_view(T* data, std::int64_t rows, std::int64_t c
   return {data, rows, cols, cols};
 }
 
-/// A packed tensor [outer, cols, inner] in memory that somebody else owns, whose middle axis is reduced:
-/// element (o, j, i) is data[(o * cols + j) * inner + i].
-template <class T>
-struct AxisView {
-  T* data = nullptr;       ///< element (0, 0, 0)
-  std::int64_t outer = 0;  ///< product of the sizes before the axis
-  std::int64_t cols = 0;   ///< size of the axis
-  std::int64_t inner = 0;  ///< product of the sizes behind the axis
-
-  /// Elements.
-  std::int64_t size() const { return outer * cols * inner; }
-};
-
 }  // namespace softwarp

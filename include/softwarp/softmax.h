@@ -1,7 +1,7 @@
 #pragma once
 
 /// @file
-/// Softmax along the rows of a matrix or the middle axis of a tensor, its logarithm, and the backward of
+/// Softmax along the rows of a matrix, its logarithm, and the backward of
 /// both, on a GPU.
 ///
 /// Types: T is float, double, __half or __nv_bfloat16. Sums are float, for double double; a result is rounded
@@ -33,10 +33,6 @@ namespace softwarp {
 /// A matrix that is read; T is not deduced from it.
 template <class T>
 using Const = std::type_identity_t<ConstMatrixView<T>>;
-/// A tensor that is read; T is not deduced from it.
-template <class T>
-using ConstAxis = std::type_identity_t<AxisView<const T>>;
-
 /// y_i = exp(x_i - m) / sum_k exp(x_k - m), m the row's maximum. x, y [rows, cols].
 template <class T>
 void softmax(Const<T> x, MatrixView<T> y, Workspace workspace, cudaStream_t stream);
@@ -88,21 +84,5 @@ template <class T>
 void log_softmax_backward(Const<T> y, Const<T> dy, MatrixView<T> dx, cudaStream_t stream) {
   log_softmax_backward<T>(y, dy, dx, Workspace{}, stream);
 }
-
-/// softmax over the middle axis: each of the outer * inner columns is normalized. One launch, which reads and
-/// writes each element once where 512 threads can hold 32 bytes' width of columns, and otherwise reads twice.
-/// A column's bits do not depend on outer, and on inner and the addresses only in whether 16 bytes divide all
-/// of them.
-template <class T>
-void softmax(ConstAxis<T> x, AxisView<T> y, cudaStream_t stream);
-/// log_softmax over the middle axis.
-template <class T>
-void log_softmax(ConstAxis<T> x, AxisView<T> y, cudaStream_t stream);
-/// softmax_backward over the middle axis.
-template <class T>
-void softmax_backward(ConstAxis<T> y, ConstAxis<T> dy, AxisView<T> dx, cudaStream_t stream);
-/// log_softmax_backward over the middle axis.
-template <class T>
-void log_softmax_backward(ConstAxis<T> y, ConstAxis<T> dy, AxisView<T> dx, cudaStream_t stream);
 
 }  // namespace softwarp

@@ -1,8 +1,21 @@
 #pragma once
 
+#include <softwarp/matrix_view.h>
+
 #include <cstddef>
+#include <cstdint>
 
 namespace softwarp {
+
+inline constexpr int kAccessBytes = 16;  // the widest access to memory
+inline constexpr int kWarpLanes = 32;
+
+SOFTWARP_HD constexpr int elements_per_access(int element_bytes) { return kAccessBytes / element_bytes; }
+
+// The number of blocks that cover `items` when each takes `per_block`.
+SOFTWARP_HD constexpr std::int64_t blocks_for(std::int64_t items, std::int64_t per_block) {
+  return items / per_block + (items % per_block != 0);
+}
 
 // The limits of a GPU that plans depend on.
 struct DeviceLimits {
@@ -28,7 +41,7 @@ struct DeviceLimits {
 [[nodiscard]] bool built_for_device();
 
 // From now on device_limits() says this instead, null: the truth again. Launches then plan for that device,
-// so that every plan can run on one. Whoever calls it keeps *limits alive and launches nothing meanwhile.
+// so that every plan can run on one. The caller keeps *limits alive and launches nothing meanwhile.
 void assume_device_limits(const DeviceLimits* limits);
 
 }  // namespace softwarp

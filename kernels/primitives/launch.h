@@ -5,22 +5,13 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <source_location>
-#include <string>
 #include <utility>
-
-#include "kernels/primitives/device.h"
-#include "kernels/primitives/sizes.h"
 
 namespace softwarp {
 
-// Throws softwarp::Error with what CUDA said and where it was asked.
-inline void check(cudaError_t status, std::source_location where = std::source_location::current()) {
-  if (status == cudaSuccess) return;
-  throw Error(std::string(where.file_name()) + ":" + std::to_string(where.line()) + ": CUDA says " +
-              cudaGetErrorName(status) + ", " + cudaGetErrorString(status));
-}
+// Throws softwarp::Error with CUDA's text and the place of the call.
+void check(cudaError_t status, std::source_location where = std::source_location::current());
 
 // The configuration of a launch.
 struct LaunchOn {
@@ -38,6 +29,16 @@ struct LaunchHere : LaunchOn {
       : LaunchOn(on), where(at) {}
 };
 
+// CUDA's form of it.
+struct LaunchConfig {
+  explicit LaunchConfig(const LaunchHere& on);
+  LaunchConfig(const LaunchConfig&) = delete;
+  LaunchConfig& operator=(const LaunchConfig&) = delete;
+
+  cudaLaunchAttribute attributes[2]{};
+  cudaLaunchConfig_t value{};  // points to the attributes
+};
+
 // The only way to start a kernel here: `kernel<<<...>>>` drops the error. Arguments convert to the kernel's
 // own parameter types. One call of the runtime, nothing asked, nothing allocated: fit to be captured in a
 // graph, once the same launch has been made outside a capture. A first launch loads the kernel, which drivers
@@ -45,29 +46,8 @@ struct LaunchHere : LaunchOn {
 template <class... Params, class... Args>
 void launch(const LaunchHere& on, void (*kernel)(Params...), Args&&... args) {
   if (on.grid == 0) return;
-  expects(on.grid > 0 && on.grid <= std::numeric_limits<std::int32_t>::max(), "a grid of 31 bits", on.where);
-  cudaLaunchAttribute attributes[2]{};
-  unsigned count = 0;
-  if (device_limits().programmatic_launch) {  // the kernel waits by itself for what is before it: pdl.cuh
-    cudaLaunchAttribute& early = attributes[count++];
-    early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-    early.val.programmaticStreamSerializationAllowed = 1;
-  }
-  if (on.cluster > 1) {
-    cudaLaunchAttribute& cluster = attributes[count++];
-    cluster.id = cudaLaunchAttributeClusterDimension;
-    cluster.val.clusterDim.x = static_cast<unsigned>(on.cluster);
-    cluster.val.clusterDim.y = 1;
-    cluster.val.clusterDim.z = 1;
-  }
-  cudaLaunchConfig_t config{};
-  config.gridDim = dim3(static_cast<unsigned>(on.grid));
-  config.blockDim = dim3(static_cast<unsigned>(on.block));
-  config.dynamicSmemBytes = on.shared_bytes;
-  config.stream = on.stream;
-  config.attrs = attributes;
-  config.numAttrs = count;
-  check(cudaLaunchKernelEx(&config, kernel, std::forward<Args>(args)...), on.where);
+  const LaunchConfig config(on);
+  check(cudaLaunchKernelEx(&config.value, kernel, std::forward<Args>(args)...), on.where);
 }
 
 }  // namespace softwarp

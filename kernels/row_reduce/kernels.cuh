@@ -4,15 +4,13 @@
 //
 //   registers  the whole row is in its owners' registers between one read and one write
 //   packed     rows without gaps that begin anywhere: a block takes some of them as one piece of memory, 16
-//   bytes at a
-//              time, whatever their length; lanes find their rows in shared memory
-//   two_pass   a few vectors at a time, forwards to reduce, then backwards to apply, so that what is read
-//   again is what
-//              was read last; each thread's first `cached` vectors wait in shared memory instead
+//              bytes at a time, whatever their length; lanes find their rows in shared memory
+//   two_pass   a few vectors at a time, forwards to reduce, then backwards to apply, so that the vectors read
+//              last are read again first; each thread's first `cached` vectors wait in shared memory instead
 
 #include <algorithm>
 
-#include "kernels/primitives/pdl.cuh"
+#include "kernels/primitives/memory.cuh"
 #include "kernels/row_reduce/row_op.cuh"
 
 namespace softwarp {
@@ -45,12 +43,6 @@ __global__ void __launch_bounds__(kMaxThreads, kRegisterBlocks<Op, kVectors>)
     store_vectors<kVectors>([&](int i) { return op.apply(params, in, fragment, i, tile); }, row.output, tile);
   op.epilogue(row, params, row_summary, partition);
   group.exit();
-}
-
-template <class T>
-SOFTWARP_HD constexpr int packed_region(int elements) {
-  constexpr int kWidth = elements_per_access(sizeof(T));
-  return static_cast<int>(blocks_for(elements, kWidth) + 1) * kWidth;
 }
 
 // Copies `size` elements to shared memory, where they keep their distance from a boundary, which it returns.
@@ -91,7 +83,7 @@ __global__ void __launch_bounds__(kPackedThreads, 7)
   const auto first_row = static_cast<std::int64_t>(blockIdx.x) * most;
   const int rows = static_cast<int>(op.rows() - first_row < most ? op.rows() - first_row : most);
   const auto block = op.row_at(first_row);
-  const int region = packed_region<T>(most * cols);
+  const int region = packed_region(most * cols, sizeof(T));
   T* const staged = reinterpret_cast<T*>(dynamic_shared);
   U* const staged_out = reinterpret_cast<U*>(staged + Op::kInputs * region);
   const int mine = static_cast<int>(threadIdx.x) / geometry.threads_per_row * cols;

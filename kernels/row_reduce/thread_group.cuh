@@ -5,7 +5,7 @@
 #include <cooperative_groups.h>
 #include <cuda_runtime.h>
 
-#include "kernels/primitives/warp.cuh"
+#include "kernels/primitives/reduce.cuh"
 #include "kernels/row_reduce/plan.h"
 
 namespace softwarp {
@@ -30,16 +30,6 @@ __device__ T* in_cluster_block(T* shared, int rank) {
   return cooperative_groups::this_cluster().map_shared_rank(shared, static_cast<unsigned>(rank));
 }
 #endif
-
-// The kernel argument that says which threads own which row.
-struct RowGeometry {
-  int threads_per_row = 1;  // threads of a block that own a row
-  int cluster = 1;          // blocks that own a row and meet
-  int slices = 1;           // blocks that own a row and do not meet
-  bool vectorized = true;
-  int cached = 0;            // two_pass: vectors of each input that a thread keeps in shared memory
-  std::int64_t vectors = 0;  // two_pass: of a row, those of the thread that has most
-};
 
 // The threads that own a row: part of a warp, a warp, a block or a cluster of blocks. One ladder of
 // reductions serves them all.

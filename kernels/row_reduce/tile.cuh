@@ -6,8 +6,8 @@
 
 #include <climits>
 
-#include "kernels/primitives/arithmetic.cuh"
-#include "kernels/primitives/vector.cuh"
+#include "kernels/primitives/memory.cuh"
+#include "kernels/primitives/reduce.cuh"
 #include "kernels/row_reduce/thread_group.cuh"
 
 namespace softwarp {

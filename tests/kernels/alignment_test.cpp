@@ -6,6 +6,7 @@
 #include <softwarp/argmax.h>
 #include <softwarp/cross_entropy.h>
 #include <softwarp/softmax.h>
+#include <softwarp/softmax_axis.h>
 
 #include <functional>
 #include <string>

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <softwarp/cross_entropy.h>
 #include <softwarp/softmax.h>
+#include <softwarp/softmax_axis.h>
 
 #include <algorithm>
 #include <functional>

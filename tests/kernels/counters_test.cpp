@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 #include <softwarp/softmax.h>
+#include <softwarp/softmax_axis.h>
 
 #include <functional>
 #include <optional>

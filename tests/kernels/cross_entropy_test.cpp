@@ -6,6 +6,7 @@
 
 #include <cstdio>
 
+#include "kernels/row_reduce/plan.h"
 #include "tests/kernels/placed.h"
 #include "tests/kernels/row_reference.h"
 
@@ -314,6 +315,38 @@ TEST_F(CrossEntropy, RefusesWhatItCannotDo) {
   EXPECT_THROW(call(other, 0, {x.data(), 1 << 20}), std::invalid_argument);
   EXPECT_THROW(call(m, 1.5f, {x.data(), 1 << 20}), std::invalid_argument);
   EXPECT_THROW(call(m, 0, {x.data(), 16}), std::invalid_argument);
+}
+
+// The blocks of a launch, whatever the layout of the logits, the smoothing and the device.
+TEST(CrossEntropyWorkspace, ServesEveryPlan) {
+  constexpr std::int64_t kRows = 100000;
+  const std::size_t none = cross_entropy_workspace_bytes(0, 1, 4);
+  for (const bool clusters : {false, true}) {
+    const DeviceLimits device{.multiprocessors = 132, .shared_bytes = 163 << 10, .clusters = clusters};
+    assume_device_limits(&device);
+    for (const int bytes : {2, 4, 8})
+      for (std::int64_t cols = 1; cols < 300000; cols += 1 + cols / 50) {
+        std::int64_t most = 0;
+        for (const int widest : {bytes, std::max(bytes, 4)})
+          for (const int vectors : {4, 8})
+            for (const RowAlignment access :
+                 {RowAlignment::aligned, RowAlignment::shifted, RowAlignment::scalar})
+              for (const bool packed : {false, true})
+                most = std::max(most, plan_rows({.cols = cols,
+                                                 .element_bytes = widest,
+                                                 .input_bytes = bytes,
+                                                 .max_vectors = vectors,
+                                                 .access = access,
+                                                 .packed = packed},
+                                                device)
+                                          .blocks(kRows));
+        const std::size_t found = cross_entropy_workspace_bytes(kRows, cols, bytes) - none;
+        const std::size_t needed = static_cast<std::size_t>(most) * 16;  // bytes of a block's loss
+        ASSERT_GE(found + kSplitRowWorkspaceBytes, needed) << cols << " columns of " << bytes << " bytes";
+        ASSERT_LE(found, 2 * needed) << cols << " columns of " << bytes << " bytes";
+      }
+  }
+  assume_device_limits(nullptr);
 }
 
 }  // namespace

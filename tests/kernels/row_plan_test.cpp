@@ -6,8 +6,6 @@
 
 #include <ostream>
 
-#include "kernels/row_reduce/plan.h"
-
 namespace softwarp {
 
 void PrintTo(const RowPlan& p, std::ostream* out) {
@@ -132,7 +130,7 @@ TEST(RowPlan, ShiftedRowsMayTouchOneVectorMore) {
 
 TEST(RowPlan, FewLongRowsAreSplitWhereThatFillsTheDevice) {
   const auto slices = [](std::int64_t cols, std::int64_t rows, const DeviceLimits& device) {
-    return split_row_blocks({.cols = cols}, rows, device);
+    return plan_split_rows({.cols = cols}, rows, device).slices;
   };
   EXPECT_EQ(slices(32768, 1, kAmpere), 4);
   EXPECT_EQ(slices(32764, 1, kAmpere), 1) << "too short";

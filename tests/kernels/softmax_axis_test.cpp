@@ -1,6 +1,7 @@
 // softmax and its relatives over the middle dimension of a tensor, against the definitions in double.
 
 #include <softwarp/softmax.h>
+#include <softwarp/softmax_axis.h>
 
 #include <gtest/gtest.h>
 

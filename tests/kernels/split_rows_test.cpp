@@ -25,7 +25,7 @@ TYPED_TEST(SplitRows, MatchTheDefinition) {
   const DeviceArray<char> memory(static_cast<std::int64_t>(kSplitRowWorkspaceBytes));
   const Workspace workspace{memory.data(), memory.bytes()};
   const std::int64_t cols = 140001 * 4 / static_cast<std::int64_t>(sizeof(T));
-  ASSERT_GT(split_row_blocks({.cols = cols, .element_bytes = sizeof(T)}, 2, kLimits), 1);
+  ASSERT_GT(plan_split_rows({.cols = cols, .element_bytes = sizeof(T)}, 2, kLimits).slices, 1);
   const auto x = random_numbers<T>(2 * cols, 1, 4), g = random_numbers<T>(2 * cols, 2, 1);
   const RowsReference reference = rows_reference(x, 2, cols);
   int schedule = 0;

@@ -1,16 +1,26 @@
 #pragma once
 
-// How kernels touch global memory: through load() and store() alone, up to 16 bytes an access. Under nvcc
-// these are plain vector accesses; the simulator checks and counts them.
+// How kernels touch global memory: after pdl_wait(), and through load() and store() alone, up to 16 bytes an
+// access. Under nvcc these are plain vector accesses; the simulator checks and counts them.
 
 #include <cuda_runtime.h>
 
 #include <cstdint>
 #include <type_traits>
 
-#include "kernels/primitives/sizes.h"
+#include "kernels/primitives/device.h"
 
 namespace softwarp {
+
+// Every thread of every kernel calls this before it touches global memory. From compute capability 9.0 on,
+// launch() lets a kernel begin while the last blocks of the one before it still run, which hides the time
+// that starting takes; what those blocks write is there when this returns. Nobody tells the next kernel to
+// begin earlier than that.
+__device__ __forceinline__ void pdl_wait() {
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
+  cudaGridDependencySynchronize();
+#endif
+}
 
 // kSize adjacent elements that move as one access.
 template <class T, int kSize>
