@@ -56,8 +56,9 @@ void access(const void* pointer, std::size_t bytes, bool store) {
   (store ? counters.store_bytes : counters.load_bytes) += static_cast<std::int64_t>(bytes);
   const auto first = reinterpret_cast<std::uintptr_t>(pointer) / kSectorBytes;
   const auto last = (reinterpret_cast<std::uintptr_t>(pointer) + bytes - 1) / kSectorBytes;
-  const unsigned number = running->accesses++;
-  auto& accesses = store ? running->warp->stores : running->warp->loads;
+  Warp& warp = *running->warp;
+  const unsigned number = warp.accesses[running->lane]++;
+  auto& accesses = store ? warp.stores : warp.loads;
   for (auto sector = first; sector <= last; ++sector) touch(accesses, number, sector);
 }
 
