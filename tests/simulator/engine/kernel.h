@@ -5,7 +5,6 @@
 
 #include <array>
 #include <functional>
-#include <set>
 #include <source_location>
 #include <string>
 #include <vector>
@@ -22,6 +21,10 @@ struct Warp;
 struct Block;
 struct Cluster;
 
+// When other clusters see the stores of a launch: as late as they may, at once, or late if the kernel has
+// fences or atomics, which costs less.
+enum class Visibility { late, at_once, late_if_it_communicates };
+
 // What the host asked to run.
 struct Launch {
   const void* kernel = nullptr;
@@ -36,6 +39,7 @@ struct Launch {
   cudaError_t status = cudaSuccess;
 
   std::size_t clusters = 0;
+  Visibility visibility = Visibility::late;
   bool communicates = false;        // has passed a fence, or an atomic on global memory
   std::vector<Store> released{};    // withdrawn until somebody may see them
   std::vector<Store> unreleased{};  // withdrawn until the launch is over
@@ -71,7 +75,7 @@ struct Thread {
 struct Touched {
   std::uint64_t origin = 0;
   std::uint64_t near = 0;
-  std::set<std::uint64_t> far;
+  std::vector<std::uint64_t> far;  // each perhaps several times
 };
 
 struct Warp {

@@ -75,7 +75,12 @@ void complete(Warp& warp, const Meeting& meeting) {
   warp.sources[lane] = source;
   warp.values[lane] = value;
   if ((mask >> lane & 1) == 0 || (mask & ~warp.unfinished) != 0) check_mask(warp, self, mask, where);
-  Meeting& meeting = find_meeting(warp, self, {.kind = kind, .mask = mask, .where = where});
+  const auto is_wanted = [&](const Meeting& meeting) {
+    return meeting.mask == mask && meeting.kind == kind && same(meeting.where, where);
+  };
+  Meeting& meeting = warp.meetings.size() == 1 && is_wanted(warp.meetings.front())
+                         ? warp.meetings.front()
+                         : find_meeting(warp, self, {.kind = kind, .mask = mask, .where = where});
   meeting.arrived |= 1u << lane;
   if (meeting.arrived != mask) {
     pause(where);
@@ -125,7 +130,8 @@ int meet_block(bool vote, const Where& where) {
   block.votes = 0;
   block.cluster->stores.pass_barrier(block);
   unsigned accesses = 0;
-  for (const Warp& warp : block.warps) accesses = std::max(accesses, *std::ranges::max_element(warp.accesses));
+  for (const Warp& warp : block.warps)
+    accesses = std::max(accesses, *std::ranges::max_element(warp.accesses));
   for (Warp& warp : block.warps) {
     warp.accesses.fill(accesses);
     warp.ready = warp.unfinished;

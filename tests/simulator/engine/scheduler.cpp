@@ -183,10 +183,6 @@ void run_cluster(Cluster& cluster, SharedMemory& shared) {
   }
 }
 
-// When other clusters see the stores of a launch: as late as they may, at once, or late if the kernel has
-// fences or atomics, which costs less.
-enum class Visibility { late, at_once, late_if_it_communicates };
-
 Visibility draw_visibility() {
   const std::uint32_t drawn = draw(8);
   if (drawn == 0) return Visibility::late;
@@ -194,7 +190,7 @@ Visibility draw_visibility() {
 }
 
 // A turn of the cluster, after which memory is as the others see it.
-void take_turn(Cluster& cluster, bool may_leave, Visibility visibility, SharedMemory& shared) {
+void take_turn(Cluster& cluster, bool may_leave, SharedMemory& shared) {
   Launch& launch = *cluster.launch;
   if (cluster.leaves) {
     commit(launch.released, cluster.number);
@@ -204,8 +200,8 @@ void take_turn(Cluster& cluster, bool may_leave, Visibility visibility, SharedMe
     cluster.leaves = false;
     run_cluster(cluster, shared);
   } while (cluster.leaves && !may_leave && launch.status == cudaSuccess);
-  const bool late = visibility == Visibility::late ||
-                    (visibility == Visibility::late_if_it_communicates && launch.communicates);
+  const bool late = launch.visibility == Visibility::late ||
+                    (launch.visibility == Visibility::late_if_it_communicates && launch.communicates);
   if (!late) return cluster.stores.clear();
   cluster.stores.withdraw();
   cluster.stores.move_released(launch.released);
@@ -226,7 +222,7 @@ cudaError_t run(Launch& launch) {
   for (unsigned i = static_cast<unsigned>(order.size()); i > 1; --i) std::swap(order[i - 1], order[draw(i)]);
   launch.clusters = order.size();
   SharedMemory shared(launch.shared_bytes);
-  const Visibility visibility = draw_visibility();
+  launch.visibility = draw_visibility();
   struct Absent {
     std::unique_ptr<Cluster> cluster;
     std::size_t returns;  // when so many have begun
@@ -234,7 +230,7 @@ cudaError_t run(Launch& launch) {
   std::vector<Absent> absent;
   std::size_t begun = 0;
   const auto run_turn = [&](std::unique_ptr<Cluster> cluster) {
-    take_turn(*cluster, absent.size() < kMostAbsent, visibility, shared);
+    take_turn(*cluster, absent.size() < kMostAbsent, shared);
     if (!cluster->leaves) return;
     const auto left = static_cast<unsigned>(order.size() - begun);
     absent.push_back({std::move(cluster), draw(2) == 0 ? order.size() : begun + draw(left + 1)});
