@@ -2,8 +2,8 @@
 
 #include <cstddef>
 
-// x86-64 has a switch of stacks of our own, which spares what Boost's saves for programs that change how
-// floating-point numbers round.
+// On x86-64 the switch of stacks is our own: Boost's also saves how floating-point numbers round, which takes
+// longer than all the rest.
 #ifndef __x86_64__
 #include <boost/context/detail/fcontext.hpp>
 #endif
@@ -21,7 +21,7 @@ class Fiber {
   // The same at its end; its stack is free for others.
   [[noreturn]] void end(Fiber& next);
 
-  // What it will do when it is handed over to. The body does not return: it calls end().
+  // Gives it a stack and something to do, which begins when it is handed over to and ends with end().
   void prepare(void (*body)());
   bool prepared() const { return body_ != nullptr; }
 
@@ -37,7 +37,7 @@ class Fiber {
   static inline Fiber* left_ = nullptr;  // in the last switch
   static inline Fiber* entered_ = nullptr;
 
-  Place place_ = nullptr;     // where it stopped
+  Place place_ = nullptr;     // at which it stopped
   void (*body_)() = nullptr;  // null: the host's, or not prepared
   const void* stack_ = nullptr;
   std::size_t stack_size_ = 0;

@@ -82,12 +82,12 @@ struct Warp {
   Block* block = nullptr;
   Thread* threads = nullptr;
   unsigned size = 0;
-  // A bit a lane.
+  // Sets of lanes, a bit each.
   unsigned ready = 0;
   unsigned unfinished = 0;
   unsigned at_cluster_barrier = 0;  // and waits there
   std::vector<Meeting> meetings;
-  // What each lane brings to a collective and what it takes away.
+  // Each lane's part in a collective: it brings a value and takes a result away.
   std::array<unsigned, kLanes> sources;  // the lane whose value it wants
   std::array<std::uint64_t, kLanes> values;
   std::array<std::uint64_t, kLanes> results;
