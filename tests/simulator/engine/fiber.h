@@ -2,8 +2,8 @@
 
 #include <cstddef>
 
-// On x86-64 the switch of stacks is our own: Boost's also saves how floating-point numbers round, which takes
-// longer than all the rest.
+// On x86-64 the switch of stacks is our own: Boost's also saves how floating-point numbers round, and the
+// tests of kernels take a tenth longer by it.
 #ifndef __x86_64__
 #include <boost/context/detail/fcontext.hpp>
 #endif
