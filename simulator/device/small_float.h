@@ -3,6 +3,7 @@
 // Floating-point numbers of 16 bits: rounding to them, to nearest, ties to even, and back.
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 
@@ -30,21 +31,29 @@ struct SmallFloat {
 
   static std::uint16_t round(double x) {
     if (std::isnan(x)) return kNan;
-    const unsigned sign = std::signbit(x) ? 0x8000u : 0u;
-    if (std::isinf(x)) return static_cast<std::uint16_t>(sign | kInfinity);
-    const auto units = static_cast<unsigned>(std::nearbyint(std::ldexp(std::fabs(x), -last_bit(x))));
-    // The leading bit of a normal number carries into the exponent, which is why it counts from one less.
-    const auto exponent = static_cast<unsigned>(std::min(last_bit(x) + kMantissaBits + kBias - 1, 2 * kBias));
-    return static_cast<std::uint16_t>(sign | std::min((exponent << kMantissaBits) + units, kInfinity));
+    const auto bits = std::bit_cast<std::uint64_t>(x);
+    const auto sign = static_cast<unsigned>(bits >> 48 & 0x8000);
+    const std::uint64_t magnitude = bits & ~std::uint64_t{0} >> 1;
+    constexpr int kDropped = 52 - kMantissaBits;
+    constexpr std::uint64_t kLeastNormal = std::uint64_t{1024 - kBias} << 52;
+    if (magnitude < kLeastNormal) {
+      constexpr double kUnits = std::bit_cast<double>(std::uint64_t{1023 + kBias - 1 + kMantissaBits} << 52);
+      return static_cast<std::uint16_t>(
+          sign | static_cast<unsigned>(std::nearbyint(std::bit_cast<double>(magnitude) * kUnits)));
+    }
+    // Half a unit, less a little where the last bit that stays is 0; a carry goes on into the exponent.
+    const std::uint64_t up = (std::uint64_t{1} << (kDropped - 1)) - 1 + (magnitude >> kDropped & 1);
+    const std::uint64_t rounded = (magnitude - (kLeastNormal - (std::uint64_t{1} << 52)) + up) >> kDropped;
+    return static_cast<std::uint16_t>(sign | std::min<std::uint64_t>(rounded, kInfinity));
   }
 
   static float value(std::uint16_t bits) {
-    const int exponent = (bits & 0x7fff) >> kMantissaBits;
-    const int mantissa = bits & ((1 << kMantissaBits) - 1);
+    const unsigned magnitude = bits & 0x7fffu;
     const float sign = bits & 0x8000 ? -1.0f : 1.0f;
-    if (exponent == 2 * kBias + 1) return sign * (mantissa == 0 ? HUGE_VALF : std::nanf(""));
-    const int units = exponent == 0 ? mantissa : mantissa + (1 << kMantissaBits);
-    return sign * std::ldexp(static_cast<float>(units), std::max(exponent, 1) - kBias - kMantissaBits);
+    if (magnitude >= kInfinity) return sign * (magnitude == kInfinity ? HUGE_VALF : std::nanf(""));
+    // With the exponent's bias of a float; 2^(127 - kBias) makes it right, of subnormal numbers too.
+    constexpr float kScale = std::bit_cast<float>((127u + 127u - static_cast<unsigned>(kBias)) << 23);
+    return sign * (std::bit_cast<float>(magnitude << (23 - kMantissaBits)) * kScale);
   }
 };
 

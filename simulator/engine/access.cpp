@@ -1,5 +1,6 @@
 // A thread's access to memory: is it there, is it aligned, and what does it cost.
 
+#include <algorithm>
 #include <bit>
 
 #include "simulator/device/hooks.h"
@@ -36,7 +37,7 @@ void touch(std::vector<Touched>& accesses, unsigned number, std::uint64_t sector
   if (distance < 64)
     touched.near |= std::uint64_t{1} << distance;
   else
-    touched.far.insert(sector);
+    touched.far.push_back(sector);
 }
 
 }  // namespace
@@ -47,17 +48,19 @@ void access(const void* pointer, std::size_t bytes, bool store) {
     fail_kernel(cudaErrorIllegalAddress, std::string(store ? "a store of " : "a load of ") +
                                              size_and_place(pointer, bytes) +
                                              ", which is outside device memory");
-  if (running_launch().programmatic && !running->awaited_dependency)
+  const Launch& launch = running_launch();
+  if (launch.programmatic && !running->awaited_dependency)
     fail_kernel(cudaErrorLaunchFailure, "touches memory before cudaGridDependencySynchronize");
-  if (store && running_launch().clusters > 1)
+  if (store && launch.clusters > 1 && launch.visibility != Visibility::at_once)
     running_cluster().stores.record(const_cast<void*>(pointer), bytes, *running);
-  Counters& counters = running_counters();
+  Counters& counters = *launch.counters;
   ++(store ? counters.stores : counters.loads);
   (store ? counters.store_bytes : counters.load_bytes) += static_cast<std::int64_t>(bytes);
   const auto first = reinterpret_cast<std::uintptr_t>(pointer) / kSectorBytes;
   const auto last = (reinterpret_cast<std::uintptr_t>(pointer) + bytes - 1) / kSectorBytes;
-  const unsigned number = running->accesses++;
-  auto& accesses = store ? running->warp->stores : running->warp->loads;
+  Warp& warp = *running->warp;
+  const unsigned number = warp.accesses[running->lane]++;
+  auto& accesses = store ? warp.stores : warp.loads;
   for (auto sector = first; sector <= last; ++sector) touch(accesses, number, sector);
 }
 
@@ -86,8 +89,12 @@ void fence() {
 void count_sectors(Warp& warp) {
   Counters& counters = *warp.block->cluster->launch->counters;
   const auto count = [](std::vector<Touched>& accesses, std::int64_t& sum) {
-    for (const Touched& touched : accesses)
-      sum += std::popcount(touched.near) + static_cast<std::int64_t>(touched.far.size());
+    for (Touched& touched : accesses) {
+      sum += std::popcount(touched.near);
+      if (touched.far.empty()) continue;
+      std::ranges::sort(touched.far);
+      sum += std::ranges::unique(touched.far).begin() - touched.far.begin();
+    }
     accesses.clear();
   };
   count(warp.loads, counters.load_sectors);

@@ -51,7 +51,6 @@ void reset(std::uint64_t seed, const Device& device) {
   release_all_memory();
   State fresh;
   fresh.device = device;
-  fresh.memory_version = state().memory_version + 1;
   fresh.kernels = std::move(state().kernels);  // whoever has set their attributes does so once
   for (auto& [kernel, entry] : fresh.kernels) {
     entry.loaded = false;

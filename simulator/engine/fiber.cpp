@@ -6,7 +6,6 @@
 #include "simulator/engine/sanitizer.h"
 
 namespace softwarp::simulator {
-
 namespace {
 
 namespace context = boost::context;
@@ -14,56 +13,59 @@ namespace context = boost::context;
 // Sanitizers make frames several times as large.
 constexpr std::size_t kStackBytes = kSanitized ? std::size_t{256} << 10 : std::size_t{64} << 10;
 
-// Stacks are mapped once, each with a guard page below, and used again.
-class StackPool {
+// Stacks are mapped once, each with a guard page below, and used again. They begin at different distances
+// from a page's end: caches hold few lines of equal distance.
+class Stacks {
  public:
-  context::stack_context allocate() {
-    if (free_stacks().empty()) return context::protected_fixedsize_stack(kStackBytes).allocate();
-    const auto stack = free_stacks().back();
-    free_stacks().pop_back();
+  struct Stack {
+    char* bottom;
+    std::size_t bytes;
+  };
+  static Stack take() {
+    if (free().empty()) {
+      static std::size_t made = 0;
+      const auto mapped = context::protected_fixedsize_stack(kStackBytes).allocate();
+      const std::size_t unused = made++ % 32 * 128;
+      return {static_cast<char*>(mapped.sp) - mapped.size, mapped.size - unused};
+    }
+    const Stack stack = free().back();
+    free().pop_back();
     return stack;
   }
-  void deallocate(context::stack_context& stack) { free_stacks().push_back(stack); }
+  static void give_back(Stack stack) { free().push_back(stack); }
 
  private:
-  static std::vector<context::stack_context>& free_stacks() {
-    static auto* stacks = new std::vector<context::stack_context>();  // outlives every other static object
+  static std::vector<Stack>& free() {
+    static auto* const stacks = new std::vector<Stack>();  // outlives every other static object
     return *stacks;
   }
 };
 
 }  // namespace
 
-void Fiber::start(const std::function<void()>& body) {
-  StackPool pool;
-  const auto stack = pool.allocate();
-  stack_size_ = stack.size;
-  stack_ = static_cast<char*>(stack.sp) - stack.size;
-  unpoison(stack_, stack_size_);  // of what a thread that was abandoned left there
-  started_ = true;
-  fiber_ = context::fiber(std::allocator_arg, context::preallocated(stack.sp, stack.size, stack), pool,
-                          [this, &body](context::fiber&& caller) {
-                            finish_switch(nullptr, &caller_stack_, &caller_stack_size_);
-                            caller_ = std::move(caller);
-                            body();
-                            start_switch(nullptr, caller_stack_, caller_stack_size_);
-                            return std::move(caller_);
-                          });
-  resume();
+void Fiber::prepare(void (*body)()) {
+  const auto [bottom, bytes] = Stacks::take();
+  body_ = body;
+  stack_ = bottom;
+  stack_size_ = bytes;
+  unpoison(bottom, bytes);  // of what a thread that was abandoned left there
+  char* const top = bottom + bytes;
+  place_ = context::detail::make_fcontext(top, bytes, [](context::detail::transfer_t from) {
+    left_->place_ = from.fctx;
+    begin();
+  });
 }
 
-void Fiber::resume() {
-  void* fake_stack = nullptr;
-  start_switch(&fake_stack, stack_, stack_size_);
-  fiber_ = std::move(fiber_).resume();
-  finish_switch(fake_stack, nullptr, nullptr);
+void Fiber::begin() {
+  finish_switch(nullptr, &left_->stack_, &left_->stack_size_);
+  entered_->body_();
+  __builtin_unreachable();
 }
 
-void Fiber::suspend() {
-  void* fake_stack = nullptr;
-  start_switch(&fake_stack, caller_stack_, caller_stack_size_);
-  caller_ = std::move(caller_).resume();
-  finish_switch(fake_stack, &caller_stack_, &caller_stack_size_);
+void Fiber::end(Fiber& next) {
+  Stacks::give_back({static_cast<char*>(const_cast<void*>(stack_)), stack_size_});
+  jump(next, /*over=*/true);
+  __builtin_unreachable();
 }
 
 }  // namespace softwarp::simulator

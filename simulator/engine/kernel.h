@@ -5,12 +5,11 @@
 
 #include <array>
 #include <functional>
-#include <set>
 #include <source_location>
 #include <string>
 #include <vector>
 
-#include <cuda_runtime_types.h>
+#include <cuda_runtime.h>
 #include "simulator/engine/fiber.h"
 #include "simulator/engine/shared_memory.h"
 #include "simulator/engine/store_buffer.h"
@@ -21,6 +20,10 @@ namespace softwarp::simulator {
 struct Warp;
 struct Block;
 struct Cluster;
+
+// When other clusters see the stores of a launch: as late as they may, at once, or late if the kernel has
+// fences or atomics, which costs less.
+enum class Visibility { late, at_once, late_if_it_communicates };
 
 // A launch that the host asked for.
 struct Launch {
@@ -36,20 +39,15 @@ struct Launch {
   cudaError_t status = cudaSuccess;
 
   std::size_t clusters = 0;
+  Visibility visibility = Visibility::late;
   bool communicates = false;        // has passed a fence, or an atomic on global memory
   std::vector<Store> released{};    // withdrawn until somebody may see them
   std::vector<Store> unreleased{};  // withdrawn until the launch is over
 };
 
-enum class Wait { nothing, lanes, block, cluster, finished };
 enum class Collective { sync, shuffle, ballot };
 
-// A lane's input to a collective of its warp, and its result.
-struct Offer {
-  unsigned source = 0;  // the lane whose value it wants
-  std::uint64_t value = 0;
-  std::uint64_t result = 0;
-};
+inline constexpr unsigned kLanes = 32;
 
 // Lanes of a warp on their way to the same collective.
 struct Meeting {
@@ -64,10 +62,7 @@ struct Thread {
   uint3 index{};
   unsigned lane = 0;
   Warp* warp = nullptr;
-  Wait wait = Wait::nothing;
   std::source_location where;  // of what it waits for
-  Offer offer;
-  unsigned accesses = 0;  // to global memory, those of equal number in a warp are one instruction
   bool awaited_dependency = false;
   bool at_cluster_barrier = false;  // arrived there and not yet waited
   unsigned cluster_phase = 0;
@@ -80,16 +75,24 @@ struct Thread {
 struct Touched {
   std::uint64_t origin = 0;
   std::uint64_t near = 0;
-  std::set<std::uint64_t> far;
+  std::vector<std::uint64_t> far;  // each perhaps several times
 };
 
 struct Warp {
   Block* block = nullptr;
   Thread* threads = nullptr;
   unsigned size = 0;
-  unsigned ready = 0;  // a bit a lane
+  // Sets of lanes, a bit each.
+  unsigned ready = 0;
   unsigned unfinished = 0;
+  unsigned at_cluster_barrier = 0;  // and waits there
   std::vector<Meeting> meetings;
+  // Each lane's part in a collective: it brings a value and takes a result away.
+  std::array<unsigned, kLanes> sources;  // the lane whose value it wants
+  std::array<std::uint64_t, kLanes> values;
+  std::array<std::uint64_t, kLanes> results;
+  // Each lane's accesses to global memory; those of equal number are one instruction.
+  std::array<unsigned, kLanes> accesses{};
   std::vector<Touched> loads;  // by number
   std::vector<Touched> stores;
 };
@@ -124,18 +127,63 @@ struct Cluster {
   bool leaves = false;  // lets other clusters run before it goes on
 };
 
-// The thread whose code runs, or null between kernels.
+// The turn of a warp: its ready lanes in an order of their own, perhaps not all of them.
+struct Turn {
+  Warp* warp = nullptr;
+  unsigned lane = 0;  // the next one
+  unsigned stride = 0;
+  unsigned lanes = 0;  // still to come
+  unsigned turns = 0;  // how many of them may run
+
+  // The next lane that is ready; null where the turn is over.
+  Thread* next() {
+    while (lanes > 0 && turns > 0) {
+      const unsigned taken = lane;
+      lane = (lane + stride) % kLanes;
+      --lanes;
+      if ((warp->ready >> taken & 1) == 0) continue;
+      --turns;
+      return &warp->threads[taken];
+    }
+    return nullptr;
+  }
+};
+inline Turn turn;
+
+// The thread whose code runs, or null between kernels, and its launch.
 inline Thread* running = nullptr;
+inline Launch* current_launch = nullptr;
 inline Block& running_block() { return *running->warp->block; }
 inline Cluster& running_cluster() { return *running_block().cluster; }
-inline Launch& running_launch() { return *running_cluster().launch; }
-inline Counters& running_counters() { return *running_launch().counters; }
+inline Launch& running_launch() { return *current_launch; }
+inline Counters& running_counters() { return *current_launch->counters; }
 
 // Ends the launch with `status` and an error that names kernel, block, thread. Unwinds the calling thread.
 [[noreturn]] void fail_kernel(cudaError_t status, const std::string& what);
-// Stops the running thread until somebody makes it ready.
-void pause(Wait wait, const std::source_location& where);
-void make_ready(Thread& thread);
+
+inline Fiber scheduler;  // on the stack of the host
+// The fiber of the next thread in this turn, which then is the running one; otherwise the scheduler's.
+Fiber& begin_thread(Thread& thread);
+inline Fiber& next_fiber() {
+  Thread* const next = turn.next();
+  if (next != nullptr && !next->fiber.prepared()) return begin_thread(*next);
+  running = next;
+  if (next == nullptr) return scheduler;
+  threadIdx = next->index;
+  return next->fiber;
+}
+
+// Unwinds the running thread of a launch that has failed.
+[[noreturn]] void unwind();
+
+// Stops the running thread until somebody makes its lane ready.
+inline void pause(const std::source_location& where) {
+  Thread& self = *running;
+  self.where = where;
+  self.warp->ready &= ~(1u << self.lane);
+  self.fiber.hand_over(next_fiber());
+  if (current_launch->status != cudaSuccess) unwind();
+}
 
 // Runs every block of the launch; what it returns is cudaSuccess or the reason why the context is lost.
 cudaError_t run(Launch& launch);

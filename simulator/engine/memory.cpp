@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <map>
-#include <utility>
 
 #include "simulator/engine/sanitizer.h"
 #include "simulator/engine/state.h"
@@ -32,21 +32,19 @@ auto& allocations = *new std::map<std::uintptr_t, Allocation>;
 std::size_t bytes_in_use = 0;
 int at_work = 0;
 
-// The allocation in which the address lies, found again quickly when the next address is in it too.
-const std::pair<const std::uintptr_t, Allocation>* find(std::uintptr_t address) {
-  static const std::pair<const std::uintptr_t, Allocation>* last = nullptr;
-  static std::size_t version_of_last = 0;
-  if (version_of_last == state().memory_version && last != nullptr &&
-      address - last->first < last->second.bytes)
-    return last;
-  auto next = allocations.upper_bound(address);
-  if (next == allocations.begin()) return nullptr;
-  last = &*std::prev(next);
-  version_of_last = state().memory_version;
-  return address - last->first < last->second.bytes ? last : nullptr;
-}
-
 }  // namespace
+
+const Found& find_allocation(std::uintptr_t address) {
+  static const Found nowhere{};
+  static std::size_t oldest = 0;
+  const auto next = allocations.upper_bound(address);
+  if (next == allocations.begin()) return nowhere;
+  const auto& [first, allocation] = *std::prev(next);
+  if (address - first >= allocation.bytes) return nowhere;
+  Found& found = recently_found[oldest++ % recently_found.size()];
+  found = {first, allocation.bytes, allocation.kind};
+  return found;
+}
 
 void* allocate(Memory kind, std::size_t bytes) {
   if (kind == Memory::device && bytes_in_use + bytes > state().device.memory) return nullptr;
@@ -54,7 +52,6 @@ void* allocate(Memory kind, std::size_t bytes) {
   if (posix_memalign(&pointer, kAlignment, bytes) != 0) return nullptr;
   fill_with_nan(pointer, bytes);
   allocations[reinterpret_cast<std::uintptr_t>(pointer)] = {kind, bytes};
-  ++state().memory_version;
   if (kind == Memory::device) {
     bytes_in_use += bytes;
     if (at_work == 0) poison(pointer, bytes);
@@ -69,7 +66,7 @@ bool release(Memory kind, void* pointer) {
   fill_with_nan(pointer, found->second.bytes);
   if (kind == Memory::device) bytes_in_use -= found->second.bytes;
   allocations.erase(found);
-  ++state().memory_version;
+  recently_found = {};
   std::free(pointer);
   return true;
 }
@@ -81,16 +78,9 @@ void release_all_memory() {
   }
 }
 
-bool contains(Memory kind, const void* pointer, std::size_t bytes) {
-  const auto address = reinterpret_cast<std::uintptr_t>(pointer);
-  const auto* found = find(address);
-  return found != nullptr && found->second.kind == kind &&
-         address - found->first + bytes <= found->second.bytes;
-}
-
 bool begins_in(Memory kind, const void* pointer) {
-  const auto* found = find(reinterpret_cast<std::uintptr_t>(pointer));
-  return found != nullptr && found->second.kind == kind;
+  const Found& found = find_allocation(reinterpret_cast<std::uintptr_t>(pointer));
+  return found.bytes > 0 && found.kind == kind;
 }
 
 std::size_t device_bytes_in_use() { return bytes_in_use; }

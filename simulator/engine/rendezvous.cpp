@@ -21,8 +21,8 @@ void for_each_lane(unsigned mask, Function&& function) {
 }
 
 // Fails if the mask names a lane that cannot come.
-void check_mask(const Warp& warp, const Thread& self, unsigned mask) {
-  const std::string where = describe(self.where);
+void check_mask(const Warp& warp, const Thread& self, unsigned mask, const Where& at) {
+  const std::string where = describe(at);
   if ((mask >> self.lane & 1) == 0)
     fail_kernel(cudaErrorLaunchFailure, where + " has a mask without the calling lane");
   for_each_lane(mask & ~warp.unfinished, [&](unsigned lane) {
@@ -48,43 +48,49 @@ Meeting& find_meeting(Warp& warp, const Thread& self, const Meeting& wanted) {
 }
 
 void complete(Warp& warp, const Meeting& meeting) {
-  unsigned ballot = 0;
+  if (meeting.kind == Collective::shuffle)
+    for (unsigned lane = 0; lane < kLanes; ++lane) {
+      if ((meeting.mask >> lane & 1) == 0) continue;
+      const unsigned source = warp.sources[lane];
+      const bool takes_part = source < kLanes && (meeting.mask >> source & 1);
+      // What an absent lane would bring is undefined: bits that show.
+      warp.results[lane] = takes_part ? warp.values[source] : ~std::uint64_t{0};
+    }
+  else if (meeting.kind == Collective::ballot) {
+    unsigned ballot = 0;
+    for_each_lane(meeting.mask, [&](unsigned lane) { ballot |= (warp.values[lane] != 0 ? 1u : 0u) << lane; });
+    for_each_lane(meeting.mask, [&](unsigned lane) { warp.results[lane] = ballot; });
+  }
   unsigned accesses = 0;
-  for_each_lane(meeting.mask, [&](unsigned lane) {
-    if (warp.threads[lane].offer.value != 0) ballot |= 1u << lane;
-    accesses = std::max(accesses, warp.threads[lane].accesses);
-  });
-  for_each_lane(meeting.mask, [&](unsigned lane) {
-    Thread& thread = warp.threads[lane];
-    const unsigned source = thread.offer.source;
-    const bool takes_part = source < 32 && (meeting.mask >> source & 1);
-    // The value of an absent lane is undefined: these bits show.
-    if (meeting.kind == Collective::shuffle)
-      thread.offer.result = takes_part ? warp.threads[source].offer.value : ~std::uint64_t{0};
-    else
-      thread.offer.result = ballot;
-    thread.accesses = accesses;
-    make_ready(thread);
-  });
+  for_each_lane(meeting.mask, [&](unsigned lane) { accesses = std::max(accesses, warp.accesses[lane]); });
+  for_each_lane(meeting.mask, [&](unsigned lane) { warp.accesses[lane] = accesses; });
+  warp.ready |= meeting.mask;
 }
 
-std::uint64_t meet(Collective kind, unsigned mask, std::uint64_t value, unsigned source, const Where& where) {
+[[gnu::always_inline]] inline std::uint64_t meet(Collective kind, unsigned mask, std::uint64_t value,
+                                                 unsigned source, const Where& where) {
   Thread& self = *running;
   Warp& warp = *self.warp;
-  self.offer = {.source = source, .value = value};
-  self.where = where;
-  if ((mask >> self.lane & 1) == 0 || (mask & ~warp.unfinished) != 0) check_mask(warp, self, mask);
-  Meeting& meeting = find_meeting(warp, self, {.kind = kind, .mask = mask, .where = where});
-  meeting.arrived |= 1u << self.lane;
+  const unsigned lane = self.lane;
+  warp.sources[lane] = source;
+  warp.values[lane] = value;
+  if ((mask >> lane & 1) == 0 || (mask & ~warp.unfinished) != 0) check_mask(warp, self, mask, where);
+  const auto is_wanted = [&](const Meeting& meeting) {
+    return meeting.mask == mask && meeting.kind == kind && same(meeting.where, where);
+  };
+  Meeting& meeting = warp.meetings.size() == 1 && is_wanted(warp.meetings.front())
+                         ? warp.meetings.front()
+                         : find_meeting(warp, self, {.kind = kind, .mask = mask, .where = where});
+  meeting.arrived |= 1u << lane;
   if (meeting.arrived != mask) {
-    pause(Wait::lanes, where);
-    return self.offer.result;
+    pause(where);
+    return warp.results[lane];
   }
   if (kind != Collective::sync) ++running_counters().collectives;
   complete(warp, meeting);
   meeting = warp.meetings.back();
   warp.meetings.pop_back();
-  return self.offer.result;
+  return warp.results[lane];
 }
 
 }  // namespace
@@ -115,7 +121,7 @@ int meet_block(bool vote, const Where& where) {
   block.barrier = where;
   block.votes += vote;
   if (++block.arrived < block.threads.size()) {
-    pause(Wait::block, where);
+    pause(where);
     return block.votes_of_last_barrier;
   }
   ++running_counters().barriers;
@@ -124,10 +130,11 @@ int meet_block(bool vote, const Where& where) {
   block.votes = 0;
   block.cluster->stores.pass_barrier(block);
   unsigned accesses = 0;
-  for (const Thread& thread : block.threads) accesses = std::max(accesses, thread.accesses);
-  for (Thread& thread : block.threads) {
-    thread.accesses = accesses;
-    make_ready(thread);
+  for (const Warp& warp : block.warps)
+    accesses = std::max(accesses, *std::ranges::max_element(warp.accesses));
+  for (Warp& warp : block.warps) {
+    warp.accesses.fill(accesses);
+    warp.ready = warp.unfinished;
   }
   return block.votes_of_last_barrier;
 }
@@ -149,15 +156,20 @@ void arrive_cluster(const Where& where) {
   cluster.arrived = 0;
   ++cluster.phase;
   for (Block& block : cluster.blocks)
-    for (Thread& thread : block.threads)
-      if (thread.wait == Wait::cluster) make_ready(thread);
+    for (Warp& warp : block.warps) {
+      warp.ready |= warp.at_cluster_barrier;
+      warp.at_cluster_barrier = 0;
+    }
 }
 
 void wait_cluster(const Where& where) {
   Thread& self = *running;
   if (!self.at_cluster_barrier)
     fail_kernel(cudaErrorLaunchFailure, describe(where) + ": waits at a cluster barrier without arriving");
-  if (running_block().cluster->phase == self.cluster_phase) pause(Wait::cluster, where);
+  if (running_block().cluster->phase == self.cluster_phase) {
+    self.warp->at_cluster_barrier |= 1u << self.lane;
+    pause(where);
+  }
   self.at_cluster_barrier = false;
 }
 

@@ -15,7 +15,6 @@ namespace softwarp::simulator {
 
 namespace {
 
-constexpr unsigned kLanes = 32;
 constexpr std::size_t kMostAbsent = 2;  // clusters that have left and will go on
 
 // Thrown through a kernel's thread to unwind it when its launch has failed.
@@ -50,36 +49,23 @@ void thread_main() {
     check_exit(thread);
   } catch (const Abandoned&) {
   }
-  thread.wait = Wait::finished;
   thread.warp->ready &= ~(1u << thread.lane);
   thread.warp->unfinished &= ~(1u << thread.lane);
   ++thread.warp->block->finished;
   if (thread.warp->unfinished == 0) count_sectors(*thread.warp);
-}
-
-void run_thread(Thread& thread) {
-  static const std::function<void()> body = thread_main;
-  running = &thread;
-  threadIdx = thread.index;
-  if (thread.fiber.started())
-    thread.fiber.resume();
-  else
-    thread.fiber.start(body);
-  running = nullptr;
+  if (running_launch().status != cudaSuccess) turn.turns = 0;
+  thread.fiber.end(next_fiber());
 }
 
 // A turn: the ready lanes in random order, now and then not all of them.
-void run_warp(Warp& warp, const Launch& launch) {
-  const unsigned start = draw(kLanes);
-  const unsigned stride = 2 * draw(kLanes / 2) + 1;
-  unsigned turns = draw(4) == 0 ? 1 + draw(kLanes) : kLanes;
-  for (unsigned i = 0; i < kLanes && turns > 0; ++i) {
-    const unsigned lane = (start + i * stride) % kLanes;
-    if ((warp.ready >> lane & 1) == 0) continue;
-    run_thread(warp.threads[lane]);
-    if (launch.status != cudaSuccess) return;
-    --turns;
-  }
+void run_warp(Warp& warp) {
+  turn.warp = &warp;
+  turn.lane = draw(kLanes);
+  turn.stride = 2 * draw(kLanes / 2) + 1;
+  turn.turns = draw(4) == 0 ? 1 + draw(kLanes) : kLanes;
+  turn.lanes = kLanes;
+  Fiber& first = next_fiber();
+  if (&first != &scheduler) scheduler.hand_over(first);
 }
 
 Warp* ready_warp(Block& block) {
@@ -112,7 +98,7 @@ void run_block(Block& block, SharedMemory& shared) {
     shared.restore(block.shared);
   block.begun = true;
   while (Warp* warp = ready_warp(block)) {
-    run_warp(*warp, launch);
+    run_warp(*warp);
     if (launch.status != cudaSuccess) return;
     if (cluster.leaves || (!alone && draw(16) == 0)) break;
   }
@@ -124,7 +110,7 @@ void run_block(Block& block, SharedMemory& shared) {
 void fail_deadlock(Cluster& cluster) {
   for (const Block& block : cluster.blocks)
     for (const Thread& thread : block.threads)
-      if (thread.wait != Wait::finished) {
+      if (thread.warp->unfinished >> thread.lane & 1) {
         report(describe(thread) + ": waits for ever at " + describe(thread.where) +
                ", because other threads wait elsewhere");
         cluster.launch->status = cudaErrorLaunchTimeout;
@@ -134,9 +120,13 @@ void fail_deadlock(Cluster& cluster) {
 
 // Unwinds the threads that are still in the middle of a failed kernel.
 void abandon(Cluster& cluster) {
+  turn = {};
   for (Block& block : cluster.blocks)
-    for (Thread& thread : block.threads)
-      if (thread.fiber.started() && !thread.fiber.finished()) run_thread(thread);
+    for (Thread& thread : block.threads) {
+      if (!thread.fiber.prepared() || (thread.warp->unfinished >> thread.lane & 1) == 0) continue;
+      running = &thread;
+      scheduler.hand_over(thread.fiber);
+    }
 }
 
 // Its blocks and threads point to it.
@@ -193,10 +183,6 @@ void run_cluster(Cluster& cluster, SharedMemory& shared) {
   }
 }
 
-// When other clusters see the stores of a launch: as late as they may, at once, or late if the kernel has
-// fences or atomics, which costs less.
-enum class Visibility { late, at_once, late_if_it_communicates };
-
 Visibility draw_visibility() {
   const std::uint32_t drawn = draw(8);
   if (drawn == 0) return Visibility::late;
@@ -204,7 +190,7 @@ Visibility draw_visibility() {
 }
 
 // A turn of the cluster, after which memory is as the others see it.
-void take_turn(Cluster& cluster, bool may_leave, Visibility visibility, SharedMemory& shared) {
+void take_turn(Cluster& cluster, bool may_leave, SharedMemory& shared) {
   Launch& launch = *cluster.launch;
   if (cluster.leaves) {
     commit(launch.released, cluster.number);
@@ -214,8 +200,8 @@ void take_turn(Cluster& cluster, bool may_leave, Visibility visibility, SharedMe
     cluster.leaves = false;
     run_cluster(cluster, shared);
   } while (cluster.leaves && !may_leave && launch.status == cudaSuccess);
-  const bool late = visibility == Visibility::late ||
-                    (visibility == Visibility::late_if_it_communicates && launch.communicates);
+  const bool late = launch.visibility == Visibility::late ||
+                    (launch.visibility == Visibility::late_if_it_communicates && launch.communicates);
   if (!late) return cluster.stores.clear();
   cluster.stores.withdraw();
   cluster.stores.move_released(launch.released);
@@ -229,13 +215,14 @@ cudaError_t run(Launch& launch) {
   blockDim = launch.block;
   ++launch.counters->launches;
   launch.status = cudaSuccess;
+  current_launch = &launch;
   std::vector<unsigned> order(launch.grid.x * launch.grid.y * launch.grid.z /
                               (launch.cluster.x * launch.cluster.y * launch.cluster.z));
   std::iota(order.begin(), order.end(), 0u);
   for (unsigned i = static_cast<unsigned>(order.size()); i > 1; --i) std::swap(order[i - 1], order[draw(i)]);
   launch.clusters = order.size();
   SharedMemory shared(launch.shared_bytes);
-  const Visibility visibility = draw_visibility();
+  launch.visibility = draw_visibility();
   struct Absent {
     std::unique_ptr<Cluster> cluster;
     std::size_t returns;  // when so many have begun
@@ -243,7 +230,7 @@ cudaError_t run(Launch& launch) {
   std::vector<Absent> absent;
   std::size_t begun = 0;
   const auto run_turn = [&](std::unique_ptr<Cluster> cluster) {
-    take_turn(*cluster, absent.size() < kMostAbsent, visibility, shared);
+    take_turn(*cluster, absent.size() < kMostAbsent, shared);
     if (!cluster->leaves) return;
     const auto left = static_cast<unsigned>(order.size() - begun);
     absent.push_back({std::move(cluster), draw(2) == 0 ? order.size() : begun + draw(left + 1)});
@@ -271,20 +258,13 @@ void fail_kernel(cudaError_t status, const std::string& what) {
   throw Abandoned{};
 }
 
-void pause(Wait wait, const std::source_location& where) {
-  Thread& self = *running;
-  self.wait = wait;
-  self.where = where;
-  self.warp->ready &= ~(1u << self.lane);
-  while (self.wait != Wait::nothing) {
-    self.fiber.suspend();
-    if (running_launch().status != cudaSuccess) throw Abandoned{};
-  }
-}
+void unwind() { throw Abandoned{}; }
 
-void make_ready(Thread& thread) {
-  thread.wait = Wait::nothing;
-  thread.warp->ready |= 1u << thread.lane;
+Fiber& begin_thread(Thread& thread) {
+  thread.fiber.prepare(thread_main);
+  running = &thread;
+  threadIdx = thread.index;
+  return thread.fiber;
 }
 
 }  // namespace softwarp::simulator

@@ -37,7 +37,6 @@ struct State {
   std::string fault_hit;
   std::map<cublasLtEpilogue_t, Refusal> refused_epilogues;
   std::set<std::string, std::less<>> loaded;  // what libraries have used
-  std::size_t memory_version = 0;             // changes with every allocation and release
 };
 State& state();
 

@@ -11,22 +11,34 @@ namespace softwarp::simulator {
 
 namespace {
 
+// As std::memcpy, of sizes that are few.
+void copy_bytes(void* to, const void* from, std::size_t bytes) {
+  switch (bytes) {
+    case 2: std::memcpy(to, from, 2); break;
+    case 4: std::memcpy(to, from, 4); break;
+    case 8: std::memcpy(to, from, 8); break;
+    case 16: std::memcpy(to, from, 16); break;
+    default: std::memcpy(to, from, bytes);
+  }
+}
+
 void exchange(Store& store) {
   std::array<std::byte, 16> in_memory;
-  std::memcpy(in_memory.data(), store.to, store.bytes);
-  std::memcpy(store.to, store.other.data(), store.bytes);
-  store.other = in_memory;
+  copy_bytes(in_memory.data(), store.to, store.bytes);
+  copy_bytes(store.to, store.other.data(), store.bytes);
+  copy_bytes(store.other.data(), in_memory.data(), store.bytes);
 }
 
 }  // namespace
 
 void StoreBuffer::record(void* to, std::size_t bytes, const Thread& thread) {
-  Store& store = stores_.emplace_back(Store{.to = static_cast<std::byte*>(to),
-                                            .bytes = bytes,
-                                            .number = number_++,
-                                            .thread = &thread,
-                                            .cluster = thread.warp->block->cluster->number});
-  std::memcpy(store.other.data(), to, bytes);
+  Store& store = stores_.emplace_back();
+  store.to = static_cast<std::byte*>(to);
+  store.thread = &thread;
+  store.number = number_++;
+  store.cluster = thread.warp->block->cluster->number;
+  store.bytes = static_cast<std::uint8_t>(bytes);
+  copy_bytes(store.other.data(), to, bytes);
 }
 
 void StoreBuffer::pass_barrier(Block& block) const { block.stores_at_barrier = number_; }
@@ -66,7 +78,7 @@ void StoreBuffer::move_all(std::vector<Store>& stores) {
 }
 
 void commit(std::vector<Store>& stores) {
-  for (const Store& store : stores) std::memcpy(store.to, store.other.data(), store.bytes);
+  for (const Store& store : stores) copy_bytes(store.to, store.other.data(), store.bytes);
   stores.clear();
 }
 

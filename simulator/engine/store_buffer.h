@@ -20,12 +20,12 @@ struct Block;
 
 struct Store {
   std::byte* to = nullptr;
-  std::size_t bytes = 0;
-  std::uint64_t number = 0;  // in the order of the cluster
   const Thread* thread = nullptr;
+  std::uint64_t number = 0;         // in the order of the cluster
+  std::array<std::byte, 16> other;  // the value that memory does not hold: the one before, or this store's
   unsigned cluster = 0;
+  std::uint8_t bytes = 0;
   bool released = false;
-  std::array<std::byte, 16> other{};  // the value that memory does not hold: the one before, or this store's
 };
 
 class StoreBuffer {
