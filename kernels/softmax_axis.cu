@@ -1,4 +1,4 @@
-// The launches of middle.cuh.
+// The launches of axis.cuh.
 
 #include <softwarp/softmax.h>
 
