@@ -1,5 +1,6 @@
 /** @file
- * softwarp's ops on rows for C, and for languages that can call C, such as Python, Rust and Julia.
+ * softmax, log_softmax, their backwards and cross-entropy for C, and for languages that can call C, such as
+ * Python, Rust and Julia.
  *
  * Matrices: a matrix is row-major memory of the device that the call names. The index of element (i, j) is
  * i * stride + j; stride >= cols >= 1 and rows >= 0. Addresses are aligned to an element; without rows they
