@@ -7,33 +7,35 @@ PRESET = cpu
 ARCH = 90
 
 .DEFAULT_GOAL := help
-.PHONY: help train test test-all bench roofline gpu-bundle format check-format clean
+.PHONY: help train test test-all bench roofline gpu-bundle docs format check-format clean
 
 help:
 	@echo 'softwarp: softmax and multilayer perceptrons on NVIDIA GPUs and CPUs'
 	@echo
 	@echo '  make train         build, then train on MNIST: on the GPU if there is one, otherwise on the CPU'
 	@echo '  make test          build and run the tests'
-	@echo '  make test-all      the same, and the tests that need a browser, zsh, fish or TensorBoard'
+	@echo '  make test-all      the same, and the tests that need a browser, zsh, fish, TensorBoard or doxygen'
 	@echo '  make bench         build and run a selection of the benchmarks, ARGS=short: a small one; the results are in bench-results/'
 	@echo '  make roofline      predict the time of the kernels on six GPUs (bench-results/roofline.md); needs nvcc, no GPU'
 	@echo '  make gpu-bundle    pack the programs that test and measure a GPU on another machine (docs/gpu.md); needs nvcc, no GPU'
+	@echo '  make docs          write the API reference to build/docs/html, from the public headers'
 	@echo '  make format        format the sources with clang-format'
 	@echo '  make check-format  list the places that clang-format would change'
 	@echo '  make clean         remove build/'
 	@echo
-	@echo 'Targets that build or format first install missing Debian packages (scripts/packages.txt), as root or by sudo.'
+	@echo 'All but make clean first install missing Debian packages (scripts/packages.txt), as root or by sudo.'
 	@echo 'make train ARGS="--epochs 3 --hidden 128" passes flags on; build/train/softwarp train --help lists them.'
 	@echo 'make test PRESET=dev makes warnings errors, for work on softwarp itself.'
 	@echo 'After you install CUDA, run make clean, so that the next make train looks for it.'
 
 # Installs the packages of these sections of scripts/packages.txt that are missing.
-installs = packages-program packages-tests packages-all packages-bench packages-format
+installs = packages-program packages-tests packages-all packages-bench packages-docs packages-format
 .PHONY: $(installs)
 packages-program: sections = program
 packages-tests: sections = program tests
-packages-all: sections = program tests more-tests bench
+packages-all: sections = program tests more-tests bench docs
 packages-bench: sections = program tests bench
+packages-docs: sections = docs
 packages-format: sections = format
 $(installs):
 	@scripts/install_packages.sh $(sections)
@@ -69,6 +71,10 @@ roofline: build/roofline/build.ninja
 gpu-bundle: build/gpu-$(ARCH)/build.ninja
 	cmake --build build/gpu-$(ARCH) --target gpu_programs
 	bench/gpu/bundle.sh build/gpu-$(ARCH) build/gpu
+
+docs: packages-docs
+	@mkdir -p build/docs
+	doxygen docs/Doxyfile
 
 format: packages-format
 	@scripts/check_format.sh --fix

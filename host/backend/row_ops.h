@@ -46,7 +46,7 @@ class RowOps {
 };
 
 [[nodiscard]] const RowOps& cpu_row_ops();
-// Throws Unsupported in a build without CUDA, which links cuda/without_row_ops.cpp.
+// Throws Unsupported in a build without CUDA, which links host/c/without_cuda.cpp.
 [[nodiscard]] const RowOps& cuda_row_ops();
 
 }  // namespace softwarp

@@ -1,5 +1,8 @@
 #pragma once
 
+/// @file
+/// The index of each row's largest element, on a GPU.
+
 #include <softwarp/matrix_view.h>
 #include <softwarp/workspace.h>
 
@@ -7,9 +10,13 @@
 
 namespace softwarp {
 
-/// best[r] = the column of row r's largest element, the first of equals; NaN counts as largest. On a GPU,
-/// under softmax.h's rules; x [rows, cols] with cols below 2^31, best [rows]. Adds the number of rows whose
-/// best is targets[r] to *correct, unless that is null. One launch, which reads each element once.
+/// Computes best[r], the column of the largest element of row r. The first of equal elements counts; NaN
+/// counts as largest.
+///
+/// T is float, double, __half or __nv_bfloat16. x is [rows, cols] with cols below 2^31, best is [rows].
+/// If `correct` is not null, the number of rows whose best is targets[r] is added to `*correct`; if it is
+/// null, targets may be null. All pointers are to device memory. <softwarp/softmax.h> has the rules for
+/// strides, streams, graphs and errors. One launch reads each element once.
 template <class T>
 void argmax(ConstMatrixView<T> x, std::int32_t* best, const std::int32_t* targets,
             unsigned long long* correct, cudaStream_t stream);

@@ -26,23 +26,34 @@
 namespace softwarp {
 
 class RowOps;
-/// The functions of a row that have a forward and a backward of one signature.
-enum class RowFunction { softmax, log_softmax };
+/// Functions of a row that have a forward and a backward of one signature.
+enum class RowFunction {
+  softmax,     ///< softmax
+  log_softmax  ///< its logarithm
+};
 
-/// The op set on one device. All pointers and views are into this backend's own memory; results may be read
-/// after `download` or `wait`. Wrong shapes throw std::invalid_argument on every backend, and a device's
-/// refusal throws Error. Zero rows are no work, not an error. On a GPU all work is queued on the backend's
-/// one stream. Not thread-safe: one backend, one caller.
+/// The ops of one device.
+///
+/// Memory: all pointers and views are into this backend's own memory, except as said. The host reads results
+/// with `download`. Everything made by a backend must be destroyed before it. Results overlap no input,
+/// except as said.
+///
+/// Streams: on a GPU all work is queued on the backend's one stream, in the order of the calls. On the CPU it
+/// is done when a call returns. One thread at a time may use a backend.
+///
+/// Errors: wrong shapes throw std::invalid_argument on every device, and a device's refusal throws Error.
+/// Zero rows are no work, not an error.
 class Backend {
  public:
   using View = MatrixView<float>;            ///< a matrix that is written
   using ConstView = ConstMatrixView<float>;  ///< a matrix that is only read
 
+  /// Waits for the device, then frees what it has.
   virtual ~Backend() = default;
   Backend(const Backend&) = delete;
   Backend& operator=(const Backend&) = delete;
 
-  /// A text for people: "cpu (2 threads, AVX3_ZEN4)".
+  /// A text for people, such as "cpu (2 threads, AVX3_ZEN4)".
   virtual std::string name() const = 0;
 
   /// @name Memory
@@ -56,12 +67,12 @@ class Backend {
   /// A packed matrix [rows, cols], zeroed.
   [[nodiscard]] Matrix make_matrix(std::int64_t rows, std::int64_t cols);
 
-  /// Copies from the host. `from` may be changed once this returns.
+  /// Copies from the host's memory and waits for the copy.
   template <class T>
   void upload(std::span<const T> from, T* to) {
     copy_to_device(from.data(), to, from.size_bytes());
   }
-  /// Copies to the host. Waits for everything before it.
+  /// Copies to the host's memory. Waits for everything before it.
   template <class T>
   void download(const T* from, std::span<T> to) {
     copy_from_device(from, to.data(), to.size_bytes());
@@ -73,26 +84,28 @@ class Backend {
     copy_from_device(from, &value, sizeof(T));
     return value;
   }
-  /// For copies of `bytes` at a time to the host that nobody waits for.
+  /// Makes an object that copies `bytes` at a time to the host without a wait.
   [[nodiscard]] virtual std::unique_ptr<HostCopy> make_host_copy(std::size_t bytes) = 0;
-  /// Copies `size` floats within the backend's memory.
+  /// Copies `size` floats within the backend's memory; the two places do not overlap.
   void copy(const float* from, float* to, std::int64_t size);
   /// Bytes of the arrays and matrices that there are now.
   std::int64_t memory_in_use() const { return memory_in_use_; }
   /// Waits until all queued work is done.
   virtual void wait() = 0;
 
-  /// Runs `work` at once, and again whenever the result is called: on a GPU as a graph, recorded after the
-  /// first run has loaded each kernel and allocated its memory.
+  /// Runs `work` at once, and again whenever the result is called. On a GPU the result replays a CUDA graph,
+  /// recorded after the first run has loaded each kernel and allocated its memory. `work` must then queue the
+  /// same work each time and neither upload, download nor wait. What it uses must outlive the result.
   [[nodiscard]] virtual std::function<void()> record(std::function<void()> work) = 0;
 
-  /// A named range on the timeline of a device's profiler (NVTX), as long as the object lives: of the host,
-  /// which on a GPU queues work that ends later. Ranges of a thread nest. A device without a profiler does
+  /// A named range on the timeline of a device's profiler (NVTX), as long as the object lives. It shows the
+  /// host's time; work that it queued on a GPU ends later. Ranges of a thread nest. On the CPU it does
   /// nothing.
   class [[nodiscard]] Range {
    public:
     /// Opens the range.
     Range(Backend& backend, const char* name) : backend_(&backend) { backend.push_range(name); }
+    /// Closes the range.
     ~Range() { backend_->pop_range(); }
     Range(const Range&) = delete;
     Range& operator=(const Range&) = delete;
@@ -103,78 +116,89 @@ class Backend {
 
   /// @}
   /// @name Softmax, row by row
-  /// Matrices of a call have one shape [rows, cols] and one type, float or double; x and y (dy and dx) may be
-  /// the same matrix. A row's bits do not depend on the number of rows on the CPU; on a GPU they may where
-  /// rows are few and long (workspace.h).
+  /// Matrices of a call have one shape [rows, cols] and one type: float, double, or on a GPU also half or
+  /// bfloat16. The result may be one of the inputs. Values are as in <softwarp/softmax.h>. On the CPU a row's
+  /// bits do not depend on the number of rows; on a GPU they may if rows are few and long
+  /// (<softwarp/workspace.h>).
   /// @{
 
-  /// y_i = exp(x_i - m) / sum_k exp(x_k - m), m the row's maximum.
+  /// Computes y_i = exp(x_i - m) / sum_k exp(x_k - m) of each row; m is the row's maximum.
   void softmax(ConstAnyMatrix x, AnyMatrix y) { forward(RowFunction::softmax, x, y); }
-  /// y_i = x_i - m - log sum_k exp(x_k - m)
+  /// Computes y_i = x_i - m - log sum_k exp(x_k - m) of each row.
   void log_softmax(ConstAnyMatrix x, AnyMatrix y) { forward(RowFunction::log_softmax, x, y); }
-  /// dx = y ⊙ (dy - <dy, y>): the product of the Jacobian diag(y) - y yᵀ with dy, without the matrix.
+  /// Computes dx = y ⊙ (dy - sum(dy ⊙ y)) of each row, y = softmax(x): the product of the Jacobian diag(y) -
+  /// y yᵀ with dy, without the matrix.
   void softmax_backward(ConstAnyMatrix y, ConstAnyMatrix dy, AnyMatrix dx) {
     backward(RowFunction::softmax, y, dy, dx);
   }
-  /// dx = dy - exp(y) sum(dy), y = log_softmax(x).
+  /// Computes dx = dy - exp(y) sum(dy) of each row, y = log_softmax(x).
   void log_softmax_backward(ConstAnyMatrix y, ConstAnyMatrix dy, AnyMatrix dx) {
     backward(RowFunction::log_softmax, y, dy, dx);
   }
-  /// jacobian [rows * cols, cols]: row r's block is J_ij = y_i (delta_ij - y_j).
+  /// Computes jacobian [rows * cols, cols] of y = softmax(x) [rows, cols]: row r's block begins at row r *
+  /// cols and is J_ij = y_i (delta_ij - y_j). It does not overlap y.
   void softmax_jacobian(ConstAnyMatrix y, AnyMatrix jacobian);
 
-  /// The mean cross-entropy of softmax(logits) against targets [rows], and its gradient, in one pass. losses
-  /// [rows] may be null; dlogits may be the logits' own memory, or a view without data for the loss alone.
-  /// dlogits is the gradient of the mean: (softmax - onehot) w[t] / sum of w[t]. Adds to *sums. A target that
-  /// is neither a class nor ignored gives a NaN loss and a NaN row, and is counted.
+  /// Computes the cross-entropy of softmax(logits) against targets [rows], and the gradient of the mean loss,
+  /// in one pass. logits and dlogits are [rows, cols] of floats. `losses` [rows] may be null. dlogits may be
+  /// the logits' own memory, or a view without data for the loss alone. The gradient without smoothing is
+  /// (softmax - onehot) w[t] / sum of w[t]. The call adds to `*sums`, which lies in the backend's memory. A
+  /// target that is neither a class nor ignored makes the row's loss and gradient NaN, and is counted.
   void softmax_cross_entropy(ConstView logits, const std::int32_t* targets,
                              const CrossEntropyOptions& options, float* losses, View dlogits,
                              CrossEntropySums* sums);
 
-  /// best[r] = the column of the row's largest value, the first of equals; NaN counts as largest.
+  /// Computes best[r], the column of the largest element of row r. The first of equal elements counts; NaN
+  /// counts as largest. x is [rows, cols], best is [rows].
   void argmax(ConstView x, std::int32_t* best);
 
   /// @}
   /// @name Layers
   /// @{
 
-  /// Layers that feed each other, planned together: layer i's output is layer i + 1's input. Destroy none
-  /// while another is used.
+  /// Makes layers that feed each other: layer i's output is layer i + 1's input. They are planned together,
+  /// because a device may fuse a layer's backward with the activation of the layer below. Destroy none while
+  /// another is used.
   [[nodiscard]] std::vector<std::unique_ptr<Linear>> make_layers(std::span<const LinearShape> shapes);
-  /// One layer on its own.
+  /// Makes one layer on its own.
   [[nodiscard]] std::unique_ptr<Linear> make_linear(const LinearShape& shape) {
     return std::move(make_layers({&shape, 1}).front());
   }
-  /// y = activation(z); in place allowed.
+  /// Computes y = activation(z). y may be z.
   void activation(Activation kind, ConstView z, View y);
-  /// dz = dy ⊙ activation'(z), y = activation(z); in place of dy allowed. z is read by gelu only.
+  /// Computes dz = dy ⊙ activation'(z), y = activation(z). dz may be dy. Only gelu reads z.
   void activation_backward(Activation kind, ConstView z, ConstView y, ConstView dy, View dz);
-  /// y = x with each element set to zero with probability `rate` and divided by 1 - rate otherwise. Chance
-  /// depends on (seed, step, layer, element), so that the same call on dy is the backward. rate in [0, 1),
-  /// rounded to 1/65536. In place allowed; views are packed. (Srivastava et al., JMLR 15, 2014)
+  /// Sets each element to zero with probability `rate` and divides it by 1 - rate otherwise (Srivastava et
+  /// al., JMLR 15, 2014). The random numbers are a function of the state's seed and step, of the layer and of
+  /// the element, so that the same call on dy is the backward. `rate` lies in [0, 1) and is rounded to
+  /// 1/65536. Views are packed; y may be x.
   void dropout(ConstView x, float rate, std::int32_t layer, const TrainingState* state, View y);
 
   /// @}
   /// @name The training step
   /// @{
 
-  /// order [count] = a permutation of 0..count-1 that depends on (seed, epoch) alone.
+  /// Writes to order [count] a permutation of 0..count - 1 that depends on seed, epoch and count alone. count
+  /// is below 2^31.
   void permutation(std::uint64_t seed, std::int64_t epoch, std::int32_t* order, std::int64_t count);
-  /// batch[r] = image order[position + r] times scale, targets[r] its label. A null order is the identity.
+  /// Writes to batch[r] the image order[state->position + r] times the scale, and its label to targets[r]. A
+  /// null order is the identity. batch is [rows, pixels], targets is [rows].
   void gather_batch(const DatasetView& data, const std::int32_t* order, const TrainingState* state,
                     View batch, std::int32_t* targets);
-  /// One step of SGD at the schedule's rate; then state->step += 1, state->position += rows.
+  /// Does one step of SGD at the schedule's rate; then state->step += 1 and state->position += rows. `rows`
+  /// are the images of the batch.
   void sgd_step(const ParameterBuffers& parameters, const SgdOptions& options, const Schedule& schedule,
                 TrainingState* state, std::int64_t rows);
-  /// One step of AdamW at the schedule's rate; then state->step += 1, state->position += rows.
+  /// Does one step of AdamW at the schedule's rate; then state->step += 1 and state->position += rows.
   void adamw_step(const ParameterBuffers& parameters, const AdamwOptions& options, const Schedule& schedule,
                   TrainingState* state, std::int64_t rows);
-  /// state->position += rows, for passes without an optimizer.
+  /// Does state->position += rows, for passes without an optimizer.
   virtual void advance(TrainingState* state, std::int64_t rows) = 0;
 
   /// @}
 
  protected:
+  /// For implementations.
   Backend() = default;
 
  private:
@@ -216,39 +240,42 @@ class Backend {
                                const Schedule& schedule, TrainingState* state, std::int64_t rows) = 0;
 };
 
-/// The CPU, always present. threads 0: one for each core this process may use.
+/// Makes a backend on the CPU. With `threads` 0 it uses a thread for each core that this process may use.
 [[nodiscard]] std::unique_ptr<Backend> make_cpu_backend(int threads = 0);
 
-/// A CUDA device of this machine, as `softwarp devices` shows it.
+/// A CUDA device of this machine.
 struct CudaDevice {
   std::string name;                ///< the driver's name for it
   std::string details;             ///< compute capability, multiprocessors, memory, driver
-  std::string unavailable_reason;  ///< why this build cannot use it; empty: it can
+  std::string unavailable_reason;  ///< why this build cannot use it; empty if it can
 };
 
 /// The CUDA devices of this machine. Empty without a driver, and in a build without CUDA.
 [[nodiscard]] std::vector<CudaDevice> cuda_devices();
 
-/// Why make_cuda_backend would throw, in one line; empty: it would not.
+/// One line that says why make_cuda_backend would throw; empty if it would not.
 [[nodiscard]] std::string cuda_unavailable_reason();
 
-/// How linear layers multiply: floats, or floats rounded to 10 (tf32) or 7 (bf16) bits of mantissa by tensor
-/// cores. Sums are float in each.
-enum class CudaPrecision { fp32, tf32, bf16 };
-/// The precisions and their names.
+/// The rounding of the operands of linear layers' products. Sums and storage are float in each.
+enum class CudaPrecision {
+  fp32,  ///< none
+  tf32,  ///< to 10 bits of mantissa, on tensor cores
+  bf16   ///< to 7 bits of mantissa, on tensor cores
+};
+/// The names of the precisions.
 inline constexpr std::array<std::pair<std::string_view, CudaPrecision>, 3> kCudaPrecisions{
     {{"fp32", CudaPrecision::fp32}, {"tf32", CudaPrecision::tf32}, {"bf16", CudaPrecision::bf16}}};
 
 /// Choices of the CUDA backend.
 struct CudaOptions {
-  CudaPrecision precision = CudaPrecision::fp32;  ///< of linear layers
-  /// Time each linear layer's fused and unfused ways once, and keep the faster; the two may differ in last
-  /// bits.
+  CudaPrecision precision = CudaPrecision::fp32;  ///< of linear layers' products
+  /// If true, making a layer times its fused and unfused products once and keeps the faster; the two may
+  /// differ in their last bits.
   bool tune = false;
 };
 
-/// A backend on the first device that can be used: its memory, and one stream that all work is on. Throws
-/// Error with cuda_unavailable_reason() where there is none.
+/// Makes a backend on the first CUDA device that can be used, with memory and a stream of its own. Throws
+/// Error with cuda_unavailable_reason() if there is none.
 [[nodiscard]] std::unique_ptr<Backend> make_cuda_backend(const CudaOptions& options = {});
 
 }  // namespace softwarp

@@ -10,8 +10,8 @@
 
 namespace softwarp {
 
-/// Labelled images in the host's memory, as stored: image i is pixels() bytes from images[i * pixels()], row
-/// by row, each 0..max_pixel; its label, 0..classes - 1, is labels[i].
+/// Labelled images in the host's memory. Image i is the pixels() bytes from images[i * pixels()] on, row by
+/// row, each in 0..max_pixel. Its label, in 0..classes - 1, is labels[i].
 struct Dataset {
   std::string name;                  ///< as load_data was given it
   std::vector<std::uint8_t> images;  ///< [count, height, width]
@@ -26,7 +26,7 @@ struct Dataset {
   std::int64_t pixels() const { return height * width; }
 };
 
-/// A data set in a backend's memory.
+/// Labelled images in a backend's memory, which somebody else owns.
 struct DatasetView {
   const std::uint8_t* images = nullptr;  ///< [count, pixels]
   const std::uint8_t* labels = nullptr;  ///< [count]
@@ -35,7 +35,7 @@ struct DatasetView {
   float scale = 1.0f / 255.0f;           ///< a pixel's value times this is the network's input
 };
 
-/// CRC-32 of images and labels.
+/// The CRC-32 of images and labels, by which a resumed run recognizes its data.
 [[nodiscard]] std::uint32_t checksum(const Dataset& data);
 
 /// A training and a test part, of one shape, one number of classes and one largest pixel.
@@ -44,16 +44,16 @@ struct DataPair {
   Dataset test;   ///< to measure with
 };
 
-/// Reads `mnist` or `digits`, which come with softwarp; `fashion-mnist`, a Debian package; or a directory
-/// holding train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and
-/// t10k-labels-idx1-ubyte, each plain or as .gz. Classes of a directory are its largest training label + 1;
-/// its largest pixel is 255, or 16 where no pixel is above 16. Throws Error naming the file, what was
-/// expected and what was found.
+/// Reads a data set. The name is `mnist` or `digits`, which come with softwarp; `fashion-mnist`, a Debian
+/// package; or a directory that holds train-images-idx3-ubyte, train-labels-idx1-ubyte,
+/// t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, each plain or as .gz. A directory has as many classes
+/// as its largest training label + 1; its largest pixel is 255, or 16 if no pixel is above 16. Throws Error,
+/// which names the file, what was expected and what was found.
 [[nodiscard]] DataPair load_data(const std::string& name_or_directory);
 
-/// A training part and a validation part that together are the data: each image is in one of them, in its old
-/// order. `share`, between 0 and 1, is the validation part's, rounded to a whole image; which images it gets
-/// depends on the seed and the count alone. Throws Error where a part would be empty.
+/// Splits a data set into a training part and a validation part, in this order. Each image is in one of them,
+/// and its old order is kept. `share`, between 0 and 1, is the validation part's, rounded to a whole image;
+/// the seed and the count alone decide which images it gets. Throws Error if a part would be empty.
 [[nodiscard]] std::pair<Dataset, Dataset> split(const Dataset& data, double share, std::uint64_t seed);
 
 /// The first `count` images, 1 to data.count.

@@ -1,5 +1,8 @@
 #pragma once
 
+/// @file
+/// Fully connected layers.
+
 #include <softwarp/activation.h>
 #include <softwarp/matrix_view.h>
 
@@ -16,16 +19,20 @@ struct LinearShape {
   bool trains = true;                            ///< false: forward only, nothing is kept for a backward
 };
 
-/// One fully connected layer, planned for one shape. Made by Backend::make_layers and run many times; lives
-/// no longer than its backend. Views are packed and in the backend's memory: x [batch, inputs], w [outputs,
-/// inputs] as PyTorch's nn.Linear, b [outputs], y [batch, outputs]. z = x wᵀ + b is the pre-activation, dz =
-/// dL/dz. Wrong shapes throw std::invalid_argument, a device's refusal throws Error.
+/// One fully connected layer, planned for one shape. Backend::make_layers makes it; it runs many times and
+/// may not outlive its backend.
+///
+/// Views are packed and in the backend's memory: x [batch, inputs], w [outputs, inputs] as in PyTorch's
+/// nn.Linear, b [outputs], y [batch, outputs]. z = x wᵀ + b is the pre-activation; dz = dL/dz, and so on. No
+/// result overlaps an input except as said. On a GPU work is queued on the backend's stream. Wrong shapes
+/// throw std::invalid_argument, as do the backward functions of a layer that does not train; a device's
+/// refusal throws Error.
 class Linear {
  public:
   using View = MatrixView<float>;            ///< a matrix that is written
   using ConstView = ConstMatrixView<float>;  ///< a matrix that is only read
 
-  /// `below`: the layer whose output is this one's input; null: none is known.
+  /// For implementations. `below` is the layer whose output is this one's input; null: none is known.
   explicit Linear(const LinearShape& shape, Linear* below = nullptr) : shape_(shape), below_(below) {}
   virtual ~Linear() = default;
   Linear(const Linear&) = delete;
@@ -34,21 +41,22 @@ class Linear {
   /// The shape it was made for.
   const LinearShape& shape() const { return shape_; }
 
-  /// y = activation(x wᵀ + b)
+  /// Computes y = activation(x wᵀ + b).
   void forward(ConstView x, ConstView w, const float* b, View y);
 
-  /// dw = dzᵀ x; and db = the column sums of dz, unless db is null.
+  /// Computes dw = dzᵀ x, and db as the column sums of dz unless db is null.
   void backward_weights(ConstView x, ConstView dz, View dw, float* db);
 
-  /// dx = dz w
+  /// Computes dx = dz w.
   void backward_input(ConstView dz, ConstView w, View dx);
 
-  /// In place dL/dy -> dL/dz = dL/dy ⊙ activation'(z), and db = the column sums of dz. y is the output of the
-  /// last forward.
+  /// Turns dL/dy, which `dz` holds, into dL/dz = dL/dy ⊙ activation'(z) in place, and computes db as the
+  /// column sums of dz unless db is null. y is the output of the last forward.
   void activation_backward(ConstView y, View dz, float* db);
 
-  /// backward_input, then the activation_backward of the layer below, whose output y_below is this layer's
-  /// input. A device that fuses the two plans so when the layers are made.
+  /// Does backward_input, then the activation_backward of the layer below, whose output y_below is this
+  /// layer's input. A device may fuse the two; it plans that when the layers are made. The layer must have
+  /// been made together with the one below.
   void backward_through(ConstView dz, ConstView w, ConstView y_below, View dz_below, float* db_below);
 
  protected:

@@ -1,20 +1,24 @@
 #pragma once
 
+/// @file
+/// Views of matrices and tensors.
+
 #include <cstdint>
 #include <type_traits>
 
-// Marks a function that nvcc compiles for host and device; any other compiler sees plain C++.
 #ifdef __CUDACC__
 #define SOFTWARP_HD __host__ __device__
 #else
+/// Marks a function that nvcc compiles for host and device; any other compiler sees plain C++.
 #define SOFTWARP_HD
 #endif
 
+/// softwarp's C++ interface.
 namespace softwarp {
 
-/// A row-major matrix in memory that somebody else owns: element (i, j) is data[i * stride + j], with stride
-/// >= cols, in elements. Sizes are 64-bit everywhere. The memory is the host's or a device's, as the function
-/// that takes the view says.
+/// A row-major matrix in memory that somebody else owns: element (i, j) is data[i * stride + j]. The stride
+/// is counted in elements and is at least cols. The memory is the host's or a device's, as the function that
+/// takes the view says.
 template <class T>
 struct MatrixView {
   T* data = nullptr;        ///< element (0, 0)
@@ -29,8 +33,8 @@ struct MatrixView {
   /// Elements, gaps not counted.
   SOFTWARP_HD std::int64_t size() const { return rows * cols; }
 
-  /// MatrixView<T> reads as MatrixView<const T>, as std::span does. (A template, because nvcc warns of a
-  /// conversion to itself on the plain form.)
+  /// Converts to a view of const elements, as std::span does. It is a template because nvcc warns that the
+  /// plain form of a view of const elements converts to itself.
   template <class U>
     requires std::is_same_v<U, const T>
   SOFTWARP_HD operator MatrixView<U>() const {
@@ -42,7 +46,7 @@ struct MatrixView {
 template <class T>
 using ConstMatrixView = MatrixView<const T>;
 
-/// A packed matrix [rows, cols] over contiguous memory.
+/// The view of a packed matrix [rows, cols] in contiguous memory.
 template <class T>
 SOFTWARP_HD MatrixView<T> matrix_view(T* data, std::int64_t rows, std::int64_t cols) {
   return {data, rows, cols, cols};

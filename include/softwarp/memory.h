@@ -1,5 +1,8 @@
 #pragma once
 
+/// @file
+/// Memory of a backend, and its owners.
+
 #include <softwarp/matrix_view.h>
 
 #include <cstddef>
@@ -15,18 +18,19 @@ class Backend;
 struct ReturnMemory {
   Backend* backend = nullptr;  ///< owner of the memory
   std::int64_t bytes = 0;      ///< size of the memory
-  /// Called by the pointer's destructor.
+  /// Returns the memory; the pointer's destructor calls it.
   void operator()(void* memory) const noexcept;
 };
 
-/// Memory of a backend, owned.
+/// Memory of a backend, which returns it when destroyed.
 using Memory = std::unique_ptr<void, ReturnMemory>;
 
-/// An array in a backend's memory, aligned to 256 bytes and set to zero when made. Made by
-/// Backend::make_array; move-only. The host may look into it only through Backend::download.
+/// An array in a backend's memory, made by Backend::make_array, aligned to 256 bytes and zero at first. Its
+/// backend must outlive it. It can be moved, not copied. The host reads it through Backend::download.
 template <class T>
 class Array {
  public:
+  /// An array without memory.
   Array() = default;
   /// Takes over memory of `size` elements.
   Array(Memory memory, std::int64_t size) : memory_(std::move(memory)), size_(size) {}
@@ -41,9 +45,11 @@ class Array {
   std::int64_t size_ = 0;
 };
 
-/// A packed row-major matrix of floats in a backend's memory. Made by Backend::make_matrix; move-only.
+/// A packed row-major matrix of floats in a backend's memory, made by Backend::make_matrix. Its backend must
+/// outlive it. It can be moved, not copied.
 class Matrix {
  public:
+  /// A matrix without memory.
   Matrix() = default;
   /// Takes over rows * cols values.
   Matrix(Array<float> values, std::int64_t rows, std::int64_t cols)
@@ -66,16 +72,17 @@ class Matrix {
   std::int64_t cols_ = 0;
 };
 
-/// Copies bytes from the device to the host without waiting. Made by Backend::make_host_copy; the backend
-/// must outlive it.
+/// A copy of bytes from the device to the host for which nobody waits. Backend::make_host_copy makes it, and
+/// the backend must outlive it.
 class HostCopy {
  public:
   virtual ~HostCopy() = default;
-  /// Queues a copy from device memory behind all work so far. Not while an earlier one is on its way.
+  /// Queues a copy from device memory behind all work so far. An earlier copy must have arrived. On a GPU,
+  /// not within Backend::record.
   virtual void start(const void* from) = 0;
   /// True once the copy that was started last has arrived. Never waits.
   [[nodiscard]] virtual bool has_arrived() = 0;
-  /// The bytes that arrived last.
+  /// The bytes that arrived last, in the host's memory.
   virtual const void* data() const = 0;
 };
 

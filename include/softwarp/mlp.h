@@ -12,29 +12,30 @@
 
 namespace softwarp {
 
-/// inputs -> hidden[0] -> ... -> classes, each arrow a linear layer, `activation` after every one but the
-/// last.
+/// The shape of a multilayer perceptron: inputs -> hidden[0] -> ... -> classes. Each arrow is a linear layer;
+/// `activation` follows every one but the last.
 struct MlpShape {
   std::int64_t inputs = 0;                   ///< pixels of an image
   std::vector<std::int64_t> hidden;          ///< widths of the hidden layers, first to last
   std::int64_t classes = 0;                  ///< outputs
   Activation activation = Activation::relu;  ///< of the hidden layers
 
-  /// Linear layers.
+  /// The number of linear layers.
   std::int64_t layers() const { return static_cast<std::int64_t>(hidden.size()) + 1; }
-  /// Layer i, counted from 0, maps width(i) values to width(i + 1).
+  /// The inputs of layer i, counted from 0; its outputs are width(i + 1).
   std::int64_t width(std::int64_t i) const;
   /// A text for people: "784-512-256-10".
   std::string text() const;
 
+  /// True for equal shapes.
   bool operator==(const MlpShape&) const = default;
 };
 
-/// The place of one tensor in the flat parameter buffer. Named and shaped as PyTorch's nn.Linear has it:
+/// The place of one tensor in the flat parameter buffer. Names and shapes are those of PyTorch's nn.Linear:
 /// fc1.weight [outputs, inputs], fc1.bias [outputs] (cols 0), fc2.weight, ...
 struct ParameterTensor {
   std::string name;         ///< "fc1.weight"
-  std::int64_t offset = 0;  ///< of its first element in the buffer
+  std::int64_t offset = 0;  ///< place of its first element in the buffer, in elements
   std::int64_t rows = 0;    ///< outputs of the layer
   std::int64_t cols = 0;    ///< inputs of the layer; 0 of a bias
   std::int64_t fan_in = 0;  ///< inputs of the layer
@@ -45,10 +46,11 @@ struct ParameterTensor {
   std::int64_t size() const { return is_bias() ? rows : rows * cols; }
 };
 
-/// All parameters in one buffer, so that one optimizer launch and one copy serve them all: first the weights,
-/// then the biases, each tensor aligned to 256 bytes. Gradients and moments have the same layout.
+/// The layout of all parameters in one buffer of floats, so that one optimizer launch and one copy serve them
+/// all: first the weights, then the biases, each tensor aligned to 256 bytes. Gradients and moments have the
+/// same layout.
 struct ParameterLayout {
-  /// The layout of a network. Throws std::invalid_argument where a layer has no width.
+  /// The layout of a network. Throws std::invalid_argument if a layer has no width.
   explicit ParameterLayout(const MlpShape& shape);
 
   /// The weight of a layer, counted from 0.
@@ -61,15 +63,20 @@ struct ParameterLayout {
   }
 
   std::vector<ParameterTensor> tensors;  ///< fc1.weight, fc1.bias, fc2.weight, ...
-  std::int64_t size = 0;                 ///< of the buffer, gaps between tensors included
+  std::int64_t size = 0;                 ///< elements of the buffer, gaps between tensors included
   std::int64_t decayed = 0;              ///< elements before the first bias
-  std::int64_t parameters = 0;           ///< without the gaps
+  std::int64_t parameters = 0;           ///< elements without the gaps
 };
 
-/// Distributions of the first parameters. kaiming: weights uniform in ±gain sqrt(3 / fan_in), with gain
-/// sqrt(2) before relu and gelu, 5/3 before tanh and 1 otherwise; biases 0 (He et al., arXiv:1502.01852).
-/// uniform: weights and biases uniform in ±sqrt(1 / fan_in), which is nn.Linear's default.
-enum class Initialization { kaiming, uniform };
+/// Distributions of the first parameters.
+enum class Initialization {
+  /// Weights are uniform in ±gain sqrt(3 / fan_in), with gain sqrt(2) before relu and gelu, 5/3 before tanh
+  /// and 1
+  /// otherwise; biases are 0 (He et al., arXiv:1502.01852).
+  kaiming,
+  /// Weights and biases are uniform in ±sqrt(1 / fan_in), which is nn.Linear's default.
+  uniform
+};
 
 /// Properties of the images that a model was trained on.
 struct InputFormat {
@@ -86,11 +93,11 @@ struct Model {
   std::vector<float> values;  ///< laid out as ParameterLayout(shape) says
 };
 
-/// Writes safetensors: fc1.weight [outputs, inputs], fc1.bias [outputs], ... as PyTorch's nn.Linear, float32;
-/// shape, activation, normalisation and class count in the metadata. Throws Error naming the file, what was
-/// expected and what was found; nothing half-written stays behind.
+/// Writes a safetensors file: fc1.weight [outputs, inputs], fc1.bias [outputs], ... as in PyTorch's
+/// nn.Linear, float32; shape, activation, normalisation and class count are metadata. Throws Error, which
+/// names the file, what was expected and what was found; no half-written file stays behind.
 void write_model(const std::filesystem::path& path, const Model& model);
-/// Reads such a file. Throws Error in the same way.
+/// Reads a file that write_model wrote. Throws Error in the same way.
 [[nodiscard]] Model read_model(const std::filesystem::path& path);
 
 }  // namespace softwarp

@@ -18,13 +18,16 @@
 
 namespace softwarp {
 
-/// The optimizers of optimizer.h.
-enum class OptimizerKind { sgd, adamw };
+/// The optimizers, whose options are in <softwarp/optimizer.h>.
+enum class OptimizerKind {
+  sgd,   ///< stochastic gradient descent, with or without momentum
+  adamw  ///< AdamW
+};
 
-/// Chances to drop a value in training: of the network's inputs, and of each hidden layer's outputs.
+/// Probabilities to drop a value in training.
 struct DropoutRates {
-  float input = 0;   ///< in [0, 1)
-  float hidden = 0;  ///< in [0, 1)
+  float input = 0;   ///< of the network's inputs; in [0, 1)
+  float hidden = 0;  ///< of each hidden layer's outputs; in [0, 1)
 };
 
 /// Everything that determines a training run's result, given its data and its device. The defaults reach 98.6
@@ -32,14 +35,14 @@ struct DropoutRates {
 struct TrainingSettings {
   std::vector<std::int64_t> hidden = {512, 256};            ///< widths of the hidden layers
   Activation activation = Activation::relu;                 ///< of the hidden layers
-  Initialization initialization = Initialization::kaiming;  ///< of the parameters
-  DropoutRates dropout = {.input = 0.1f, .hidden = 0.2f};   ///< in training
+  Initialization initialization = Initialization::kaiming;  ///< of the first parameters
+  DropoutRates dropout = {.input = 0.1f, .hidden = 0.2f};   ///< probabilities
   float label_smoothing = 0;                                ///< in [0, 1]
 
   OptimizerKind optimizer = OptimizerKind::adamw;   ///< the update rule
   double rate = 3e-3;                               ///< the highest learning rate
-  double momentum = 0;                              ///< sgd
-  bool nesterov = false;                            ///< sgd
+  double momentum = 0;                              ///< sgd: in [0, 1)
+  bool nesterov = false;                            ///< sgd: Nesterov's momentum
   double weight_decay = 0;                          ///< sgd: L2; adamw: decoupled
   ScheduleKind schedule = ScheduleKind::one_cycle;  ///< of the learning rate
   double warmup_epochs = 0;       ///< linear warm-up, where the schedule has none of its own
@@ -53,7 +56,7 @@ struct TrainingSettings {
   std::int64_t patience = 0;      ///< stop after so many epochs without a better validation loss; 0: never
 };
 
-/// A mean over images. No image: NaN.
+/// Means over images; NaN if there is no image.
 struct Score {
   double loss = 0;          ///< cross-entropy, natural logarithm
   double accuracy = 0;      ///< share whose likeliest class is the label
@@ -64,29 +67,30 @@ struct Score {
 struct EpochRecord {
   std::int64_t epoch = 0;         ///< from 1
   std::int64_t steps = 0;         ///< since training began
-  double learning_rate = 0;       ///< of the epoch's last step
+  double learning_rate = 0;       ///< the rate of the epoch's last step
   Score train;                    ///< running: each batch before its step, with dropout
   Score validation;               ///< after the epoch; no images: none were held out
   double seconds = 0;             ///< since training began, pauses not counted
   double samples_per_second = 0;  ///< of this epoch, validation not counted
 };
 
-/// A training run after an epoch: all that its rest depends on, bit for bit.
+/// A training run after an epoch: all that its rest depends on, bit for bit. train() leaves `settings` and
+/// `data_checksum` empty; the caller may fill them.
 struct Checkpoint {
   Model model;                       ///< as the epoch left it
-  std::vector<float> first_moment;   ///< of the optimizer, laid out as the model's values; empty: none
+  std::vector<float> first_moment;   ///< the optimizer's, laid out as the model's values; empty: none
   std::vector<float> second_moment;  ///< the same
   std::vector<float> best;           ///< values of the lowest validation loss; empty: none were held out
   std::vector<EpochRecord> history;  ///< one record an epoch
-  std::map<std::string, std::string> settings;  ///< as flags: "--lr" is "0.003"
-  std::uint32_t data_checksum = 0;              ///< of the training images: dataset.h
+  std::map<std::string, std::string> settings;  ///< flags of `softwarp train`, such as "--lr": "0.003"
+  std::uint32_t data_checksum = 0;              ///< checksum() of the training images
 };
 
-/// Writes a safetensors file: the model's tensors as write_model does, those of the moments and the best with
-/// first_moment., second_moment. and best. before their names, everything else in the metadata. Throws Error
-/// naming the file, what was expected and what was found; nothing half-written stays behind.
+/// Writes a safetensors file. The model's tensors are as in write_model; those of the moments and the best
+/// have first_moment., second_moment. and best. before their names; everything else is metadata. Throws
+/// Error, which names the file, what was expected and what was found; no half-written file stays behind.
 void write_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint);
-/// Reads such a file. Throws Error in the same way.
+/// Reads a file that write_checkpoint wrote. Throws Error in the same way.
 [[nodiscard]] Checkpoint read_checkpoint(const std::filesystem::path& path);
 
 /// Scores of one class.
@@ -102,10 +106,10 @@ struct Mistake {
   std::int64_t image = 0;  ///< index in the data set
   int label = 0;           ///< its class
   int predicted = 0;       ///< the class it was taken for
-  double probability = 0;  ///< given to the wrong class
+  double probability = 0;  ///< the wrong class's
 };
 
-/// Scores of a classifier's probabilities beside its accuracy.
+/// Scores of a classifier's probabilities, beside its accuracy.
 struct Classification {
   std::vector<std::int64_t> confusion;  ///< [classes, classes]: rows are labels, columns predictions
   std::vector<ClassScore> classes;      ///< [classes]
@@ -119,11 +123,11 @@ struct Classification {
 struct Progress {
   std::int64_t epoch = 0;        ///< from 1
   std::int64_t epochs = 0;       ///< of the run
-  std::int64_t samples = 0;      ///< of this epoch
-  std::int64_t count = 0;        ///< samples of a whole epoch
+  std::int64_t samples = 0;      ///< images of this epoch so far
+  std::int64_t count = 0;        ///< images of a whole epoch
   double epoch_seconds = 0;      ///< of this epoch so far
   double seconds = 0;            ///< since training began
-  std::function<Score()> score;  ///< of the epoch so far; waits for the device
+  std::function<Score()> score;  ///< the score of the epoch so far; waits for the device
 };
 
 /// The plan of a training run, before it starts.
@@ -138,9 +142,10 @@ struct TrainingStart {
   std::int64_t memory = 0;             ///< bytes on the device
 };
 
-/// Receives the events of a training run.
+/// Receives the events of a training run, in the thread that called train.
 class TrainingObserver {
  public:
+  /// Destroys the observer.
   virtual ~TrainingObserver() = default;
   /// Called once, before the first step.
   virtual void on_start(const TrainingStart&) {}
@@ -148,43 +153,45 @@ class TrainingObserver {
   virtual void on_step(const Progress&) {}
   /// Called after each epoch.
   virtual void on_epoch(const EpochRecord&) {}
-  /// Asked after each step; the run then ends as if this had been its last.
+  /// Called after each step. If it returns true, the run ends as if this step had been its last.
   virtual bool should_stop() { return false; }
 };
 
 /// The result of a training run.
 struct TrainingResult {
-  Model model;  ///< the last epoch's, or with a validation part the one of lowest validation loss
+  Model model;  ///< after the last epoch, or with a validation part after that of lowest validation loss
   std::vector<EpochRecord> history;  ///< one record an epoch
-  Score test;                        ///< of that model, measured once, at the end
-  Classification classification;     ///< of the same images, in the same pass
+  Score test;                        ///< the score of that model on the test images
+  Classification classification;     ///< of the test images
   double seconds = 0;                ///< of the run, pauses not counted
   double samples_per_second = 0;     ///< of the run
   std::int64_t parameters = 0;       ///< numbers that were learned
-  bool stopped = false;              ///< before the last epoch's end
+  bool stopped = false;              ///< true if the observer ended the run early
 };
 
-/// Checkpoints, resuming and checks of a training run.
+/// Options of a training run that do not change its result.
 struct TrainingControl {
   std::int64_t checkpoint_every = 0;  ///< epochs between checkpoints; 0: none
   /// Called with a checkpoint after every `checkpoint_every`th epoch and the last. An epoch that was ended
   /// early has none.
   std::function<void(const Checkpoint&)> save_checkpoint = {};
-  const Checkpoint* resume = nullptr;  ///< go on from here, to the same bits as if there had been no pause
-  bool check_every_step = false;  ///< look for NaN and infinities after each step, not after each hundredth
+  const Checkpoint* resume =
+      nullptr;  ///< continues from here, to the bits of an uninterrupted run; null: from the start
+  bool check_every_step = false;  ///< looks for NaN and infinities after each step, not every 100
 };
 
-/// Trains a network. Throws Error if its numbers become NaN or infinite, and if the checkpoint is one of
-/// another network or optimizer; the caller compares the checkpoint's settings and data with its own.
+/// Trains a network and measures it on the test images. Throws Error if its numbers become NaN or infinite,
+/// and if the checkpoint belongs to another network or optimizer. The caller compares the checkpoint's
+/// settings and data with its own.
 TrainingResult train(Backend& backend, const TrainingSettings& settings, const DataPair& data,
                      TrainingObserver& observer, const TrainingControl& control = {});
 
-/// The model's score on a data set. `probabilities`, unless null, becomes the softmax of every image's
-/// logits, [count, classes]. Throws Error where the network cannot take the images.
+/// Measures a model on a data set. Unless `probabilities` is null, the softmax of every image's logits is
+/// written to it, [count, classes]. Throws Error if the network does not fit the images.
 Score evaluate(Backend& backend, const Model& model, const Dataset& data,
                std::vector<float>* probabilities = nullptr);
 
-/// The classification that probabilities [images, classes] make of labels [images]. 0 / 0 is NaN.
+/// Scores probabilities [images, classes] against labels [images]. A score that is 0 / 0 is NaN.
 [[nodiscard]] Classification classify(std::span<const float> probabilities,
                                       std::span<const std::uint8_t> labels, int classes);
 

@@ -1,24 +1,27 @@
 #pragma once
 
+/// @file
+/// Device memory that a call uses beside its arguments, and CUDA's stream type.
+
 #include <cstddef>
 
 struct CUstream_st;
-/// CUDA's own declaration, so that these headers compile without the toolkit.
+/// CUDA's stream, declared as CUDA declares it, so that these headers compile without the toolkit.
 using cudaStream_t = CUstream_st*;
 
 namespace softwarp {
 
-/// Memory of the device that a call may use beside its arguments, as cuDNN and cuBLAS call it; for one call
-/// at a time.
+/// Device memory that a call uses beside its arguments, as in cuDNN and cuBLAS. The caller owns it. One call
+/// uses it at a time: calls on one stream may share it, calls on two streams may not.
 struct Workspace {
-  void* data = nullptr;   ///< device memory, aligned to 256 bytes; null: none
+  void* data = nullptr;   ///< device memory, aligned to 16 bytes; null: none
   std::size_t bytes = 0;  ///< its size
 };
 
-/// The workspace with which softmax and its backward split rows over blocks, where rows are so few and long
-/// that a launch would leave most of the GPU idle: two launches, which read such rows twice. Its content does
-/// not matter. A row's result may then depend, in its last bits, on how many rows there are. So many bytes
-/// serve every device.
+/// Bytes of the workspace with which softmax and its backward split rows over blocks; so many serve every
+/// device. Its content does not matter. Rows are split if they are so few and long that one launch would
+/// leave most of the GPU idle. Two launches then read such rows twice, and the last bits of a row may depend
+/// on the number of rows.
 inline constexpr std::size_t kSplitRowWorkspaceBytes = 64 << 10;
 
 }  // namespace softwarp

@@ -1,5 +1,5 @@
 // A row has the same bits alone, in batches of several sizes and at each place of them, whatever form it is
-// run in (kernels/softmax.h).
+// run in (<softwarp/softmax.h>).
 
 #include <gtest/gtest.h>
 #include <softwarp/cross_entropy.h>

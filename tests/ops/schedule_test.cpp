@@ -1,4 +1,4 @@
-// Learning rates against values worked out by hand from the formulas of kernels/optimizer.h.
+// Learning rates against values worked out by hand from the formulas of <softwarp/optimizer.h>.
 
 #include <numbers>
 

@@ -70,7 +70,7 @@ Score evaluate(const MlpShape& shape, const Doubles& values, const Dataset& data
   return {score.loss, static_cast<double>(score.correct) / static_cast<double>(data.count), data.count};
 }
 
-// One parameter, by the definitions that kernels/optimizer.h cites; t counts steps from 1.
+// One parameter, by the definitions that <softwarp/optimizer.h> cites; t counts steps from 1.
 void update(const TrainingSettings& s, double& p, double& m, double& v, double g, double decay, double rate,
             std::int64_t t) {
   if (s.optimizer == OptimizerKind::sgd) {

@@ -42,7 +42,7 @@ V activate(D d, V z) {
   }
 }
 
-// dy times da/dz, as kernels/activation.h has it.
+// dy times da/dz, as core/activation.h has it.
 template <Activation kind>
 V backward(D d, V z, V y, V dy) {
   const V one = hn::Set(d, 1.0f);
