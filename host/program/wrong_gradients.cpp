@@ -51,7 +51,7 @@ Table softmax(Table x) {
 }
 
 // y (g - <g, y>) in each row.
-Table softmax_backward(const Table& y, const Table& g) {
+Table product_with_jacobian(const Table& y, const Table& g) {
   return table_of(y.rows, y.cols, [&](auto r, auto c) {
     double dot = 0;
     for (std::int64_t k = 0; k < y.cols; ++k) dot += at(g, r, k) * at(y, r, k);
@@ -121,7 +121,7 @@ const WrongGradient kWrongGradients[] = {
      "omitted"},
     {"Jacobian twice",
      [](Steps& s) {
-       s.logits = [](const Pass& p) { return softmax_backward(p.y, minus_target(p, p.y, p.batch())); };
+       s.logits = [](const Pass& p) { return product_with_jacobian(p.y, minus_target(p, p.y, p.batch())); };
      },
      "this applies softmax's Jacobian twice: y - onehot contains it already"},
     {"diagonal alone",

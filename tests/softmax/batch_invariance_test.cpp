@@ -47,10 +47,11 @@ const std::vector<NamedOp<T>>& ops() {
   using In = ConstMatrixView<T>;
   using Out = MatrixView<T>;
   static const std::vector<NamedOp<T>> all{
-      {"softmax", [](In x, In, Out out) { cpu::softmax(x, out); }},
-      {"log_softmax", [](In x, In, Out out) { cpu::log_softmax(x, out); }},
-      {"softmax_backward", [](In x, In y, Out out) { cpu::softmax_backward(y, x, out); }},
-      {"log_softmax_backward", [](In x, In y, Out out) { cpu::log_softmax_backward(y, x, out); }}};
+      {"softmax", [](In x, In, Out out) { cpu::forward(RowFunction::softmax, x, out); }},
+      {"log_softmax", [](In x, In, Out out) { cpu::forward(RowFunction::log_softmax, x, out); }},
+      {"softmax_backward", [](In x, In y, Out out) { cpu::backward(RowFunction::softmax, y, x, out); }},
+      {"log_softmax_backward",
+       [](In x, In y, Out out) { cpu::backward(RowFunction::log_softmax, y, x, out); }}};
   return all;
 }
 

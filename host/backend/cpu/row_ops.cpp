@@ -1,20 +1,16 @@
 #include "host/backend/row_ops.h"
 
+#include <string>
+
 #include "host/backend/cpu/softmax.h"
 
 namespace softwarp {
 namespace {
 
-// work.operator()<T>() for the type.
-template <class Work>
-void for_type(DType dtype, Work work) {
-  switch (dtype) {
-    case DType::float32: return work.template operator()<float>();
-    case DType::float64: return work.template operator()<double>();
-    default: throw Unsupported("on the CPU, dtype must be SOFTWARP_FLOAT32 or SOFTWARP_FLOAT64");
-  }
+void expect_float_or_double(const ConstAnyMatrix& m) {
+  if (m.dtype != DType::float32 && m.dtype != DType::float64)
+    throw Unsupported("on the CPU, dtype must be SOFTWARP_FLOAT32 or SOFTWARP_FLOAT64");
 }
-
 void expect_float(const ConstAnyMatrix& m, const char* op) {
   if (m.dtype != DType::float32)
     throw Unsupported(std::string(op) + " on the CPU: dtype must be SOFTWARP_FLOAT32");
@@ -24,21 +20,17 @@ class CpuRowOps final : public RowOps {
  public:
   void forward(RowFunction function, const ConstAnyMatrix& x, const AnyMatrix& y,
                const Resources&) const override {
-    for_type(x.dtype, [&]<class T>() {
-      if (function == RowFunction::softmax) return cpu::softmax(x.view<const T>(), y.view<T>());
-      cpu::log_softmax(x.view<const T>(), y.view<T>());
-    });
+    expect_float_or_double(x);
+    cpu::forward(function, x, y);
   }
   void backward(RowFunction function, const ConstAnyMatrix& y, const ConstAnyMatrix& dy, const AnyMatrix& dx,
                 const Resources&) const override {
-    for_type(y.dtype, [&]<class T>() {
-      const auto from = y.view<const T>(), above = dy.view<const T>();
-      if (function == RowFunction::softmax) return cpu::softmax_backward(from, above, dx.view<T>());
-      cpu::log_softmax_backward(from, above, dx.view<T>());
-    });
+    expect_float_or_double(y);
+    cpu::backward(function, y, dy, dx);
   }
   void jacobian(const ConstAnyMatrix& y, const AnyMatrix& jacobian, const Resources&) const override {
-    for_type(y.dtype, [&]<class T>() { cpu::softmax_jacobian(y.view<const T>(), jacobian.view<T>()); });
+    expect_float_or_double(y);
+    cpu::jacobian(y, jacobian);
   }
 
   std::size_t cross_entropy_workspace_bytes(const ConstAnyMatrix& logits) const override {

@@ -99,10 +99,15 @@ void forward(ConstMatrixView<T> x, MatrixView<T> y) {
   for (std::int64_t r = 0; r < x.rows; ++r) long_row<kLog>(d, x.row(r), x.cols, y.row(r), share_rows);
 }
 
-void Softmax(ConstMatrixView<float> x, MatrixView<float> y) { forward<false>(x, y); }
-void Softmax64(ConstMatrixView<double> x, MatrixView<double> y) { forward<false>(x, y); }
-void LogSoftmax(ConstMatrixView<float> x, MatrixView<float> y) { forward<true>(x, y); }
-void LogSoftmax64(ConstMatrixView<double> x, MatrixView<double> y) { forward<true>(x, y); }
+template <class T>
+void forward(RowFunction function, const ConstAnyMatrix& x, const AnyMatrix& y) {
+  function == RowFunction::softmax ? forward<false>(x.view<const T>(), y.view<T>())
+                                   : forward<true>(x.view<const T>(), y.view<T>());
+}
+
+void Forward(RowFunction function, const ConstAnyMatrix& x, const AnyMatrix& y) {
+  x.dtype == DType::float32 ? forward<float>(function, x, y) : forward<double>(function, x, y);
+}
 
 }  // namespace softwarp::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -110,16 +115,10 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace softwarp::cpu {
 
-HWY_EXPORT(Softmax);
-HWY_EXPORT(Softmax64);
-HWY_EXPORT(LogSoftmax);
-HWY_EXPORT(LogSoftmax64);
+HWY_EXPORT(Forward);
 
-void softmax(ConstMatrixView<float> x, MatrixView<float> y) { HWY_DYNAMIC_DISPATCH(Softmax)(x, y); }
-void softmax(ConstMatrixView<double> x, MatrixView<double> y) { HWY_DYNAMIC_DISPATCH(Softmax64)(x, y); }
-void log_softmax(ConstMatrixView<float> x, MatrixView<float> y) { HWY_DYNAMIC_DISPATCH(LogSoftmax)(x, y); }
-void log_softmax(ConstMatrixView<double> x, MatrixView<double> y) {
-  HWY_DYNAMIC_DISPATCH(LogSoftmax64)(x, y);
+void forward(RowFunction function, const ConstAnyMatrix& x, const AnyMatrix& y) {
+  HWY_DYNAMIC_DISPATCH(Forward)(function, x, y);
 }
 
 }  // namespace softwarp::cpu

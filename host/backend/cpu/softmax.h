@@ -1,5 +1,7 @@
 #pragma once
 
+#include <softwarp/any_matrix.h>
+#include <softwarp/backend.h>
 #include <softwarp/cross_entropy.h>
 #include <softwarp/matrix_view.h>
 
@@ -11,16 +13,10 @@
 // columns and the machine's instructions alone: not on the number of rows, nor on addresses and strides.
 namespace softwarp::cpu {
 
-void softmax(ConstMatrixView<float> x, MatrixView<float> y);
-void softmax(ConstMatrixView<double> x, MatrixView<double> y);
-void log_softmax(ConstMatrixView<float> x, MatrixView<float> y);
-void log_softmax(ConstMatrixView<double> x, MatrixView<double> y);
-void softmax_backward(ConstMatrixView<float> y, ConstMatrixView<float> dy, MatrixView<float> dx);
-void softmax_backward(ConstMatrixView<double> y, ConstMatrixView<double> dy, MatrixView<double> dx);
-void log_softmax_backward(ConstMatrixView<float> y, ConstMatrixView<float> dy, MatrixView<float> dx);
-void log_softmax_backward(ConstMatrixView<double> y, ConstMatrixView<double> dy, MatrixView<double> dx);
-void softmax_jacobian(ConstMatrixView<float> y, MatrixView<float> jacobian);
-void softmax_jacobian(ConstMatrixView<double> y, MatrixView<double> jacobian);
+// Of float32 or float64.
+void forward(RowFunction function, const ConstAnyMatrix& x, const AnyMatrix& y);
+void backward(RowFunction function, const ConstAnyMatrix& y, const ConstAnyMatrix& dy, const AnyMatrix& dx);
+void jacobian(const ConstAnyMatrix& y, const AnyMatrix& jacobian);
 
 void softmax_cross_entropy(ConstMatrixView<float> logits, const std::int32_t* targets,
                            const CrossEntropyOptions& options, float* losses, MatrixView<float> dlogits,

@@ -123,20 +123,19 @@ void jacobian(ConstMatrixView<T> y, MatrixView<T> all) {
   }
 }
 
-void Backward(ConstMatrixView<float> y, ConstMatrixView<float> dy, MatrixView<float> dx) {
-  backward<false>(y, dy, dx);
+template <class T>
+void backward(RowFunction function, const ConstAnyMatrix& y, const ConstAnyMatrix& dy, const AnyMatrix& dx) {
+  function == RowFunction::softmax ? backward<false>(y.view<const T>(), dy.view<const T>(), dx.view<T>())
+                                   : backward<true>(y.view<const T>(), dy.view<const T>(), dx.view<T>());
 }
-void Backward64(ConstMatrixView<double> y, ConstMatrixView<double> dy, MatrixView<double> dx) {
-  backward<false>(y, dy, dx);
+
+void Backward(RowFunction function, const ConstAnyMatrix& y, const ConstAnyMatrix& dy, const AnyMatrix& dx) {
+  y.dtype == DType::float32 ? backward<float>(function, y, dy, dx) : backward<double>(function, y, dy, dx);
 }
-void LogBackward(ConstMatrixView<float> y, ConstMatrixView<float> dy, MatrixView<float> dx) {
-  backward<true>(y, dy, dx);
+void Jacobian(const ConstAnyMatrix& y, const AnyMatrix& all) {
+  y.dtype == DType::float32 ? jacobian(y.view<const float>(), all.view<float>())
+                            : jacobian(y.view<const double>(), all.view<double>());
 }
-void LogBackward64(ConstMatrixView<double> y, ConstMatrixView<double> dy, MatrixView<double> dx) {
-  backward<true>(y, dy, dx);
-}
-void Jacobian(ConstMatrixView<float> y, MatrixView<float> all) { jacobian(y, all); }
-void Jacobian64(ConstMatrixView<double> y, MatrixView<double> all) { jacobian(y, all); }
 
 }  // namespace softwarp::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -145,29 +144,13 @@ HWY_AFTER_NAMESPACE();
 namespace softwarp::cpu {
 
 HWY_EXPORT(Backward);
-HWY_EXPORT(Backward64);
-HWY_EXPORT(LogBackward);
-HWY_EXPORT(LogBackward64);
 HWY_EXPORT(Jacobian);
-HWY_EXPORT(Jacobian64);
 
-void softmax_backward(ConstMatrixView<float> y, ConstMatrixView<float> dy, MatrixView<float> dx) {
-  HWY_DYNAMIC_DISPATCH(Backward)(y, dy, dx);
+void backward(RowFunction function, const ConstAnyMatrix& y, const ConstAnyMatrix& dy, const AnyMatrix& dx) {
+  HWY_DYNAMIC_DISPATCH(Backward)(function, y, dy, dx);
 }
-void softmax_backward(ConstMatrixView<double> y, ConstMatrixView<double> dy, MatrixView<double> dx) {
-  HWY_DYNAMIC_DISPATCH(Backward64)(y, dy, dx);
-}
-void log_softmax_backward(ConstMatrixView<float> y, ConstMatrixView<float> dy, MatrixView<float> dx) {
-  HWY_DYNAMIC_DISPATCH(LogBackward)(y, dy, dx);
-}
-void log_softmax_backward(ConstMatrixView<double> y, ConstMatrixView<double> dy, MatrixView<double> dx) {
-  HWY_DYNAMIC_DISPATCH(LogBackward64)(y, dy, dx);
-}
-void softmax_jacobian(ConstMatrixView<float> y, MatrixView<float> jacobian) {
+void jacobian(const ConstAnyMatrix& y, const AnyMatrix& jacobian) {
   HWY_DYNAMIC_DISPATCH(Jacobian)(y, jacobian);
-}
-void softmax_jacobian(ConstMatrixView<double> y, MatrixView<double> jacobian) {
-  HWY_DYNAMIC_DISPATCH(Jacobian64)(y, jacobian);
 }
 
 }  // namespace softwarp::cpu
