@@ -18,7 +18,9 @@ BEGIN {
 
   # Names that gave way to the field's words.
   old_words = "RowTeam|RowShare|RowWindow|RowPlace|SplitScratch|CrossEntropyScratch|MiddleView|wait_for_earlier_kernels|" \
-              "(load|store)_(fresh|some)\\(|kHeld|(held|flat|streamed)_rows|run_rows|ProductSetting|from_(kept|input)\\("
+              "(load|store)_(fresh|some)\\(|kHeld|(held|flat|streamed)_rows|run_rows|ProductSetting|from_(kept|input)\\(|" \
+              "exponentials?\\(|place_of|cuda_refusal|block_picture|expect_sound|look_at_every_step|wants_stop|take_over|" \
+              "impatient|give_back\\(|(Const)?View64|SOFTWARP_SCRATCH|run_(softmax|forward|activation|argmax)"
 
   toolkit = "^(cuda[a-z0-9_]*|cooperative_groups|mma|math_constants|vector_types|vector_functions|" \
             "driver_types|device_types|library_types)\\.(h|hpp)$|^(cub|cuda|cooperative_groups)/|^Random123/|^[a-z_0-9]+$"
@@ -105,7 +107,7 @@ function read_source(file,    line, number, code) {
       check_include(file, number, line)
       continue
     }
-    if (is_installed(file) && line ~ /^[ \t]*(\/\/|\/\*)[ \t]*(What|Whether|Where|Whose)[ \t]/)
+    if (line ~ /^[ \t]*(\/\/\/?|\/\*\*?)[ \t]*(What|Whether|Where|Whose)[ \t]/)
       report(file, number, "comment", "state a fact; open with neither What, Whether, Where nor Whose")
     code = code_of(line)
     if (is_installed(file) && match(code, old_words))

@@ -9,7 +9,7 @@
 #               <softwarp/...>
 #   launch      no <<<...>>>, it drops the error: launch()
 #   synchronize no cudaDeviceSynchronize in include, core, kernels or host: only a download waits
-#   comment     no comment in include, core, kernels and host opens with What, Whether, Where or Whose: it states a fact
+#   comment     no comment opens with What, Whether, Where or Whose: it states a fact
 #   word        no name in include, core, kernels and host that gave way to the field's word
 #   lines       no source over 400 lines
 #   listed      every .cpp and .cu is named in CMake

@@ -84,7 +84,11 @@ plant kernels/planted.cuh 1 synchronize 'void f() { cudaDeviceSynchronize(); }\n
 plant host/backend/cuda/planted.h 1 synchronize 'auto x = "\\"//"; void f() { check(cudaDeviceSynchronize()); }\n'
 plant kernels/planted.cuh 2 comment '\n// Where rows go.\n'
 plant host/model/planted.h 1 comment '  /* Whether it is one. */\n'
+plant tests/planted.h 1 comment '/// What it is.\n'
+plant bench/planted.h 1 comment '/** Where it is. */\n'
 plant kernels/planted.cuh 1 word 'int kHeld = 8;\n'
+plant core/planted.h 1 word 'float exponential(float x);\n'
+plant include/softwarp/planted.h 1 word 'using View64 = int;\n'
 plant host/c/planted.h 1 word 'struct SplitScratch {};\n'
 accept kernels/planted.cuh '// The place where it lies.\n// kHeld is an old name.\n'
 plant host/model/planted.h 401 lines "$(yes '\n' | head -401 | tr -d '\n')"

@@ -35,7 +35,7 @@ Table negated(const Table& t) {
 
 // exp(x - shift(r)) in T, divided by the sum over the row, or over all rows.
 template <class T, class Shift>
-Table exponentials(const Table& x, Shift shift, bool one_sum = false) {
+Table exps_of(const Table& x, Shift shift, bool one_sum = false) {
   const Table e = table_of(x.rows, x.cols, [&](auto r, auto c) {
     return std::exp(static_cast<T>(at(x, r, c)) - static_cast<T>(shift(r)));
   });
@@ -53,15 +53,15 @@ double global_max(const Table& x) { return *std::max_element(x.values.begin(), x
 
 template <class T>
 Table without_shift(const Answer& a) {
-  return exponentials<T>(a.x, [](auto) { return 0.0; });
+  return exps_of<T>(a.x, [](auto) { return 0.0; });
 }
 template <class T>
 Table with_global_max(const Answer& a) {
-  return exponentials<T>(a.x, [max = global_max(a.x)](auto) { return max; });
+  return exps_of<T>(a.x, [max = global_max(a.x)](auto) { return max; });
 }
 
 Table softmax_of_rows(const Table& x) {
-  return exponentials<double>(x, [&](auto r) { return row_max(x, r); });
+  return exps_of<double>(x, [&](auto r) { return row_max(x, r); });
 }
 Table softmax_of_columns(const Table& x) { return transposed(softmax_of_rows(transposed(x))); }
 
@@ -129,7 +129,7 @@ const WrongAnswer kWrongAnswers[] = {
      "subtract each row's own maximum"},
     {"one sum", Asked::softmax,
      [](const Answer& a) {
-       return exponentials<double>(a.x, [max = global_max(a.x)](auto) { return max; }, /*one_sum=*/true);
+       return exps_of<double>(a.x, [max = global_max(a.x)](auto) { return max; }, /*one_sum=*/true);
      },
      "this divides by the sum over all rows; each row has its own sum"},
     {"no division", Asked::softmax,

@@ -53,7 +53,7 @@ void complete(Warp& warp, const Meeting& meeting) {
       if ((meeting.mask >> lane & 1) == 0) continue;
       const unsigned source = warp.sources[lane];
       const bool takes_part = source < kLanes && (meeting.mask >> source & 1);
-      // What an absent lane would bring is undefined: bits that show.
+      // The value of an absent lane is undefined: these bits show.
       warp.results[lane] = takes_part ? warp.values[source] : ~std::uint64_t{0};
     }
   else if (meeting.kind == Collective::ballot) {
