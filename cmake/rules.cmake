@@ -4,4 +4,5 @@ function(softwarp_add_rules_tests)
   add_test(NAME rules_catch COMMAND ${PROJECT_SOURCE_DIR}/scripts/rules_catch.sh)
   add_test(NAME data_checksums COMMAND sha256sum --check --strict --quiet SHA256SUMS
            WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}/data)
+  set_tests_properties(rules rules_catch data_checksums PROPERTIES LABELS quick)
 endfunction()
