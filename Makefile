@@ -14,7 +14,7 @@ help:
 	@echo
 	@echo '  make train         build, then train on MNIST: on the GPU if there is one, otherwise on the CPU'
 	@echo '  make test          build, and run the tests that are neither slow nor from outside (tests/labels.cmake)'
-	@echo '  make test-all      all tests: also the slow ones, the benchmarks, the pages, other projects, a browser, shells, TensorBoard'
+	@echo '  make test-all      all tests, also those that take long or need a browser, shells or TensorBoard'
 	@echo '  make bench         build and run a selection of the benchmarks, ARGS=short: a small one; the results are in bench-results/'
 	@echo '  make roofline      predict the time of the kernels on six GPUs (bench-results/roofline.md); needs nvcc, no GPU'
 	@echo '  make gpu-bundle    pack the programs that test and measure a GPU on another machine (docs/gpu.md); needs nvcc, no GPU'
@@ -24,7 +24,7 @@ help:
 	@echo
 	@echo 'Targets that build or format first install missing Debian packages (scripts/packages.txt), as root or by sudo.'
 	@echo 'make train ARGS="--epochs 3 --hidden 128" passes flags on; build/train/softwarp train --help lists them.'
-	@echo 'make test PRESET=dev makes warnings errors, for work on softwarp itself. It and test-all pass ARGS to ctest: ARGS="-L quick".'
+	@echo 'make test PRESET=dev makes warnings errors, for work on softwarp itself. ARGS="-L quick" runs a sample of the tests.'
 	@echo 'After you install CUDA, run make clean, so that the next make train looks for it.'
 
 # Installs the packages of these sections of scripts/packages.txt that are missing.
