@@ -13,8 +13,8 @@ help:
 	@echo 'softwarp: softmax and multilayer perceptrons on NVIDIA GPUs and CPUs'
 	@echo
 	@echo '  make train         build, then train on MNIST: on the GPU if there is one, otherwise on the CPU'
-	@echo '  make test          build and run the tests'
-	@echo '  make test-all      the same, and the tests that need a browser, zsh, fish, TensorBoard or doxygen'
+	@echo '  make test          build, and run the tests that are neither slow nor end to end (tests/labels.cmake)'
+	@echo '  make test-all      all tests, also those that take long or need a browser, zsh, fish, TensorBoard or doxygen'
 	@echo '  make bench         build and run a selection of the benchmarks, ARGS=short: a small one; the results are in bench-results/'
 	@echo '  make roofline      predict the time of the kernels on six GPUs (bench-results/roofline.md); needs nvcc, no GPU'
 	@echo '  make gpu-bundle    pack the programs that test and measure a GPU on another machine (docs/gpu.md); needs nvcc, no GPU'
@@ -25,7 +25,7 @@ help:
 	@echo
 	@echo 'All but make clean first install missing Debian packages (scripts/packages.txt), as root or by sudo.'
 	@echo 'make train ARGS="--epochs 3 --hidden 128" passes flags on; build/train/softwarp train --help lists them.'
-	@echo 'make test PRESET=dev makes warnings errors, for work on softwarp itself.'
+	@echo 'make test PRESET=dev makes warnings errors, for work on softwarp itself. ARGS="-L quick" runs a sample of the tests.'
 	@echo 'After you install CUDA, run make clean, so that the next make train looks for it.'
 
 # Installs the packages of these sections of scripts/packages.txt that are missing.
@@ -46,8 +46,8 @@ build/%/build.ninja: CMakePresets.json
 build/train/build.ninja: | packages-program
 build/$(PRESET)/build.ninja: | packages-tests
 build/bench/build.ninja: | packages-bench
-build/roofline/build.ninja: | packages-tests
-build/gpu-%/build.ninja: CMakePresets.json | packages-tests
+build/roofline/build.ninja: | packages-bench
+build/gpu-%/build.ninja: CMakePresets.json | packages-bench
 	cmake --preset cuda -B $(@D) -DCMAKE_CUDA_ARCHITECTURES=$* && touch $@
 
 train: build/train/build.ninja
@@ -56,9 +56,12 @@ train: build/train/build.ninja
 
 test: build/$(PRESET)/build.ninja
 	cmake --build --preset $(PRESET)
-	ctest --preset $(PRESET) --parallel $$(nproc) $(ARGS)
+	ctest --preset $(PRESET) --parallel $$(nproc) --label-exclude '^(slow|e2e)$$' $(ARGS)
 
-test-all: packages-all test
+test-all: packages-all
+	cmake --preset $(PRESET) -DSOFTWARP_BENCHES=ON
+	cmake --build --preset $(PRESET)
+	ctest --preset $(PRESET) --parallel $$(nproc) $(ARGS)
 
 bench: build/bench/build.ninja
 	cmake --build --preset bench

@@ -11,6 +11,7 @@ cmake_dependent_option(SOFTWARP_TESTS "Build the tests, which are of all compone
 cmake_dependent_option(SOFTWARP_BENCHES "Build the benchmarks" ${PROJECT_IS_TOP_LEVEL} SOFTWARP_HOST OFF)
 option(SOFTWARP_FUZZERS "Build the fuzzers, which need Clang" OFF)
 option(SOFTWARP_THREAD_TESTS "Build the tests that are meant for ThreadSanitizer" OFF)
+option(SOFTWARP_PRECOMPILE "Precompile the headers that most sources of the tests and the program include" OFF)
 option(SOFTWARP_COVERAGE "Count which lines run (gcov)" OFF)
 set(SOFTWARP_SANITIZE "" CACHE STRING "Sanitizers to compile with, such as address,undefined")
 set(SOFTWARP_CUDA AUTO CACHE STRING "Build the CUDA backend: ON, OFF, or AUTO (where nvcc and a GPU are found)")

@@ -1,12 +1,11 @@
 #!/bin/sh
 # shellcheck disable=SC2016  # what stands in single quotes is expanded in the root
-# try_system.sh SUITE [all]: what a newcomer does on another release of Debian or Ubuntu (trixie, noble, ...): a bare
-# root made by debootstrap, git and make in it, a clone of the committed tree in a path with a space, make train, some
-# tests, an installation and the examples. With `all`, make test in place of some tests. Needs root and debootstrap,
-# takes about 2 GB below TMPDIR, and leaves nothing but, of a step that failed, its log. SOFTWARP_MIRROR: the archive, which debootstrap needs to be told for Ubuntu on Debian.
+# try_system.sh SUITE: what a newcomer does on another release of Debian or Ubuntu (trixie, noble, ...): a bare root
+# made by debootstrap, git and make in it, a clone of the committed tree in a path with a space, make train, make test, an
+# installation and the examples. Needs root and debootstrap, takes about 2 GB below TMPDIR, and leaves nothing but, of a
+# step that failed, its log. SOFTWARP_MIRROR: the archive, which debootstrap needs to be told for Ubuntu on Debian.
 set -eu
 suite=${1:?expected a suite, such as trixie}
-tests=${2:-some}
 source=$(cd "$(dirname "$0")/.." && pwd)
 
 if [ "$(id -u)" != 0 ]; then
@@ -24,7 +23,7 @@ if [ ! -e "$scripts/$suite" ]; then
 fi
 # A mount namespace of its own takes its mounts with it, however it ends.
 if [ "${SOFTWARP_UNSHARED:-0}" != 1 ]; then
-  SOFTWARP_UNSHARED=1 exec unshare --mount --propagation private "$0" "$suite" "$tests"
+  SOFTWARP_UNSHARED=1 exec unshare --mount --propagation private "$0" "$suite"
 fi
 
 root=$(mktemp -d)
@@ -65,16 +64,7 @@ inside() {
 
 step 'a bare root and a clone' make_root
 step 'make train' inside 'make train ARGS="--epochs 2"'
-if [ "$tests" = all ]; then
-  step 'make test' inside 'make test'
-else
-  step 'some tests' inside '
-    scripts/install_packages.sh program tests
-    cmake --preset cpu
-    cmake --build --preset cpu --target data_test io_test model_test simulator_test checkpoint_test softmax_bench
-    ctest --preset cpu --parallel "$(nproc)" -R "^rules|^data_checksums|^Dataset|^Idx|^Picture|^Model|^Safetensors|^Checkpoint|^Kernel|^Stream"
-    build/cpu/bench/softmax_bench --benchmark_filter=cpu/float/.*/4096x10/ --benchmark_min_time=0.01'
-fi
+step 'make test' inside 'make test'
 step 'install and the examples' inside 'cmake --install build/train --prefix /opt/softwarp
   cmake -S examples -B build/examples -DCMAKE_PREFIX_PATH=/opt/softwarp
   cmake --build build/examples
