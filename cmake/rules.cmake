@@ -5,5 +5,5 @@ function(softwarp_add_rules_tests)
   add_test(NAME structure COMMAND Python3::Interpreter -B ${PROJECT_SOURCE_DIR}/scripts/check_structure.py)
   add_test(NAME data_checksums COMMAND sha256sum --check --strict --quiet SHA256SUMS
            WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}/data)
-  set_tests_properties(rules rules_catch data_checksums PROPERTIES LABELS quick)
+  set_tests_properties(rules rules_catch structure data_checksums PROPERTIES LABELS quick)
 endfunction()
