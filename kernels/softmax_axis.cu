@@ -18,9 +18,9 @@ bool aligned(AxisView<T> v) {
   return reinterpret_cast<std::uintptr_t>(v.data) % kAccessBytes == 0;
 }
 
-// The tensor as a matrix, for whom only its address matters.
+// The tensor as a matrix, of which the op uses the address alone.
 template <class T>
-MatrixView<T> flat(AxisView<T> v) {
+MatrixView<T> as_matrix(AxisView<T> v) {
   return matrix_view(v.data, v.outer * v.cols, v.inner);
 }
 
@@ -34,7 +34,7 @@ void expect_same_shape(AxisView<const T> a, AxisView<const T> b,
 template <bool kLog, class T>
 void forward(AxisView<const T> x, AxisView<T> y, cudaStream_t stream) {
   expect_same_shape<T>(x, {y.data, y.outer, y.cols, y.inner});
-  launch_axis(Softmax<T, T, kLog>{{}, flat(x), flat(y)}, x.outer, x.cols, x.inner, aligned(x) && aligned(y),
+  launch_axis(Softmax<T, T, kLog>{{}, as_matrix(x), as_matrix(y)}, x.outer, x.cols, x.inner, aligned(x) && aligned(y),
               stream);
 }
 
@@ -42,7 +42,7 @@ template <bool kLog, class T>
 void backward(AxisView<const T> y, AxisView<const T> dy, AxisView<T> dx, cudaStream_t stream) {
   expect_same_shape<T>(y, dy);
   expect_same_shape<T>(y, {dx.data, dx.outer, dx.cols, dx.inner});
-  launch_axis(SoftmaxBackward<T, kLog>{{}, flat(y), flat(dy), flat(dx)}, y.outer, y.cols, y.inner,
+  launch_axis(SoftmaxBackward<T, kLog>{{}, as_matrix(y), as_matrix(dy), as_matrix(dx)}, y.outer, y.cols, y.inner,
               aligned(y) && aligned(dy) && aligned(dx), stream);
 }
 
