@@ -136,7 +136,8 @@ TEST_F(SoftmaxProgram, SaysWhatItCannotTake) {
   expect_refused({"1", "2", "--cross-entropy", "2"}, 2, "expected a label from 0 to 1, found 2");
   expect_refused({"1", "2", "--format", "csv", "--jacobian", "--vjp", "1,2"}, 2, "expected one result");
   expect_refused({"--input", "nowhere"}, 1, "nowhere: expected a readable file, found No such file");
-  expect_refused({"--input", write("ragged", "1 2\n3\n")}, 1, "ragged: expected 2 numbers in row 2, found 1");
+  expect_refused({"--input", write("ragged", "1 2\n3\n")}, 1,
+                 "ragged, line 2: expected 2 columns, as in line 1, found 1");
   expect_refused({"--input", write("empty", "# nothing\n")}, 1, "empty: expected at least one number");
   const ProgramRun nan = run({"1", "nan", "--check"});
   EXPECT_EQ(nan.exit_code, 1);
