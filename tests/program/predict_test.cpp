@@ -107,7 +107,8 @@ TEST_F(PredictProgram, RefusesInOneLine) {
   expect_refused({"predict", "a.png"}, 1, "softwarp-run: expected");
   train("digits");
   expect_refused({"predict", "a.png"}, 1, "a.png: expected a file, found no such file");
-  expect_refused({"predict", "softwarp-run/metrics.csv"}, 1, "expected a PNG, JPEG, BMP or PGM picture");
+  expect_refused({"predict", "softwarp-run/metrics.csv"}, 1,
+                 "expected a PNG, JPEG, BMP, PGM, GIF, WebP or TIFF picture");
   expect_refused({"predict", "--index", "180"}, 1,
                  "--index: expected at most 179, the last test image of digits");
   expect_refused({"predict", "--index", "0", "--data", "mnist"}, 1,
