@@ -177,5 +177,18 @@ TEST_F(Idx, KnowsRanksOneAndThreeOnly) {
   EXPECT_THROW(std::ignore = read_idx(directory_.write("labels", labels_), 2), std::invalid_argument);
 }
 
+TEST_F(Idx, MayBePaddedWithZerosBehindTheGzipStream) {
+  const Bytes file = gzip(idx_file({3}, {1, 2, 0}));
+  EXPECT_EQ(read(file + Bytes(512), 1).bytes, (Bytes{1, 2, 0}));
+  EXPECT_EQ(read(file + Bytes(200'000), 1).bytes, (Bytes{1, 2, 0}));
+}
+
+TEST_F(Idx, TakesLabelsOf32Bits) {
+  const Bytes rows = {0, 0, 12, 2, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 7, 9, 9, 9, 9, 0, 0, 0, 3, 9, 9, 9, 9};
+  EXPECT_EQ(read(rows, 1).bytes, (Bytes{7, 3}));
+  const Bytes plain = {0, 0, 12, 1, 0, 0, 0, 1, 0, 0, 0, 5};
+  EXPECT_EQ(read(plain, 1).bytes, (Bytes{5}));
+}
+
 }  // namespace
 }  // namespace softwarp
