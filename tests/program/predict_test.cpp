@@ -95,6 +95,16 @@ TEST_F(PredictProgram, DrawsWhatTheNetworkSees) {
             "    7");
 }
 
+TEST_F(PredictProgram, AnswersForGoodPicturesBesideBadOnes) {
+  train("digits");
+  const std::string good = "P2 4 4 9 9 9 9 9 9 0 9 9 9 0 9 9 9 9 9 9";
+  directory_.write("good.pgm", Bytes(good.begin(), good.end()));
+  const ProgramRun ended = run({"predict", "none.png", "good.pgm", "none.bmp"});
+  EXPECT_EQ(ended.exit_code, 1);
+  EXPECT_NE(ended.out.find("good.pgm: 4x4"), std::string::npos) << ended.out;
+  EXPECT_EQ(std::count(ended.err.begin(), ended.err.end(), '\n'), 2) << ended.err;
+}
+
 TEST_F(PredictProgram, RefusesInOneLine) {
   const auto expect_refused = [&](const Arguments& arguments, int exit_code, const std::string& part) {
     const ProgramRun ended = run(arguments);
