@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
   throw Error(fmt::format("{}: expected {}, found {}", path.string(), expected, found));
 }
 
-// What a directory holds, in order of name.
+// The directory's entries, in order of name.
 std::vector<fs::path> entries_of(const fs::path& directory) {
   std::error_code error;
   std::vector<fs::path> entries;

@@ -152,7 +152,7 @@ bool is_header(const std::vector<Field>& fields) {
 double value_of(const Field& field, char separator, const std::string& place) {
   if (field.text.empty()) fail(place, "a number", "an empty field");
   std::string word(field.text);
-  // Where commas do not separate, they are the decimal sign.
+  // Commas that do not separate are the decimal sign.
   if ((separator == ';' || separator == '\t' || field.quoted) && word.find('.') == std::string::npos)
     if (const auto comma = word.find(','); comma != std::string::npos) word[comma] = '.';
   const auto value = parse_number(word);
