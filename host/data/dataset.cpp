@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "host/data/data_directory.h"
+#include "host/data/data_files.h"
 #include "host/io/idx.h"
 
 namespace softwarp {
@@ -18,29 +19,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kFashionDirectory[] = "/usr/share/datasets/fashion-mnist";
-
-// The files of one part of a dataset, kept until all is checked so that an error can name the file.
-struct PartFiles {
-  fs::path images;
-  fs::path labels;
-};
-
-bool is_there(const fs::path& path) {
-  std::error_code error;
-  return fs::exists(path, error);
-}
-
-fs::path plain_or_gzipped(const fs::path& path) {
-  fs::path gzipped = path.string() + ".gz";
-  if (is_there(path)) return path;
-  if (is_there(gzipped)) return gzipped;
-  throw Error(fmt::format("{}: expected this file, plain or as .gz, found neither", path.string()));
-}
-
-PartFiles find_files(const fs::path& directory, const std::string& prefix) {
-  return {plain_or_gzipped(directory / (prefix + "-images-idx3-ubyte")),
-          plain_or_gzipped(directory / (prefix + "-labels-idx1-ubyte"))};
-}
 
 Dataset read_part(const std::string& name, const PartFiles& files) {
   IdxArray images = read_idx(files.images, 3);
@@ -68,44 +46,69 @@ void check_at_most(int limit, const std::vector<std::uint8_t>& bytes, const char
                             what, *bad, bad - bytes.begin()));
 }
 
-// Classes and max_pixel of 0 are taken from the data.
-DataPair read_pair(const std::string& name, const fs::path& directory, int classes, int max_pixel) {
-  const PartFiles train_files = find_files(directory, "train");
-  const PartFiles test_files = find_files(directory, "t10k");
+// A data set's place, and what is known of it; 0 is taken from the data.
+struct Source {
+  fs::path directory;
+  int classes = 0;
+  int max_pixel = 0;
+};
+
+Source source_of(const std::string& name, int max_pixel) {
+  expects(max_pixel >= 0 && max_pixel <= 255, "a largest pixel of at most 255");
+  const auto known = [&](int most) { return max_pixel > 0 ? max_pixel : most; };
+  if (name == "mnist") return {find_dataset(name), 10, known(255)};
+  if (name == "digits") return {find_dataset(name), 10, known(16)};
+  std::error_code error;
+  if (name == "fashion-mnist") {
+    if (!fs::exists(kFashionDirectory, error))
+      throw Error(fmt::format("{}: expected Debian's package dataset-fashion-mnist, found no such directory",
+                              kFashionDirectory));
+    return {kFashionDirectory, 10, known(255)};
+  }
+  const fs::file_status status = fs::status(name, error);
+  if (fs::is_directory(status)) return {name, 0, max_pixel};
+  const std::string found = fs::exists(status)                          ? "a file"
+                            : status.type() == fs::file_type::not_found ? "no such directory"
+                                                                        : error.message();
+  throw Error(fmt::format("{}: expected mnist, fashion-mnist, digits or a directory of IDX files, found {}",
+                          name, found));
+}
+
+// Completes a part; `largest_pixel` is the largest of the data.
+void finish(Dataset& part, const PartFiles& files, int classes, int max_pixel, int largest_pixel) {
+  part.max_pixel_guessed = max_pixel == 0 && largest_pixel != 255;
+  if (max_pixel == 0) max_pixel = largest_pixel <= 1 ? 1 : largest_pixel <= 16 ? 16 : 255;
+  check_at_most(classes - 1, part.labels, "label", files.labels);
+  check_at_most(max_pixel, part.images, "pixel", files.images);
+  part.classes = classes;
+  part.max_pixel = max_pixel;
+}
+
+}  // namespace
+
+DataPair load_data(const std::string& name, int max_pixel) {
+  const Source source = source_of(name, max_pixel);
+  const PartFiles train_files = find_part(source.directory, DataPart::train);
+  const PartFiles test_files = find_part(source.directory, DataPart::test);
   DataPair pair{read_part(name, train_files), read_part(name, test_files)};
   if (pair.train.height != pair.test.height || pair.train.width != pair.test.width)
     throw Error(fmt::format("{}: expected images of {}x{}, as {} has, found {}x{}",
                             test_files.images.string(), pair.train.height, pair.train.width,
                             train_files.images.string(), pair.test.height, pair.test.width));
-
-  if (classes == 0) classes = std::max(2, largest(pair.train.labels) + 1);
-  if (max_pixel == 0)
-    max_pixel = std::max(largest(pair.train.images), largest(pair.test.images)) <= 16 ? 16 : 255;
-  for (auto [part, files] : {std::pair(&pair.train, &train_files), std::pair(&pair.test, &test_files)}) {
-    check_at_most(classes - 1, part->labels, "label", files->labels);
-    check_at_most(max_pixel, part->images, "pixel", files->images);
-    part->classes = classes;
-    part->max_pixel = max_pixel;
-  }
+  const int classes = source.classes > 0 ? source.classes : std::max(2, largest(pair.train.labels) + 1);
+  const int largest_pixel = std::max(largest(pair.train.images), largest(pair.test.images));
+  finish(pair.train, train_files, classes, source.max_pixel, largest_pixel);
+  finish(pair.test, test_files, classes, source.max_pixel, largest_pixel);
   return pair;
 }
 
-}  // namespace
-
-DataPair load_data(const std::string& name) {
-  if (name == "mnist") return read_pair(name, find_dataset(name), 10, 255);
-  if (name == "digits") return read_pair(name, find_dataset(name), 10, 16);
-  if (name == "fashion-mnist") {
-    if (!is_there(kFashionDirectory))
-      throw Error(fmt::format("{}: expected Debian's package dataset-fashion-mnist, found no such directory",
-                              kFashionDirectory));
-    return read_pair(name, kFashionDirectory, 10, 255);
-  }
-  std::error_code error;
-  if (!fs::is_directory(name, error))
-    throw Error(fmt::format("{}: expected mnist, fashion-mnist, digits or a directory of IDX files, found {}",
-                            name, is_there(name) ? "a file" : "no such directory"));
-  return read_pair(name, name, 0, 0);
+Dataset load_data_part(const std::string& name, DataPart part, int max_pixel) {
+  const Source source = source_of(name, max_pixel);
+  const PartFiles files = find_part(source.directory, part);
+  Dataset data = read_part(name, files);
+  const int classes = source.classes > 0 ? source.classes : std::max(2, largest(data.labels) + 1);
+  finish(data, files, classes, source.max_pixel, largest(data.images));
+  return data;
 }
 
 std::uint32_t checksum(const Dataset& data) {

@@ -7,40 +7,10 @@
 #include <cmath>
 #include <utility>
 
+#include "host/data/ink.h"
+
 namespace softwarp {
 namespace {
-
-// The shade of most of the border.
-float background_of(const Image& image) {
-  std::vector<float> border;
-  for (std::int64_t x = 0; x < image.width; ++x)
-    border.insert(border.end(), {image.at(0, x), image.at(image.height - 1, x)});
-  for (std::int64_t y = 0; y < image.height; ++y)
-    border.insert(border.end(), {image.at(y, 0), image.at(y, image.width - 1)});
-  const auto middle = border.begin() + std::ssize(border) / 2;
-  std::nth_element(border.begin(), middle, border.end());
-  return *middle;
-}
-
-// The ink: all that is not background, from 0 to 1; `dark` if it is the darker of the two. Faint marks, such
-// as paper's grain and JPEG's ripples, is none.
-Image ink_of(const Image& image, bool& dark, const std::string& name) {
-  constexpr float kFaint = 1.0f / 8, kLeastContrast = 16;
-  const float background = background_of(image);
-  const auto [least, most] = std::minmax_element(image.pixels.begin(), image.pixels.end());
-  const float darker = background - *least, lighter = *most - background;
-  dark = darker > lighter;
-  const float contrast = std::max(darker, lighter);
-  if (contrast < kLeastContrast)
-    throw Error(fmt::format("{}: expected something drawn on a background, found {}x{} pixels of one shade",
-                            name, image.height, image.width));
-  Image ink = image;
-  for (float& pixel : ink.pixels) {
-    pixel = (dark ? background - pixel : pixel - background) / contrast;
-    if (pixel < kFaint) pixel = 0;
-  }
-  return ink;
-}
 
 // The extent of the ink along one axis.
 struct Extent {
@@ -120,15 +90,21 @@ Framing framing_of(const std::string& data_name) {
 FramedImage frame_image(const Image& image, Framing framing, std::int64_t height, std::int64_t width,
                         int max_pixel, const std::string& name) {
   FramedImage framed;
-  Image ink = image;
-  for (float& pixel : ink.pixels) pixel /= 255;
   framed.scaled = image.height != height || image.width != width;
+  framed.largest = *std::ranges::max_element(image.pixels);
+  Image ink{0, 0, {}};
   if (framing != Framing::whole) {
-    Image found = ink_of(image, framed.inverted, name);
-    if (framed.scaled)
-      ink = std::move(found);
-    else if (framed.inverted)
-      for (float& pixel : ink.pixels) pixel = 1 - pixel;
+    Ink found = find_ink(image, name);
+    framed.inverted = found.dark;
+    framed.uneven = found.uneven;
+    framed.things = found.things;
+    if (framed.scaled) ink = std::move(found.amounts);
+  }
+  if (ink.pixels.empty()) {
+    ink = image;
+    // A mask of 0 and 1, or any with so few shades, was saved without being stretched.
+    const float white = framing != Framing::whole && framed.is_stretched() ? framed.largest : 255;
+    for (float& pixel : ink.pixels) pixel = framed.inverted ? 1 - pixel / white : pixel / white;
   }
   if (!framed.scaled) {
     for (const float pixel : ink.pixels) framed.pixels.push_back(quantize(double{pixel}, max_pixel));
@@ -156,8 +132,15 @@ FramedImage frame_image(const Image& image, Framing framing, std::int64_t height
 }
 
 std::string describe(const Image& image, Framing framing, const FramedImage& framed) {
-  std::string text = fmt::format("{}x{}", image.height, image.width);
-  if (framing != Framing::whole) text += framed.inverted ? ", dark on light: inverted" : ", light on dark";
+  std::string text = fmt::format("{}x{}", image.width, image.height);
+  if (image.turned) text += ", turned upright";
+  if (framing != Framing::whole) {
+    text += framed.inverted ? ", dark on light: inverted" : ", light on dark";
+    if (framed.is_stretched())
+      text += fmt::format(", of shades up to {:.0f} only: stretched", framed.largest);
+    if (framed.uneven) text += ", on an uneven background: the largest mark";
+    if (framed.things > 1) text += fmt::format(", {} things side by side (expected one)", framed.things);
+  }
   if (!framed.scaled) return text + "; of the network's size, so left where it lies";
   switch (framing) {
     case Framing::mnist: return text + "; scaled to 20 of 28 pixels, centred by its mass, as MNIST's were";

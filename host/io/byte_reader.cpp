@@ -75,10 +75,23 @@ std::size_t ByteReader::read_plain(std::span<std::uint8_t> bytes) {
   return done;
 }
 
+// Zeros up to the end of the file, with which tapes and blocks are filled. False where something else
+// follows.
+bool ByteReader::pass_zeros() {
+  const auto is_zero = [](std::uint8_t byte) { return byte == 0; };
+  if (unread_.front() != 0) return false;
+  for (; !unread_.empty(); refill()) {
+    if (!std::ranges::all_of(unread_, is_zero)) return false;
+    unread_ = {};
+  }
+  return true;
+}
+
 // A gzip file may be several gzip streams in a row; their contents join.
 bool ByteReader::next_member() {
   if (unread_.size() < 2) refill();
   if (unread_.empty()) return false;
+  if (pass_zeros()) return false;
   if (!starts_gzip(unread_)) fail("the end of the file after the gzip stream", "other bytes");
   inflateReset(inflate_.get());
   member_ended_ = false;

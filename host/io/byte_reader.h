@@ -19,7 +19,7 @@ class ByteReader {
   explicit ByteReader(const std::filesystem::path& path);
 
   // Fills `bytes` and returns how many it wrote: fewer than asked only at the end. Reading to the end
-  // also checks the gzip checksum, and that nothing but gzip follows.
+  // also checks the gzip checksum, and that nothing but gzip or zeros follows.
   [[nodiscard]] std::size_t read(std::span<std::uint8_t> bytes);
 
  private:
@@ -33,6 +33,7 @@ class ByteReader {
   void refill();
   void begin_inflate();
   bool next_member();
+  bool pass_zeros();
   std::size_t read_plain(std::span<std::uint8_t> bytes);
   std::size_t read_gzip(std::span<std::uint8_t> bytes);
   [[noreturn]] void fail(const std::string& expected, const std::string& found) const;

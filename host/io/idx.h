@@ -14,7 +14,8 @@ struct IdxArray {
 };
 
 // Reads a file of unsigned bytes, of rank 1 (labels) or 3 (images: count, height, width), plain or
-// gzipped. Throws Error, naming file, what was expected and what was found, unless the file holds
+// gzipped; for labels also 32-bit numbers, of rank 1 or QMNIST's rank 2, whose first column is the label.
+// Throws Error, naming file, what was expected and what was found, unless the file holds
 // exactly what its header declares. Memory stays in proportion to the bytes really there, whatever
 // the header declares.
 [[nodiscard]] IdxArray read_idx(const std::filesystem::path& path, int rank);

@@ -1,39 +1,34 @@
-#include <allheaders.h>
+#include "host/io/image.h"
+
 #include <fmt/format.h>
 #include <png.h>
 #include <softwarp/error.h>
-#include <turbojpeg.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <memory>
+#include <string_view>
+#include <system_error>
 
 #include "host/io/byte_reader.h"
-#include "host/io/image.h"
+#include "host/io/image_formats.h"
 
 namespace softwarp {
-namespace {
+namespace image_formats {
 
-constexpr std::int64_t kMostPixels = std::int64_t{1} << 26;
-
-[[noreturn]] void fail(const std::string& name, const std::string& found) {
-  throw Error(
-      fmt::format("{}: expected a PNG, JPEG, BMP or PGM picture of at most {} million pixels, found {}", name,
-                  kMostPixels >> 20, found));
+void fail(const std::string& name, const std::string& found) {
+  throw Error(fmt::format(
+      "{}: expected a PNG, JPEG, BMP, PGM, GIF, WebP or TIFF picture of at most {} million pixels, found {}",
+      name, kMostPixels >> 20, found));
 }
 
-using Bytes = std::span<const std::uint8_t>;
-
-// Red, green, blue and opacity of each pixel.
-struct Rgba {
-  Rgba(const std::string& name, std::int64_t rows, std::int64_t columns) : height(rows), width(columns) {
-    if (rows <= 0 || columns <= 0 || rows > kMostPixels / columns)
-      fail(name, fmt::format("one of {}x{}", rows, columns));
-    bytes.resize(static_cast<std::size_t>(4 * rows * columns), 255);
-  }
-
-  std::int64_t height, width;
-  std::vector<std::uint8_t> bytes;
-};
+void check_size(const std::string& name, std::int64_t height, std::int64_t width) {
+  if (height <= 0 || width <= 0 || height > kMostPixels / width)
+    fail(name, fmt::format("one of {}x{}", width, height));
+}
 
 Rgba decode_png(Bytes bytes, const std::string& name) {
   struct Free {
@@ -45,71 +40,53 @@ Rgba decode_png(Bytes bytes, const std::string& name) {
   if (png_image_begin_read_from_memory(&image, bytes.data(), bytes.size()) == 0)
     fail(name, fmt::format("a damaged PNG ({})", image.message));
   image.format = PNG_FORMAT_RGBA;
+  image.flags |= PNG_IMAGE_FLAG_16BIT_sRGB;  // as of 8 bits: unless the file says so, 16 are not linear
   Rgba rgba(name, image.height, image.width);
   if (png_image_finish_read(&image, nullptr, rgba.bytes.data(), 0, nullptr) == 0)
     fail(name, fmt::format("a damaged PNG ({})", image.message));
   return rgba;
 }
 
-Rgba decode_jpeg(Bytes bytes, const std::string& name) {
-  struct Destroy {
-    void operator()(void* handle) const { tjDestroy(handle); }
-  };
-  const std::unique_ptr<void, Destroy> handle(tjInitDecompress());
-  const auto check = [&](int status) {
-    if (status != 0) fail(name, fmt::format("a damaged JPEG ({})", tjGetErrorStr2(handle.get())));
-  };
-  int width = 0, height = 0, subsampling = 0, colours = 0;
-  check(
-      tjDecompressHeader3(handle.get(), bytes.data(), bytes.size(), &width, &height, &subsampling, &colours));
-  Rgba rgba(name, height, width);
-  check(tjDecompress2(handle.get(), bytes.data(), bytes.size(), rgba.bytes.data(), width, /*pitch=*/0, height,
-                      TJPF_RGBA, /*flags=*/0));
-  return rgba;
+}  // namespace image_formats
+
+namespace {
+
+using namespace image_formats;
+
+bool has(Bytes bytes, std::size_t at, std::string_view text) {
+  return bytes.size() >= at + text.size() && std::memcmp(bytes.data() + at, text.data(), text.size()) == 0;
 }
 
-// BMP and PNM. (Leptonica reads the others as well, but lets their libraries print what is wrong.)
-Rgba decode_by_leptonica(Bytes bytes, const std::string& name) {
-  struct Destroy {
-    void operator()(Pix* pix) const { pixDestroy(&pix); }
-  };
-  using OwnedPix = std::unique_ptr<Pix, Destroy>;
-  setMsgSeverity(L_SEVERITY_NONE);
-  leptSetStderrHandler([](const char*) {});
-  int format = 0, width = 0, height = 0, depth = 0, samples = 0, has_colormap = 0;
-  if (pixReadHeaderMem(bytes.data(), bytes.size(), &format, &width, &height, &depth, &samples,
-                       &has_colormap) != 0)
-    fail(name, "a damaged one");
-  Rgba rgba(name, height, width);
-  const OwnedPix decoded(pixReadMem(bytes.data(), bytes.size()));
-  const OwnedPix colours(decoded ? pixConvertTo32(decoded.get()) : nullptr);
-  if (!colours || pixGetWidth(colours.get()) != width || pixGetHeight(colours.get()) != height)
-    fail(name, "a damaged one");
-  const l_uint32* line = pixGetData(colours.get());
-  auto to = rgba.bytes.begin();
-  for (int y = 0; y < height; ++y, line += pixGetWpl(colours.get()))
-    for (int x = 0; x < width; ++x, to += 4) {
-      int red = 0, green = 0, blue = 0;
-      extractRGBValues(line[x], &red, &green, &blue);
-      to[0] = static_cast<std::uint8_t>(red);
-      to[1] = static_cast<std::uint8_t>(green);
-      to[2] = static_cast<std::uint8_t>(blue);
-    }
-  return rgba;
+// The name of a format that people may take for one of those that are read.
+std::string other_format(Bytes bytes) {
+  if (bytes.empty()) return "an empty file";
+  for (const std::string_view brand : {"heic", "heix", "hevc", "mif1", "msf1"})
+    if (has(bytes, 4, "ftyp") && has(bytes, 8, brand)) return "a HEIC picture: export it as JPEG";
+  if (has(bytes, 4, "ftypavif")) return "an AVIF picture: export it as JPEG or PNG";
+  if (has(bytes, 4, "jP  ") || has(bytes, 0, "\xFF\x4F\xFF\x51"))
+    return "a JPEG 2000 picture: export it as PNG";
+  if (has(bytes, 0, "%PDF")) return "a PDF: export the page as PNG";
+  if (has(bytes, 0, "<svg") || has(bytes, 0, "<?xml")) return "an SVG or XML file: export it as PNG";
+  if (has(bytes, 0, "P7\n") || has(bytes, 0, "PF\n") || has(bytes, 0, "Pf\n"))
+    return "a PAM or PFM picture: export it as PGM";
+  if (has(bytes, 0, "\x93NUMPY")) return "a NumPy array: save it as PNG";
+  return fmt::format("something else ({} bytes)", bytes.size());
 }
 
 Rgba decode(Bytes bytes, const std::string& name) {
-  const auto begins_with = [&](std::initializer_list<int> head) {
-    return bytes.size() > head.size() && std::equal(head.begin(), head.end(), bytes.begin());
-  };
-  if (begins_with({0x89, 'P', 'N', 'G'})) return decode_png(bytes, name);
-  if (begins_with({0xFF, 0xD8, 0xFF})) return decode_jpeg(bytes, name);
-  // It looks at the first bytes without asking how many there are.
-  constexpr std::size_t kLeastBytes = 12;
-  int format = IFF_UNKNOWN;
-  if (bytes.size() >= kLeastBytes) findFileFormatBuffer(bytes.data(), &format);
-  if (format == IFF_BMP || format == IFF_PNM) return decode_by_leptonica(bytes, name);
-  fail(name, fmt::format("something else ({} bytes)", bytes.size()));
+  if (has(bytes, 0, "\x89PNG")) return decode_png(bytes, name);
+  if (has(bytes, 0, "\xFF\xD8\xFF")) return decode_jpeg(bytes, name);
+  if (has(bytes, 0, "BM") && bytes.size() > 14) return decode_bmp(bytes, name);
+  if (bytes.size() > 3 && bytes[0] == 'P' && bytes[1] >= '1' && bytes[1] <= '6')
+    return decode_pnm(bytes, name);
+  // Leptonica looks at the first bytes without asking how many there are.
+  constexpr std::size_t kLeastBytes = 16;
+  const bool tiff =
+      has(bytes, 0, std::string_view("II*\0", 4)) || has(bytes, 0, std::string_view("MM\0*", 4));
+  const bool webp = has(bytes, 0, "RIFF") && has(bytes, 8, "WEBP");
+  if (bytes.size() >= kLeastBytes && (has(bytes, 0, "GIF87a") || has(bytes, 0, "GIF89a") || webp || tiff))
+    return decode_by_leptonica(bytes, name);
+  fail(name, other_format(bytes));
 }
 
 // Luminance (ITU-R BT.601), on black if what is drawn is light, otherwise on white.
@@ -131,14 +108,47 @@ Image to_grey(const Rgba& rgba) {
   return image;
 }
 
+// Turned so that it is seen as the camera saw it.
+Image upright(Image image, int orientation) {
+  if (orientation == 1) return image;
+  const bool lies = orientation >= 5;
+  Image turned{lies ? image.width : image.height, lies ? image.height : image.width, {}, true};
+  turned.pixels.reserve(image.pixels.size());
+  for (std::int64_t y = 0; y < turned.height; ++y)
+    for (std::int64_t x = 0; x < turned.width; ++x) {
+      std::int64_t from_y = lies ? x : y, from_x = lies ? y : x;
+      if (orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7)
+        from_y = image.height - 1 - from_y;
+      if (orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8)
+        from_x = image.width - 1 - from_x;
+      turned.pixels.push_back(image.at(from_y, from_x));
+    }
+  return turned;
+}
+
+std::vector<std::uint8_t> read_standard_input(std::size_t most) {
+  std::vector<std::uint8_t> bytes;
+  std::array<std::uint8_t, 1 << 16> piece{};
+  while (const std::size_t n = std::fread(piece.data(), 1, piece.size(), stdin)) {
+    bytes.insert(bytes.end(), piece.begin(), piece.begin() + static_cast<std::ptrdiff_t>(n));
+    if (bytes.size() > most) fail("standard input", "more than 256 MiB");
+  }
+  if (std::ferror(stdin))
+    throw Error(
+        fmt::format("standard input: expected a picture, found {}", std::generic_category().message(errno)));
+  return bytes;
+}
+
 }  // namespace
 
 Image decode_image(std::span<const std::uint8_t> bytes, const std::string& name) {
-  return to_grey(decode(bytes, name));
+  Image image = to_grey(decode(bytes, name));
+  return upright(std::move(image), exif_orientation(bytes));
 }
 
 Image read_image(const std::filesystem::path& path) {
   constexpr std::size_t kPiece = 1 << 16, kMostBytes = std::size_t{1} << 28;
+  if (path == "-") return decode_image(read_standard_input(kMostBytes), "standard input");
   ByteReader file(path);
   std::vector<std::uint8_t> bytes;
   for (std::size_t got = kPiece; got == kPiece;) {

@@ -4,18 +4,22 @@
 #include <fmt/ranges.h>
 #include <softwarp/error.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
-#include <cstring>
+#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <system_error>
 
+#include "host/io/npy.h"
+
 namespace softwarp {
 namespace {
 
-constexpr std::string_view kMagic("\x93NUMPY", 6);
+constexpr std::string_view kBlank = " \t";
 
 [[noreturn]] void fail(const std::string& name, const std::string& expected, const std::string& found) {
   throw Error(fmt::format("{}: expected {}, found {}", name, expected, found));
@@ -29,116 +33,184 @@ std::string shown(std::string_view text) {
   return '"' + printable + '"';
 }
 
+std::string_view trimmed(std::string_view text) {
+  const auto first = text.find_first_not_of(kBlank);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
+}
+
 std::optional<double> parse_number(std::string_view word) {
-  if (word.starts_with('+')) word.remove_prefix(1);
+  if (word.starts_with('+')) {
+    word.remove_prefix(1);
+    if (word.starts_with('-')) return std::nullopt;
+  }
   double value = 0;
   const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
-  if (error != std::errc() || end != word.data() + word.size()) return std::nullopt;
-  return value;
+  if (end != word.data() + word.size()) return std::nullopt;
+  // A decimal number, but one too large or too small: infinity or zero.
+  if (error == std::errc::result_out_of_range) return std::strtod(std::string(word).c_str(), nullptr);
+  return error == std::errc() ? std::optional(value) : std::nullopt;
 }
 
 double number(std::string_view word, const std::string& name) {
   const auto value = parse_number(word);
-  if (!value) fail(name, "a number", shown(word));
+  if (!value) fail(name, "a number", word.empty() ? "nothing" : shown(word));
   return *value;
 }
 
-void add_line(std::string_view line, const std::string& name, NumberTable& table) {
-  constexpr std::string_view kBetween = " \t\r,;";
-  std::int64_t cols = 0;
-  line = line.substr(0, line.find('#'));
-  for (auto at = line.find_first_not_of(kBetween); at != std::string_view::npos;
-       at = line.find_first_not_of(kBetween, at)) {
-    const auto end = std::min(line.find_first_of(kBetween, at), line.size());
-    table.values.push_back(number(line.substr(at, end - at), name));
-    at = end;
-    ++cols;
-  }
-  if (cols == 0) return;
-  if (table.rows > 0 && cols != table.cols)
-    fail(name, fmt::format("{} numbers in row {}", table.cols, table.rows + 1), fmt::format("{}", cols));
-  table.cols = cols;
-  ++table.rows;
+// Takes a line off the text: it ends with LF, CR or both.
+std::string_view take_line(std::string_view& text) {
+  const std::size_t end = std::min(text.find_first_of("\r\n"), text.size());
+  const std::string_view line = text.substr(0, end);
+  text.remove_prefix(end);
+  text.remove_prefix(text.starts_with("\r\n") ? 2 : std::min<std::size_t>(1, text.size()));
+  return line;
 }
 
-// The text behind a key of the header, which is a Python dictionary.
-std::string_view behind(std::string_view header, std::string_view key, const std::string& name) {
-  const auto at = header.find(key);
-  if (at == std::string_view::npos) fail(name, fmt::format("{} in the header of a .npy file", key), "none");
-  header.remove_prefix(at + key.size());
-  header.remove_prefix(std::min(header.find_first_not_of(": '"), header.size()));
-  return header;
-}
+std::string_view without_comment(std::string_view line) { return trimmed(line.substr(0, line.find('#'))); }
 
-std::vector<std::int64_t> parse_shape(std::string_view text, const std::string& name) {
-  std::vector<std::int64_t> shape;
-  text = text.substr(0, text.find(')'));
-  for (auto at = text.find_first_of("0123456789"); at != std::string_view::npos;
-       at = text.find_first_of("0123456789", at)) {
-    std::int64_t size = 0;
-    const auto [end, error] = std::from_chars(text.data() + at, text.data() + text.size(), size);
-    if (error != std::errc()) fail(name, "a shape of 64 bits", "a larger one");
-    at = static_cast<std::size_t>(end - text.data());
-    shape.push_back(size);
-  }
-  if (shape.empty() || shape.size() > 2)
-    fail(name, "an array of one or two dimensions", fmt::format("{}", shape.size()));
-  return shape;
-}
-
-template <class T>
-void read_elements(std::string_view bytes, std::vector<double>& values) {
-  for (double& value : values) {
-    T element;
-    std::memcpy(&element, bytes.data(), sizeof(T));
-    value = static_cast<double>(element);
-    bytes.remove_prefix(sizeof(T));
+// Calls see(c, left, right) for each character outside of quotes, with its neighbours.
+template <class See>
+void for_each_unquoted(std::string_view line, See see) {
+  bool quoted = false;
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    if (line[i] == '"') quoted = !quoted;
+    if (!quoted) see(line[i], i == 0 ? '\n' : line[i - 1], i + 1 == line.size() ? '\n' : line[i + 1]);
   }
 }
 
-NumberTable parse_npy(std::string_view bytes, const std::string& name) {
-  const bool first_version = bytes.size() > 6 && bytes[6] == 1;
-  const std::size_t length_bytes = first_version ? 2 : 4, begin = 8 + length_bytes;
-  if (bytes.size() < begin) fail(name, "a .npy header", "the end of the file");
-  std::uint32_t length = 0;
-  std::memcpy(&length, bytes.data() + 8, length_bytes);
-  if (bytes.size() - begin < length) fail(name, "a .npy header", "the end of the file");
-  const std::string_view header = bytes.substr(begin, length);
-  bytes.remove_prefix(begin + length);
+// The one character between the numbers of a text; ' ' is any run of spaces and tabs.
+char separator_of(std::string_view text) {
+  bool comma = false, tab = false, padded = false;
+  while (!text.empty()) {
+    bool semicolon = false;
+    for_each_unquoted(without_comment(take_line(text)), [&](char c, char left, char right) {
+      semicolon |= c == ';';
+      tab |= c == '\t';
+      comma |= c == ',';
+      padded |= c == ',' && (left == '\t' || right == '\t' || right == ' ' || right == '\n');
+    });
+    if (semicolon) return ';';
+  }
+  if (!comma) return ' ';
+  return tab && !padded ? '\t' : ',';
+}
 
-  const std::string_view type = behind(header, "'descr'", name).substr(0, 3);
-  if (type != "<f4" && type != "<f8") fail(name, "elements of type <f4 or <f8", shown(type));
-  if (behind(header, "'fortran_order'", name).starts_with("True")) fail(name, "C order", "Fortran's");
-  const auto shape = parse_shape(behind(header, "'shape'", name), name);
-  NumberTable table{shape.size() == 1 ? 1 : shape[0], shape.back(), {}};
-  const std::uint64_t each = type == "<f4" ? 4 : 8;
-  std::uint64_t size = 0;
-  if (__builtin_mul_overflow(static_cast<std::uint64_t>(table.rows), static_cast<std::uint64_t>(table.cols),
-                             &size) ||
-      size > bytes.size() / each || size * each != bytes.size())
-    fail(name, fmt::format("{} x {} elements of {} bytes", table.rows, table.cols, each),
-         fmt::format("{} bytes", bytes.size()));
-  table.values.resize(size);
-  if (each == 4)
-    read_elements<float>(bytes, table.values);
-  else
-    read_elements<double>(bytes, table.values);
+struct Field {
+  std::string_view text;
+  bool quoted = false;
+};
+
+Field field_of(std::string_view text) {
+  text = trimmed(text);
+  if (text.size() < 2 || text.front() != '"' || text.back() != '"') return {text};
+  return {trimmed(text.substr(1, text.size() - 2)), true};
+}
+
+std::vector<Field> fields_of(std::string_view line, char separator) {
+  std::vector<Field> fields;
+  bool quoted = false, blank = false, tab = false;
+  std::size_t begin = 0;
+  const auto end_field = [&](std::size_t end) {
+    fields.push_back(field_of(line.substr(begin, end - begin)));
+    begin = end + 1;
+  };
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    if (line[i] == '"') quoted = !quoted;
+    if (quoted) continue;
+    if (separator != ' ') {
+      if (line[i] == separator) end_field(i);
+      continue;
+    }
+    const bool is_blank = kBlank.find(line[i]) != std::string_view::npos;
+    if (is_blank && !blank) end_field(i);
+    if (is_blank && blank) begin = i + 1;
+    if (line[i] == '\t' && blank && tab) fields.emplace_back();  // two tabs: nothing lies between them
+    tab = is_blank && (line[i] == '\t' || (blank && tab));
+    blank = is_blank;
+  }
+  end_field(line.size());
+  return fields;
+}
+
+// A word that is plainly the name of a column, not a mistyped or missing number.
+bool is_name(std::string_view word) {
+  constexpr std::array<std::string_view, 6> kMissing{"na", "null", "none", "nil", "missing", "undefined"};
+  std::string lower(word);
+  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || c == '_' || (c & 0x80) != 0; };
+  return !lower.empty() && is_letter(lower.front()) && !parse_number(word) &&
+         std::ranges::find(kMissing, lower) == kMissing.end() && std::ranges::all_of(lower, [&](char c) {
+           return is_letter(c) || (c >= '0' && c <= '9') || c == ' ' || c == '-';
+         });
+}
+
+bool is_header(const std::vector<Field>& fields) {
+  return std::ranges::all_of(fields, [](const Field& field) { return is_name(field.text); });
+}
+
+double value_of(const Field& field, char separator, const std::string& place) {
+  if (field.text.empty()) fail(place, "a number", "an empty field");
+  std::string word(field.text);
+  // Commas that do not separate are the decimal sign.
+  if ((separator == ';' || separator == '\t' || field.quoted) && word.find('.') == std::string::npos)
+    if (const auto comma = word.find(','); comma != std::string::npos) word[comma] = '.';
+  const auto value = parse_number(word);
+  if (!value) fail(place, "a number", shown(field.text));
+  return *value;
+}
+
+// One decimal sign in a file: 1,5;2.5 has two.
+class DecimalSign {
+ public:
+  void see(const Field& field, const std::string& place) {
+    const auto at = field.text.find_first_of(".,");
+    if (at == std::string_view::npos) return;
+    if (sign_ != 0 && sign_ != field.text[at])
+      fail(place, fmt::format("'{}' as the decimal sign, as before", sign_), shown(field.text));
+    sign_ = field.text[at];
+  }
+
+ private:
+  char sign_ = 0;
+};
+
+NumberTable parse_text(std::string_view text, const std::string& name) {
+  const char separator = separator_of(text);
+  NumberTable table;
+  DecimalSign sign;
+  for (std::int64_t line_number = 1, first_line = 0; !text.empty(); ++line_number) {
+    const std::string_view line = without_comment(take_line(text));
+    if (line.empty()) continue;
+    const std::vector<Field> fields = fields_of(line, separator);
+    const bool is_first = first_line == 0;
+    if (!is_first && std::ssize(fields) != table.cols)
+      fail(fmt::format("{}, line {}", name, line_number),
+           fmt::format("{} columns, as in line {}", table.cols, first_line),
+           fmt::format("{}", fields.size()));
+    if (is_first) {
+      first_line = line_number;
+      table.cols = std::ssize(fields);
+      if (is_header(fields)) continue;
+    }
+    for (std::size_t i = 0; i < fields.size(); ++i) {
+      const std::string place = fmt::format("{}, line {}, column {}", name, line_number, i + 1);
+      table.values.push_back(value_of(fields[i], separator, place));
+      sign.see(fields[i], place);
+    }
+    ++table.rows;
+  }
   return table;
 }
 
 }  // namespace
 
 NumberTable parse_table(std::string_view bytes, const std::string& name) {
-  NumberTable table;
-  if (bytes.starts_with(kMagic)) {
-    table = parse_npy(bytes, name);
-  } else {
-    while (!bytes.empty()) {
-      const std::size_t end = std::min(bytes.find('\n'), bytes.size());
-      add_line(bytes.substr(0, end), name, table);
-      bytes.remove_prefix(std::min(end + 1, bytes.size()));
-    }
-  }
+  if (bytes.starts_with("\xFF\xFE") || bytes.starts_with("\xFE\xFF")) fail(name, "text in UTF-8", "UTF-16");
+  if (bytes.starts_with("PK\x03\x04"))
+    fail(name, "text or an array saved by np.save (.npy)", "a ZIP archive, as .npz and .xlsx are");
+  if (bytes.starts_with("\xEF\xBB\xBF")) bytes.remove_prefix(3);
+  NumberTable table = is_npy(bytes) ? parse_npy(bytes, name) : parse_text(bytes, name);
   if (table.values.empty()) fail(name, "at least one number", "none");
   return table;
 }
@@ -167,18 +239,6 @@ std::string to_csv(const NumberTable& table) {
   std::string csv;
   for (std::int64_t r = 0; r < table.rows; ++r) csv += fmt::format("{}\n", fmt::join(table.row(r), ","));
   return csv;
-}
-
-std::string to_npy(const NumberTable& table) {
-  std::string header =
-      fmt::format("{{'descr': '<f8', 'fortran_order': False, 'shape': ({}, {}), }}", table.rows, table.cols);
-  header.resize((header.size() + 10 + 1 + 63) / 64 * 64 - 10 - 1, ' ');
-  header += '\n';
-  std::string bytes(kMagic);
-  bytes += {1, 0, static_cast<char>(header.size() & 0xff), static_cast<char>(header.size() >> 8)};
-  bytes += header;
-  bytes.append(reinterpret_cast<const char*>(table.values.data()), table.values.size() * sizeof(double));
-  return bytes;
 }
 
 }  // namespace softwarp

@@ -19,9 +19,11 @@ struct NumberTable {
   }
 };
 
-// The content of a file: .npy (float or double, one or two dimensions, little-endian, C order), or lines of
-// numbers with spaces, commas or semicolons between them; what follows a # is a comment. Throws Error naming
-// `name` (a file's, for the message), what was expected and what was found.
+// The content of a file: .npy (host/io/npy.h), or lines of decimal numbers in UTF-8, with commas, semicolons,
+// or spaces and tabs between them, the same throughout. With semicolons, or tabs and commas, the comma is the
+// decimal sign. A first line of names is passed over; what follows a # is a comment. Numbers beyond the range
+// of double become 0 or infinity. Throws Error naming `name` (a file's, for the message), the line and column
+// of the number, what was expected and what was found.
 NumberTable parse_table(std::string_view bytes, const std::string& name);
 // One row, one argument a number.
 NumberTable parse_row(const std::vector<std::string>& words, const std::string& name);

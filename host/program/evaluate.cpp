@@ -18,6 +18,7 @@ struct EvaluateOptions {
   std::string model = "softwarp-run";
   std::string data;
   std::string part = "test";
+  std::int64_t max_pixel = 0;
   bool json = false;
   DeviceOptions device;
 };
@@ -67,9 +68,7 @@ void print_text(const Score& score, const Classification& result) {
 void run(const EvaluateOptions& o) {
   const std::filesystem::path path = model_path(o.model);
   const Model model = read_model(path);
-  const DataPair pair = load_data(o.data.empty() ? model.input.data : o.data);
-  const Dataset& data = o.part == "test" ? pair.test : pair.train;
-  check_fit(path, model, data);
+  const Dataset data = load_for(path, model, o.data, o.part, static_cast<int>(o.max_pixel));
 
   const std::unique_ptr<Backend> backend = o.device.make_backend();
   std::vector<float> probabilities;
@@ -95,6 +94,7 @@ void add_evaluate(CLI::App& app) {
   command->add_option("--split", options->part, "Which part of the data")
       ->check(CLI::IsMember({"test", "train"}))
       ->capture_default_str();
+  add_max_pixel(*command, options->max_pixel);
   command->add_flag("--json", options->json, "Print JSON, with every mistake");
   options->device.add_to(*command);
   tidy_help(*command);

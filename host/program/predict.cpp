@@ -27,6 +27,7 @@ struct PredictOptions {
   std::string data;
   std::string part = "test";
   std::int64_t top = 3;
+  std::int64_t max_pixel = 0;
   bool json = false;
   bool no_picture = false;
   DeviceOptions device;
@@ -37,6 +38,7 @@ struct Inputs {
   Dataset data;
   std::vector<std::string> titles;
   std::vector<nlohmann::ordered_json> origins;
+  std::vector<std::string> errors;  // of pictures that could not be read
 
   std::span<const std::uint8_t> image(std::size_t i) const {
     const auto size = static_cast<std::size_t>(data.pixels());
@@ -51,27 +53,32 @@ struct Inputs {
   }
 };
 
-void add_pictures(const PredictOptions& o, const Model& model, Inputs& inputs) {
+void add_picture(const std::string& path, const PredictOptions& o, const Model& model, Inputs& inputs) {
   const Framing framing = framing_of(model.input.data);
-  for (const std::string& path : o.images) {
-    const Image image = read_image(path);
-    const FramedImage framed =
-        frame_image(image, framing, model.input.height, model.input.width, model.input.max_pixel, path);
-    inputs.add(framed.pixels, fmt::format("{}: {}", path, describe(image, framing, framed)),
-               {{"picture", path},
-                {"height", image.height},
-                {"width", image.width},
-                {"inverted", framed.inverted},
-                {"scaled", framed.scaled}});
-  }
+  Image image = read_image(path);
+  if (o.max_pixel > 0)
+    for (float& pixel : image.pixels) pixel = std::min(255.0f, pixel * 255 / static_cast<float>(o.max_pixel));
+  const FramedImage framed =
+      frame_image(image, framing, model.input.height, model.input.width, inputs.data.max_pixel, path);
+  inputs.add(framed.pixels, fmt::format("{}: {}", path, describe(image, framing, framed)),
+             {{"picture", path},
+              {"height", image.height},
+              {"width", image.width},
+              {"inverted", framed.inverted},
+              {"scaled", framed.scaled},
+              {"things", framed.things}});
 }
 
-void add_indices(const PredictOptions& o, const Model& model, const std::filesystem::path& model_path,
-                 Inputs& inputs) {
-  if (o.indices.empty()) return;
-  const DataPair pair = load_data(o.data.empty() ? model.input.data : o.data);
-  const Dataset& data = o.part == "test" ? pair.test : pair.train;
-  check_fit(model_path, model, data);
+// One bad picture does not silence the others.
+void add_pictures(const PredictOptions& o, const Model& model, Inputs& inputs) {
+  for (const std::string& path : o.images) try {
+      add_picture(path, o, model, inputs);
+    } catch (const Error& error) {
+      inputs.errors.emplace_back(error.what());
+    }
+}
+
+void add_indices(const PredictOptions& o, const Dataset& data, Inputs& inputs) {
   for (const std::int64_t index : o.indices) {
     if (index >= data.count)
       throw Error(fmt::format("--index: expected at most {}, the last {} image of {}, found {}",
@@ -109,19 +116,7 @@ void print_text(const PredictOptions& o, const Inputs& inputs, std::size_t i,
   }
 }
 
-void run(const PredictOptions& o) {
-  if (o.images.empty() && o.indices.empty())
-    throw CLI::ValidationError("pictures", "expected files, or --index N for images of a data set");
-  const std::filesystem::path path = model_path(o.model);
-  const Model model = read_model(path);
-  Inputs inputs;
-  inputs.data.height = model.input.height;
-  inputs.data.width = model.input.width;
-  inputs.data.classes = static_cast<int>(model.shape.classes);
-  inputs.data.max_pixel = model.input.max_pixel;
-  add_pictures(o, model, inputs);
-  add_indices(o, model, path, inputs);
-
+void print_predictions(const PredictOptions& o, const Model& model, const Inputs& inputs) {
   const std::unique_ptr<Backend> backend = o.device.make_backend();
   Mlp mlp(*backend, model.shape);
   mlp.set_values(model.values);
@@ -145,6 +140,31 @@ void run(const PredictOptions& o) {
   if (o.json) fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
+void run(const PredictOptions& o) {
+  if (o.images.empty() && o.indices.empty())
+    throw CLI::ValidationError("pictures", "expected files, or --index N for images of a data set");
+  const std::filesystem::path path = model_path(o.model);
+  const Model model = read_model(path);
+  Inputs inputs;
+  inputs.data.height = model.input.height;
+  inputs.data.width = model.input.width;
+  inputs.data.classes = static_cast<int>(model.shape.classes);
+  inputs.data.max_pixel = model.input.max_pixel;
+  Dataset data;
+  if (!o.indices.empty()) {
+    data = load_for(path, model, o.data, o.part, static_cast<int>(o.max_pixel));
+    inputs.data.max_pixel = data.max_pixel;
+  }
+  add_pictures(o, model, inputs);
+  add_indices(o, data, inputs);
+  if (inputs.data.count > 0) print_predictions(o, model, inputs);
+  if (inputs.errors.empty()) return;
+  std::fflush(stdout);
+  for (std::size_t i = 0; i + 1 < inputs.errors.size(); ++i)
+    fmt::print(stderr, "softwarp: {}\n", inputs.errors[i]);
+  throw Error(inputs.errors.back());
+}
+
 }  // namespace
 
 void add_predict(CLI::App& app) {
@@ -154,7 +174,9 @@ void add_predict(CLI::App& app) {
   command->footer(
       "A picture may have any size. For a network trained on MNIST, dark on light is inverted, and what is\n"
       "drawn is scaled to 20 of 28 pixels and centred by its mass, as MNIST's digits were.");
-  command->add_option("pictures", o->images, "PNG, JPEG, BMP or PGM files")->type_name(kFileType);
+  command
+      ->add_option("pictures", o->images, "PNG, JPEG, BMP, PGM, GIF, WebP or TIFF files; - is standard input")
+      ->type_name(kFileType);
   command->add_option("--model", o->model, "A training's directory, or a model.safetensors")
       ->type_name(kModelType)
       ->capture_default_str();
@@ -167,6 +189,7 @@ void add_predict(CLI::App& app) {
   command->add_option("--split", o->part, "For --index, which part of the data")
       ->check(CLI::IsMember({"test", "train"}))
       ->capture_default_str();
+  add_max_pixel(*command, o->max_pixel);
   command->add_option("--top", o->top, "How many classes to list")->check(count_in(1))->capture_default_str();
   command->add_flag("--json", o->json, "Print JSON");
   command->add_flag("--no-picture", o->no_picture, "Do not draw what the network sees");

@@ -3,6 +3,11 @@
 #include <fmt/format.h>
 #include <softwarp/error.h>
 
+#include <algorithm>
+#include <cstdio>
+
+#include "host/program/options.h"
+
 namespace softwarp::program {
 
 std::filesystem::path model_path(const std::string& model) {
@@ -23,6 +28,31 @@ void check_fit(const std::filesystem::path& path, const Model& model, const Data
   if (data.classes > model.shape.classes)
     throw Error(fmt::format("{}: expected at most {} classes, found {} in {}", path.string(),
                             model.shape.classes, data.classes, data.name));
+}
+
+Dataset load_for(const std::filesystem::path& path, const Model& model, const std::string& name,
+                 const std::string& part, int max_pixel) {
+  const bool same = name.empty() || name == model.input.data;
+  if (max_pixel == 0 && same) max_pixel = model.input.max_pixel;
+  Dataset data = load_data_part(name.empty() ? model.input.data : name,
+                                part == "test" ? DataPart::test : DataPart::train, max_pixel);
+  say_guess(data);
+  check_fit(path, model, data);
+  return data;
+}
+
+void say_guess(const Dataset& data) {
+  if (!data.max_pixel_guessed) return;
+  const int largest = *std::ranges::max_element(data.images);
+  fmt::print(stderr, "softwarp: {}: no pixel is above {}, taken as 0 to {} (--max-pixel decides)\n",
+             data.name, largest, data.max_pixel);
+}
+
+void add_max_pixel(CLI::App& command, std::int64_t& max_pixel) {
+  command
+      .add_option("--max-pixel", max_pixel,
+                  "The pixels' largest value, 1 to 255; by default as the data has it")
+      ->check(count_in(1, 255));
 }
 
 }  // namespace softwarp::program

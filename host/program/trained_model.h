@@ -2,6 +2,8 @@
 
 #include <softwarp/dataset.h>
 
+#include <CLI/CLI.hpp>
+
 #include <filesystem>
 #include <string>
 
@@ -14,5 +16,17 @@ std::filesystem::path model_path(const std::string& model);
 
 // Throws Error, which names the model's file, where its network cannot take the data's images.
 void check_fit(const std::filesystem::path& path, const Model& model, const Dataset& data);
+
+// The part ("train" or "test") of the data `name`, by default what the model was trained on, with max_pixel 0
+// as it is known or guessed; a guess is said on standard error. Throws Error where the network cannot take
+// it.
+Dataset load_for(const std::filesystem::path& path, const Model& model, const std::string& name,
+                 const std::string& part, int max_pixel);
+
+// Says on standard error what was guessed of the data's pixels, if anything was.
+void say_guess(const Dataset& data);
+
+// --max-pixel.
+void add_max_pixel(CLI::App& command, std::int64_t& max_pixel);
 
 }  // namespace softwarp::program

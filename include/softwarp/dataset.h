@@ -21,6 +21,7 @@ struct Dataset {
   std::int64_t width = 0;            ///< pixels of a row
   int classes = 0;                   ///< number of classes
   int max_pixel = 255;               ///< the largest value that a pixel can have
+  bool max_pixel_guessed = false;    ///< nobody said so, and no pixel has it or none is above 16
 
   /// Pixels of an image.
   std::int64_t pixels() const { return height * width; }
@@ -44,12 +45,24 @@ struct DataPair {
   Dataset test;   ///< to measure with
 };
 
+/// A part of a data set.
+enum class DataPart {
+  train,  ///< to train on
+  test    ///< to measure with
+};
+
 /// Reads a data set. The name is `mnist` or `digits`, which come with softwarp; `fashion-mnist`, a Debian
 /// package; or a directory that holds train-images-idx3-ubyte, train-labels-idx1-ubyte,
-/// t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, each plain or as .gz. A directory has as many classes
-/// as its largest training label + 1; its largest pixel is 255, or 16 if no pixel is above 16. Throws Error,
-/// which names the file, what was expected and what was found.
-[[nodiscard]] DataPair load_data(const std::string& name_or_directory);
+/// t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, each plain or as .gz. A name may also begin with
+/// another set's (emnist-letters-train-images-idx3-ubyte), have a dot before idx, or `test` for t10k; labels
+/// may be QMNIST's (idx2-int); and the files may lie in raw or MNIST/raw, as torchvision leaves them. A
+/// directory has as many classes as its largest training label + 1. `max_pixel`, 1 to 255, is the largest
+/// value of its pixels; of 0, it is 1 or 16 if no pixel is above that, otherwise 255. Throws Error, which
+/// names the file, what was expected and what was found.
+[[nodiscard]] DataPair load_data(const std::string& name_or_directory, int max_pixel = 0);
+
+/// Reads one part alone; the other's files may be missing. Classes and the largest pixel are this part's own.
+[[nodiscard]] Dataset load_data_part(const std::string& name_or_directory, DataPart part, int max_pixel = 0);
 
 /// Splits a data set into a training part and a validation part, in this order. Each image is in one of them,
 /// and its old order is kept. `share`, between 0 and 1, is the validation part's, rounded to a whole image;

@@ -144,8 +144,66 @@ TEST_F(Directory, TakesClassesAndTheLargestPixelFromTheData) {
 TEST_F(Directory, HasSixteenGreysWhereNoPixelIsAboveSixteen) {
   directory_.write(kTrainImages, idx_file({3, 1, 2}, {0, 16, 1, 2, 3, 4}));
   EXPECT_EQ(load().train.max_pixel, 16);
+  EXPECT_TRUE(load().train.max_pixel_guessed);
   directory_.write(kTestImages, idx_file({2, 1, 2}, {9, 17, 7, 6}));
   EXPECT_EQ(load().train.max_pixel, 255);
+  EXPECT_TRUE(load().test.max_pixel_guessed);
+}
+
+TEST_F(Directory, HasTheLargestPixelThatItsOwnerSays) {
+  EXPECT_FALSE(load().train.max_pixel_guessed);
+  directory_.write(kTrainImages, idx_file({3, 1, 2}, {0, 1, 1, 0, 0, 1}));
+  directory_.write(kTestImages, idx_file({2, 1, 2}, {0, 1, 1, 0}));
+  EXPECT_EQ(load().train.max_pixel, 1);
+  const DataPair told = load_data(directory_.path().string(), 99);
+  EXPECT_EQ(told.train.max_pixel, 99);
+  EXPECT_FALSE(told.train.max_pixel_guessed);
+}
+
+TEST_F(Directory, MayHaveTheNamesOthersGive) {
+  for (const std::string prefix : {"", "emnist-letters-", "qmnist_"})
+    for (const bool dot : {false, true}) {
+      const TemporaryDirectory other;
+      for (const std::string name : {kTrainImages, kTrainLabels, kTestImages, kTestLabels}) {
+        std::string renamed = prefix + name;
+        if (!prefix.empty() && renamed.find("t10k") != std::string::npos)
+          renamed.replace(renamed.find("t10k"), 4, "test");
+        if (dot) renamed[renamed.rfind("-idx")] = '.';
+        fs::copy(directory_.path() / name, other.path() / renamed);
+      }
+      EXPECT_EQ(load_data(other.path().string()).test.labels, (Bytes{1, 4}));
+    }
+}
+
+TEST_F(Directory, MayLieBelowOrHoldFolders) {
+  const TemporaryDirectory other;
+  fs::create_directories(other.path() / "MNIST");
+  fs::copy(directory_.path(), other.path() / "MNIST/raw");
+  EXPECT_EQ(load_data(other.path().string()).test.labels, (Bytes{1, 4}));
+  fs::rename(directory_.path() / kTrainImages, directory_.path() / "away");
+  fs::create_directory(directory_.path() / kTrainImages);
+  expect_refused(kTrainImages, {"found neither (the directory holds away, "});
+  directory_.write(std::string(kTrainImages) + ".gz", gzip(idx_file({3, 1, 2}, {0, 255, 1, 2, 3, 4})));
+  EXPECT_EQ(load().train.count, 3);
+}
+
+TEST_F(Directory, NeedsOnePartWhereOneIsRead) {
+  fs::remove(directory_.path() / kTrainImages);
+  fs::remove(directory_.path() / kTrainLabels);
+  const Dataset test = load_data_part(directory_.path().string(), DataPart::test);
+  EXPECT_EQ(test.labels, (Bytes{1, 4}));
+  EXPECT_EQ(test.classes, 5);
+  expect_error([&] { std::ignore = load_data_part(directory_.path().string(), DataPart::train); },
+               {kTrainImages, "found neither"});
+}
+
+TEST_F(Directory, SaysWhatMayNotBeEntered) {
+  fs::permissions(directory_.path(), fs::perms::none);
+  {
+    const AsNobody nobody;
+    expect_error([&] { load(); }, {"Permission denied"});
+  }
+  fs::permissions(directory_.path(), fs::perms::owner_all);
 }
 
 TEST_F(Directory, HasTwoTo256Classes) {

@@ -7,14 +7,14 @@ fuzzers=$1/tests/fuzz
 seconds=$2
 if [ $# = 2 ]; then
   "$fuzzers/write_seeds" "$fuzzers/seeds"
-  printf '%s\n' idx_fuzz model_fuzz checkpoint_fuzz config_fuzz table_fuzz picture_fuzz |
+  printf '%s\n' idx_fuzz model_fuzz checkpoint_fuzz config_fuzz table_fuzz image_fuzz |
     xargs -P "$(nproc)" -n 1 "$0" "$1" "$seconds"
   exit
 fi
 
 name=$3
 most_mb=40
-[ "$name" != picture_fuzz ] || most_mb=600  # a picture's head may promise 64 million pixels
+[ "$name" != image_fuzz ] || most_mb=600  # a picture's head may promise 64 million pixels
 mkdir -p "$fuzzers/corpus/$name"
 if ! "$fuzzers/$name" -max_total_time="$seconds" -max_len=16384 -timeout=10 -malloc_limit_mb=$most_mb \
   -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$fuzzers/$name-" \

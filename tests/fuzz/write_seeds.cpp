@@ -35,7 +35,7 @@ Checkpoint small_checkpoint() {
 
 void write_seeds(const fs::path& root) {
   for (const char* folder :
-       {"idx_fuzz", "model_fuzz", "checkpoint_fuzz", "config_fuzz", "table_fuzz", "picture_fuzz"})
+       {"idx_fuzz", "model_fuzz", "checkpoint_fuzz", "config_fuzz", "table_fuzz", "image_fuzz"})
     fs::create_directories(root / folder);
   const Bytes labels = idx_file({3}, {1, 2, 0}), images = idx_file({2, 2, 2}, {0, 1, 2, 3, 4, 5, 6, 255});
   write_bytes(root / "idx_fuzz/labels", labels);
@@ -50,15 +50,16 @@ void write_seeds(const fs::path& root) {
   write_checkpoint(root / "checkpoint_fuzz/plain", plain);
   write_file(root / "config_fuzz/train.toml",
              "[train]\nlr = 1e-3\nhidden = [512, 256] # two\noptimizer = \"sgd\"\nnesterov = true\n");
-  write_file(root / "table_fuzz/text", "1, -2.5e3; inf # one\n4 5\t6\n");
-  write_file(root / "table_fuzz/npy", program::to_npy({2, 2, {1, 2, 3, 4}}));
+  write_file(root / "table_fuzz/text", "a,b,c\n1, -2.5e3, inf # one\n4,5,6\n");
+  write_file(root / "table_fuzz/semicolons", "1,5;-2\r\n\"3,5\";4\r");
+  write_file(root / "table_fuzz/npy", to_npy({2, 2, {1, 2, 3, 4}}));
   const Bytes pixels = {0, 50, 100, 150, 200, 250, 255, 128, 3, 7, 11, 13};
   for (const auto& [kind, name] : {std::pair{ImageKind::png, "png"},
                                    {ImageKind::bmp, "bmp"},
                                    {ImageKind::jpeg, "jpeg"},
                                    {ImageKind::pgm, "pgm"}})
     for (const int channels : {1, 2, 3})
-      write_bytes(root / "picture_fuzz" / (name + std::to_string(channels)),
+      write_bytes(root / "image_fuzz" / (name + std::to_string(channels)),
                   picture_file(kind, 2, 6 / channels, channels, pixels));
   write_file(root / "config_fuzz/flat.toml", "train.epochs=3\ntrain.data='mnist'\n");
 }

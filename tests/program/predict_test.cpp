@@ -95,6 +95,16 @@ TEST_F(PredictProgram, DrawsWhatTheNetworkSees) {
             "    7");
 }
 
+TEST_F(PredictProgram, AnswersForGoodPicturesBesideBadOnes) {
+  train("digits");
+  const std::string good = "P2 4 4 9 9 9 9 9 9 0 9 9 9 0 9 9 9 9 9 9";
+  directory_.write("good.pgm", Bytes(good.begin(), good.end()));
+  const ProgramRun ended = run({"predict", "none.png", "good.pgm", "none.bmp"});
+  EXPECT_EQ(ended.exit_code, 1);
+  EXPECT_NE(ended.out.find("good.pgm: 4x4"), std::string::npos) << ended.out;
+  EXPECT_EQ(std::count(ended.err.begin(), ended.err.end(), '\n'), 2) << ended.err;
+}
+
 TEST_F(PredictProgram, RefusesInOneLine) {
   const auto expect_refused = [&](const Arguments& arguments, int exit_code, const std::string& part) {
     const ProgramRun ended = run(arguments);
@@ -107,7 +117,8 @@ TEST_F(PredictProgram, RefusesInOneLine) {
   expect_refused({"predict", "a.png"}, 1, "softwarp-run: expected");
   train("digits");
   expect_refused({"predict", "a.png"}, 1, "a.png: expected a file, found no such file");
-  expect_refused({"predict", "softwarp-run/metrics.csv"}, 1, "expected a PNG, JPEG, BMP or PGM picture");
+  expect_refused({"predict", "softwarp-run/metrics.csv"}, 1,
+                 "expected a PNG, JPEG, BMP, PGM, GIF, WebP or TIFF picture");
   expect_refused({"predict", "--index", "180"}, 1,
                  "--index: expected at most 179, the last test image of digits");
   expect_refused({"predict", "--index", "0", "--data", "mnist"}, 1,

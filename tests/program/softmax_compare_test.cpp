@@ -323,7 +323,7 @@ TEST_F(SoftmaxCompare, SaysWhatItCannotTake) {
   EXPECT_EQ(run.err, "softwarp: nowhere.csv: expected a readable file, found No such file or directory\n");
   write("words.csv", "1,two\n");
   EXPECT_EQ(run_program({"softmax", "1", "2", "--compare", "words.csv"}, directory_.path()).err,
-            "softwarp: words.csv: expected a number, found \"two\"\n");
+            "softwarp: words.csv, line 1, column 2: expected a number, found \"two\"\n");
 }
 
 }  // namespace
