@@ -104,9 +104,47 @@ struct Shape {
   }
 };
 
+// A range of addresses; empty if there is nothing in it.
+struct Bytes {
+  std::uintptr_t first = 0;
+  std::uintptr_t last = 0;
+
+  Bytes(const void* data, std::int64_t size)
+      : first(reinterpret_cast<std::uintptr_t>(data)),
+        last(data == nullptr ? first : first + static_cast<std::uintptr_t>(size)) {}
+  // From the first element to the last, with what lies between the rows.
+  explicit Bytes(const AnyMatrix& m)
+      : Bytes(m.data, m.rows == 0
+                          ? 0
+                          : ((m.rows - 1) * m.stride + m.cols) *
+                                static_cast<std::int64_t>(size_of(static_cast<softwarp_dtype>(m.dtype)))) {}
+
+  bool overlaps(const Bytes& other) const {
+    return first < last && other.first < other.last && first < other.last && other.first < last;
+  }
+};
+
+void demand_apart(const Bytes& in, const Bytes& out, const char* result) {
+  demand(!in.overlaps(out), std::string(result) + " in memory that no input shares");
+}
+
+// Columns of one matrix that interleave with another's rows share no element, though their ranges overlap.
+bool interleaves(const AnyMatrix& a, const AnyMatrix& b) {
+  if (a.stride != b.stride) return false;
+  const auto size = size_of(static_cast<softwarp_dtype>(a.dtype));
+  const auto pitch = static_cast<std::uintptr_t>(a.stride) * size,
+             width = static_cast<std::uintptr_t>(a.cols) * size;
+  const auto first = reinterpret_cast<std::uintptr_t>(a.data),
+             second = reinterpret_cast<std::uintptr_t>(b.data);
+  const std::uintptr_t shift = (first < second ? second - first : first - second) % pitch;
+  return shift >= width && pitch - shift >= width;
+}
+
+// The result lies where the input does, with its stride, or shares nothing with it.
 void demand_one_layout(const AnyMatrix& in, const AnyMatrix& out) {
-  demand(in.data == nullptr || in.data != out.data || in.stride == out.stride,
-         "one stride of matrices in one memory");
+  if (in.data == nullptr || out.data == nullptr) return;
+  if (in.data == out.data) return demand(in.stride == out.stride, "one stride of matrices in one memory");
+  if (!interleaves(in, out)) demand_apart(Bytes(in), Bytes(out), "a result in the input's memory, or");
 }
 
 Resources resources(void* workspace, std::size_t bytes, void* stream) {
@@ -208,7 +246,7 @@ softwarp_status softwarp_softmax_jacobian(softwarp_device device, softwarp_dtype
     const AnyMatrix from = shape.matrix("y", y, y_stride);
     demand(rows <= std::numeric_limits<int64_t>::max() / cols, "a Jacobian of less than 2^63 rows");
     const AnyMatrix to = Shape(dtype, rows * cols, cols).matrix("jacobian", jacobian, jacobian_stride);
-    demand(rows == 0 || from.data != to.data, "a Jacobian in memory of its own");
+    demand(!Bytes(from).overlaps(Bytes(to)), "a Jacobian in memory of its own");
     if (rows > 0) ops.jacobian(from, to, {{}, static_cast<cudaStream_t>(stream)});
   });
 }
@@ -249,6 +287,13 @@ softwarp_status softwarp_softmax_cross_entropy(softwarp_device device, softwarp_
     demand_memory("sums", sums, alignof(softwarp_cross_entropy_sums));
     if (rows == 0) return;
     demand_memory("targets", targets, alignof(int32_t));
+    const Bytes of_targets(targets, rows * std::int64_t{sizeof(int32_t)}),
+        of_losses(losses, rows * std::int64_t{sizeof(float)}), of_sums(sums, sizeof *sums);
+    for (const Bytes& input : {Bytes(from), of_targets}) {
+      demand_apart(input, of_losses, "losses");
+      demand_apart(input, of_sums, "sums");
+    }
+    demand_apart(of_targets, Bytes(to), "dlogits");
     const Resources on = resources(workspace, workspace_bytes, stream);
     const size_t needed = ops.cross_entropy_workspace_bytes(from);
     demand(on.workspace.bytes >= needed,

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstring>
 
 #include "host/io/safetensors.h"
@@ -147,6 +148,22 @@ void write_model(const std::filesystem::path& path, const Model& model) {
   write_safetensors(path, to_safetensors(model));
 }
 
-Model read_model(const std::filesystem::path& path) { return from_safetensors(path, read_safetensors(path)); }
+Model read_model(const std::filesystem::path& path) {
+  const SafetensorsFile file = read_safetensors(path);
+  if (file.metadata.contains("history"))
+    throw Error(fmt::format(
+        "{}: expected a model, found a training's checkpoint (softwarp train --resume goes on with it and "
+        "writes model.safetensors)",
+        path.string()));
+  Model model = from_safetensors(path, file);
+  for (const ParameterTensor& tensor : ParameterLayout(model.shape).tensors) {
+    const auto first = model.values.begin() + tensor.offset, last = first + tensor.size();
+    const auto wrong = std::find_if(first, last, [](float value) { return !std::isfinite(value); });
+    if (wrong != last)
+      throw Error(
+          fmt::format("{}: expected finite numbers, found {} in {}", path.string(), *wrong, tensor.name));
+  }
+  return model;
+}
 
 }  // namespace softwarp

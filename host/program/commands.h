@@ -6,6 +6,11 @@
 // throws softwarp::Error for what main then prints as one line.
 namespace softwarp::program {
 
+// Thrown by a subcommand that has done and said everything, but does not end with 0.
+struct ExitCode {
+  int code;
+};
+
 void add_train(CLI::App& app);
 void add_evaluate(CLI::App& app);
 void add_predict(CLI::App& app);

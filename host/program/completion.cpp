@@ -7,6 +7,7 @@
 
 #include "host/program/commands.h"
 #include "host/program/options.h"
+#include "host/program/output.h"
 
 namespace softwarp::program {
 namespace {
@@ -274,7 +275,7 @@ void add_completion(CLI::App& app) {
   tidy_help(*command);
   command->callback([&app, shell] {
     for (const auto& [name, write] : kShells)
-      if (*shell == name) fmt::print("{}", write(commands_of(app)));
+      if (*shell == name) say("{}", write(commands_of(app)));
   });
 }
 

@@ -9,13 +9,16 @@
 
 #include "host/program/commands.h"
 #include "host/program/options.h"
+#include "host/program/output.h"
+#include "host/program/runs.h"
 #include "host/program/trained_model.h"
+#include "host/training/json_text.h"
 
 namespace softwarp::program {
 namespace {
 
 struct EvaluateOptions {
-  std::string model = "softwarp-run";
+  std::string model;
   std::string data;
   std::string part = "test";
   std::int64_t max_pixel = 0;
@@ -42,26 +45,29 @@ nlohmann::ordered_json to_json(const Score& score, const Classification& result)
 
 void print_text(const Score& score, const Classification& result) {
   const std::size_t classes = result.classes.size();
-  fmt::print("accuracy {:.2f} %, loss {:.4f}, calibration error {:.4f} ({} images)\n\n", 100 * score.accuracy,
-             score.loss, result.calibration_error, score.images);
-  fmt::print("class  precision  recall      f1  images\n");
+  say("accuracy {:.2f} %, loss {:.4f}, calibration error {:.4f} ({} images)\n\n", 100 * score.accuracy,
+      score.loss, result.calibration_error, score.images);
+  say("class  precision  recall      f1  images\n");
   for (std::size_t c = 0; c < classes; ++c) {
     const ClassScore& s = result.classes[c];
-    fmt::print("{:5}  {:9.4f}  {:6.4f}  {:6.4f}  {:6}\n", c, s.precision, s.recall, s.f1, s.images);
+    // 0 of 0 has no share: a class that is never predicted, or has no image.
+    const auto share = [](double value) {
+      return std::isnan(value) ? std::string("-") : fmt::format("{:.4f}", value);
+    };
+    say("{:5}  {:>9}  {:>6}  {:>6}  {:6}\n", c, share(s.precision), share(s.recall), share(s.f1), s.images);
   }
-  fmt::print("\nrows: label, columns: prediction\n     ");
-  for (std::size_t c = 0; c < classes; ++c) fmt::print("{:6}", c);
+  say("\nrows: label, columns: prediction\n     ");
+  for (std::size_t c = 0; c < classes; ++c) say("{:6}", c);
   for (std::size_t r = 0; r < classes; ++r) {
-    fmt::print("\n{:5}", r);
-    for (std::size_t c = 0; c < classes; ++c) fmt::print("{:6}", result.confusion[r * classes + c]);
+    say("\n{:5}", r);
+    for (std::size_t c = 0; c < classes; ++c) say("{:6}", result.confusion[r * classes + c]);
   }
-  fmt::print("\n");
-  if (!result.mistakes.empty())
-    fmt::print("\nmost confident mistakes (softwarp predict --index N draws one)\n");
+  say("\n");
+  if (!result.mistakes.empty()) say("\nmost confident mistakes (softwarp predict --index N draws one)\n");
   for (std::size_t i = 0; i < std::min<std::size_t>(5, result.mistakes.size()); ++i) {
     const Mistake& m = result.mistakes[i];
-    fmt::print("image {:5}: {} taken for {} with probability {:.4f}\n", m.image, m.label, m.predicted,
-               m.probability);
+    say("image {:5}: {} taken for {} with probability {:.4f}\n", m.image, m.label, m.predicted,
+        m.probability);
   }
 }
 
@@ -75,7 +81,7 @@ void run(const EvaluateOptions& o) {
   const Score score = evaluate(*backend, model, data, &probabilities);
   const Classification result = classify(probabilities, data.labels, static_cast<int>(model.shape.classes));
   if (o.json)
-    fmt::print("{}\n", to_json(score, result).dump(2));
+    say("{}\n", json_text(to_json(score, result)));
   else
     print_text(score, result);
 }
@@ -86,9 +92,9 @@ void add_evaluate(CLI::App& app) {
   const auto options = std::make_shared<EvaluateOptions>();
   CLI::App* command = app.add_subcommand("evaluate", "Measure a trained network on a data set");
   command->fallthrough();
-  command->add_option("model", options->model, "A training's directory, or a model.safetensors")
-      ->type_name(kModelType)
-      ->capture_default_str();
+  default_to_newest_run(
+      *command->add_option("model", options->model, "A training's directory, or a model.safetensors")
+           ->type_name(kModelType));
   command->add_option("--data", options->data, "As for train; by default what the model was trained on")
       ->type_name(kDataType);
   command->add_option("--split", options->part, "Which part of the data")

@@ -15,7 +15,9 @@
 #include "host/program/commands.h"
 #include "host/program/gradient_answers.h"
 #include "host/program/options.h"
+#include "host/program/output.h"
 #include "host/training/gradient_check.h"
+#include "host/training/json_text.h"
 
 namespace softwarp::program {
 namespace {
@@ -69,13 +71,13 @@ std::string shape_text(const ParameterTensor& tensor) {
 }
 
 void print_head() {
-  fmt::print("\n{:<11} {:>9} {:>9} {:>9} {:>11} {:>11}  {}\n", "tensor", "shape", "compared", "at kinks",
-             "largest", "difference", "at");
+  say("\n{:<11} {:>9} {:>9} {:>9} {:>11} {:>11}  {}\n", "tensor", "shape", "compared", "at kinks", "largest",
+      "difference", "at");
 }
 
 void print_row(const TensorCheck& c) {
-  fmt::print("{:<11} {:>9} {:>9} {:>9} {:>11.4g} {:>11.2g}  {}\n", c.tensor.name, shape_text(c.tensor),
-             c.compared, c.at_kinks, c.largest, c.difference(), c.compared > 0 ? c.worst_name() : "none");
+  say("{:<11} {:>9} {:>9} {:>9} {:>11.4g} {:>11.2g}  {}\n", c.tensor.name, shape_text(c.tensor), c.compared,
+      c.at_kinks, c.largest, c.difference(), c.compared > 0 ? c.worst_name() : "none");
   std::fflush(stdout);
 }
 
@@ -100,7 +102,7 @@ void print_json(const std::string& network, const std::string& device, const std
       json["compare"]["meaning"] = compared->wrong_gradient->sentence;
     }
   }
-  fmt::print("{}\n", json.dump(2));
+  say("{}\n", json_text(json));
 }
 
 void run(GradcheckOptions& o) {
@@ -112,9 +114,9 @@ void run(GradcheckOptions& o) {
   const auto backend = o.device.make_backend();
   const std::string network = fmt::format("{}, {}", problem.shape.text(), name_of(problem.shape.activation));
   if (!o.json)
-    fmt::print("network  {}, {} parameters\ndevice   {}\nbatch    {} {}\n", network,
-               ParameterLayout(problem.shape).parameters, backend->name(), problem.batch(),
-               o.data.empty() ? "drawn inputs" : "images of " + o.data);
+    say("network  {}, {} parameters\ndevice   {}\nbatch    {} {}\n", network,
+        ParameterLayout(problem.shape).parameters, backend->name(), problem.batch(),
+        o.data.empty() ? "drawn inputs" : "images of " + o.data);
   const std::vector<float> gradient = backward_gradient(*backend, problem);
   if (!o.json) print_head();
   std::vector<TensorCheck> checks;
@@ -143,13 +145,13 @@ void run(GradcheckOptions& o) {
       worst.relative_difference(), worst.worst_name(), worst.backward, worst.numeric);
   if (!(worst.relative_difference() <= allowed))
     throw Error(fmt::format("gradcheck: expected differences of at most {:g}, found {}", allowed, found));
-  if (!o.json) fmt::print("\nthe gradient is right; the worst parameter is off by {}\n", found);
+  if (!o.json) say("\nthe gradient is right; the worst parameter is off by {}\n", found);
   if (!o.write.empty()) {
     write_problem(o.write, problem, gradient);
-    if (!o.json) fmt::print("wrote {}\n", o.write);
+    if (!o.json) say("wrote {}\n", o.write);
   }
   if (compared && !compared->agrees) throw Error(compared->line);
-  if (compared && !o.json) fmt::print("{}\n", compared->line);
+  if (compared && !o.json) say("{}\n", compared->line);
 }
 
 }  // namespace

@@ -4,9 +4,13 @@
 #include <exception>
 
 #include "host/program/commands.h"
+#include "host/program/config_errors.h"
 #include "host/program/openmp_spinning.h"
 #include "host/program/options.h"
+#include "host/program/output.h"
+#include "host/program/runs.h"
 #include "host/program/suggest.h"
+#include "host/program/trained_model.h"
 
 namespace {
 
@@ -24,12 +28,14 @@ int run(int argc, char** argv) {
   add_train(app);
   add_evaluate(app);
   add_predict(app);
+  default_to_newest_run(*app.get_subcommand("predict")->get_option("--model"));
   add_softmax(app);
   add_gradcheck(app);
   add_devices(app);
   add_completion(app);
   try {
     app.parse(argc, argv);
+    say_newest_run();
     return 0;
   } catch (const CLI::Success& success) {
     return app.exit(success);
@@ -37,6 +43,11 @@ int run(int argc, char** argv) {
     fmt::print(stderr, "softwarp: {}\n", error.what());
     return 1;
   } catch (const CLI::ParseError& error) {
+    if (const std::string what = config_error(app);
+        !what.empty() && dynamic_cast<const CLI::ConfigError*>(&error) != nullptr) {
+      fmt::print(stderr, "softwarp: {}\n", what);
+      return 2;
+    }
     // CLI11 lists what it did not expect from the last to the first.
     const std::vector<std::string> unexpected = app.remaining(true);
     const std::string what = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !unexpected.empty()
@@ -50,14 +61,19 @@ int run(int argc, char** argv) {
 }  // namespace
 
 // Exit codes: 0 success; 1 what was asked for could not be done; 2 what was asked for could not be
-// understood.
-int main(int argc, char** argv) try {
-  limit_openmp_spinning(argv);
-  return run(argc, argv);
-} catch (const std::bad_alloc&) {
-  std::fputs("softwarp: out of memory\n", stderr);
-  return 1;
-} catch (const std::exception& error) {
-  std::fprintf(stderr, "softwarp: %s\n", error.what());
-  return 1;
+// understood; 128 and a signal's number: a training that the signal ended, in good order.
+int main(int argc, char** argv) {
+  prepare_output();
+  int exit_code = 1;
+  try {
+    limit_openmp_spinning(argv);
+    exit_code = run(argc, argv);
+  } catch (const ExitCode& exit) {
+    exit_code = exit.code;
+  } catch (const std::bad_alloc&) {
+    std::fputs("softwarp: out of memory\n", stderr);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "softwarp: %s\n", error.what());
+  }
+  return finish_output(exit_code);
 }

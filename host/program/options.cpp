@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
+#include <limits>
+#include <string_view>
 
 namespace softwarp::program {
 
@@ -22,6 +25,20 @@ CLI::Validator in_range(T least, T most, const char* what) {
       "");
 }
 
+// Makes "+010" "10", which CLI11 would take for octal; refuses what is no whole number that T can hold.
+template <class T>
+std::string read_decimal(std::string& text) {
+  std::string_view digits = text;
+  if (digits.starts_with('+')) digits.remove_prefix(1);
+  T value{};
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (error != std::errc() || end != digits.data() + digits.size())
+    return fmt::format("expected a whole number from {} to {}, found {}", std::numeric_limits<T>::min(),
+                       std::numeric_limits<T>::max(), text);
+  text = fmt::format("{}", value);
+  return "";
+}
+
 }  // namespace
 
 CLI::Validator number_in(double least, double most) { return in_range(least, most, "a number"); }
@@ -38,7 +55,11 @@ void settle_hidden(std::vector<std::int64_t>& widths) {
 void tidy_help(CLI::App& command) {
   for (CLI::Option* option : command.get_options()) {
     const std::string type = option->get_type_name();
+    if (type == "INT") option->transform(CLI::Validator(read_decimal<std::int64_t>, ""));
+    if (type == "UINT") option->transform(CLI::Validator(read_decimal<std::uint64_t>, ""));
     if (type == "INT" || type == "UINT") option->type_name("N");
+    // The last of several counts; the values of a list are put together.
+    if (option->get_items_expected_max() == 1 && !option->get_positional()) option->take_last();
     if (type == "FLOAT") option->type_name("X");
     if (type.rfind("TEXT:", 0) == 0) option->type_name("NAME");
   }

@@ -40,7 +40,8 @@ inline constexpr const char* kModelType = "MODEL";  // a training's directory, o
 inline constexpr const char* kFileType = "FILE";
 inline constexpr const char* kDirectoryType = "DIR";
 
-// Shortens the help: N for a whole number, X for any, without their ranges.
+// Shortens the help: N for a whole number, X for any, without their ranges. Makes whole numbers decimal, and
+// the last of a flag's values the one that counts. For the end, when the command has all of its flags.
 void tidy_help(CLI::App& command);
 
 // The device to compute on.

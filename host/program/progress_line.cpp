@@ -6,6 +6,8 @@
 #include <csignal>
 #include <cstdio>
 
+#include "host/program/output.h"
+
 namespace softwarp::program {
 namespace {
 
@@ -13,13 +15,18 @@ constexpr double kDrawEvery = 0.2;  // seconds; each drawing waits for the devic
 
 volatile std::sig_atomic_t interrupted = 0;
 
-void interrupt(int) { interrupted = 1; }
+void interrupt(int signal) { interrupted = signal; }
 
 void handle_interrupts(bool ours) {
-  struct sigaction action = {};
-  action.sa_handler = ours ? interrupt : SIG_DFL;
-  action.sa_flags = static_cast<int>(SA_RESETHAND);
-  sigaction(SIGINT, &action, nullptr);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction before = {};
+    sigaction(signal, nullptr, &before);
+    if (signal == SIGHUP && before.sa_handler == SIG_IGN) continue;  // nohup
+    struct sigaction action = {};
+    action.sa_handler = ours ? interrupt : SIG_DFL;
+    action.sa_flags = static_cast<int>(SA_RESETHAND);
+    sigaction(signal, &action, nullptr);
+  }
 }
 
 std::string duration(double seconds) {
@@ -48,28 +55,38 @@ void ProgressLine::on_step(const Progress& p) {
   const double share = static_cast<double>(p.samples) / static_cast<double>(p.count);
   const double done = static_cast<double>(p.epoch - 1) + share;
   const double left = p.seconds * (static_cast<double>(p.epochs) - done) / done;
-  fmt::print("\r\x1b[Kepoch {}/{} {:3.0f} %  loss {:.4f}  accuracy {:.2f} %  {:.0f} samples/s  {} left",
-             p.epoch, p.epochs, 100 * share, score.loss, 100 * score.accuracy,
-             static_cast<double>(p.samples) / p.epoch_seconds, duration(left));
+  say("\r\x1b[Kepoch {}/{} {:3.0f} %  loss {:.4f}  accuracy {:.2f} %  {:.0f} samples/s  {} left", p.epoch,
+      p.epochs, 100 * share, score.loss, 100 * score.accuracy,
+      static_cast<double>(p.samples) / p.epoch_seconds, duration(left));
   std::fflush(stdout);
   drawn_ = true;
 }
 
 void ProgressLine::on_epoch(const EpochRecord& r) {
-  if (r.epoch % every_ != 0 && r.epoch != epochs_ && interrupted == 0) return;
+  unprinted_ = r;
+  if (r.epoch % every_ == 0 || r.epoch == epochs_ || interrupted != 0) finish();
+}
+
+void ProgressLine::finish() {
   clear();
-  fmt::print("epoch {}/{}  loss {:.4f}  accuracy {:.2f} %", r.epoch, epochs_, r.train.loss,
-             100 * r.train.accuracy);
+  if (unprinted_) print(*unprinted_);
+  unprinted_.reset();
+}
+
+void ProgressLine::print(const EpochRecord& r) {
+  say("epoch {}/{}  loss {:.4f}  accuracy {:.2f} %", r.epoch, epochs_, r.train.loss, 100 * r.train.accuracy);
   if (r.validation.images > 0)
-    fmt::print("  validation loss {:.4f}  accuracy {:.2f} %", r.validation.loss, 100 * r.validation.accuracy);
-  fmt::print("  {:.0f} samples/s\n", r.samples_per_second);
+    say("  validation loss {:.4f}  accuracy {:.2f} %", r.validation.loss, 100 * r.validation.accuracy);
+  say("  {:.0f} samples/s\n", r.samples_per_second);
   std::fflush(stdout);
 }
 
 bool ProgressLine::should_stop() { return interrupted != 0; }
 
+int ProgressLine::signal() { return interrupted; }
+
 void ProgressLine::clear() {
-  if (drawn_) fmt::print("\r\x1b[K");
+  if (drawn_) say("\r\x1b[K");
   drawn_ = false;
 }
 

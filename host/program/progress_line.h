@@ -3,12 +3,13 @@
 #include <softwarp/train.h>
 
 #include <cstdint>
+#include <optional>
 
 namespace softwarp::program {
 
 // Shows a training on standard output: on a terminal one line that is rewritten several times a second, and
-// for every `every`th epoch and the last a line that stays. Ctrl-C ends the training after the current step;
-// a second one ends the program.
+// for every `every`th epoch and the last a line that stays. Ctrl-C (SIGINT), SIGTERM and SIGHUP end the
+// training after the current step; a second one of a kind ends the program. SIGHUP stays ignored where it is.
 class ProgressLine : public TrainingObserver {
  public:
   ProgressLine(std::int64_t epochs, std::int64_t every);
@@ -20,12 +21,19 @@ class ProgressLine : public TrainingObserver {
   void on_epoch(const EpochRecord& record) override;
   bool should_stop() override;
 
+  // After the training: shows its last epoch, if it has no line yet.
+  void finish();
+  // The signal that ended the training; 0: none has come.
+  [[nodiscard]] static int signal();
+
  private:
   void clear();
+  void print(const EpochRecord& record);
 
   std::int64_t epochs_;
   std::int64_t every_;
   bool terminal_;
+  std::optional<EpochRecord> unprinted_;
   bool drawn_ = false;
   double next_draw_ = 0;  // in seconds since training began
 };

@@ -6,6 +6,8 @@
 #include <span>
 #include <string_view>
 
+#include "host/training/json_text.h"
+
 namespace softwarp::program {
 namespace {
 
@@ -71,7 +73,7 @@ std::string to_json(const SoftmaxResults& results, const std::optional<WorstDeri
                      {"numeric", worst->numeric},
                      {"compared", worst->compared}};
   if (compared != nullptr) json["compare"] = *compared;
-  return json.dump(2) + "\n";
+  return json_text(json) + "\n";
 }
 
 }  // namespace softwarp::program

@@ -6,13 +6,18 @@
 
 #include <cstdio>
 #include <ctime>
+#include <filesystem>
+#include <functional>
 #include <optional>
 
 #include "host/io/file.h"
 #include "host/program/commands.h"
 #include "host/program/options.h"
+#include "host/program/output.h"
 #include "host/program/progress_line.h"
 #include "host/program/resume.h"
+#include "host/program/runs.h"
+#include "host/program/train_notes.h"
 #include "host/report/report.h"
 #include "host/report/scalar_log.h"
 #include "host/training/run_directory.h"
@@ -23,7 +28,8 @@ namespace {
 struct TrainOptions {
   std::string data = "mnist";
   std::int64_t images = 0;
-  std::string output = "softwarp-run";
+  std::string output;
+  bool overwrite = false;
   std::string resume;
   std::int64_t checkpoint_every = 1;
   std::int64_t report_every = 1;
@@ -90,13 +96,18 @@ void add_training_flags(CLI::App& command, TrainOptions& o) {
       ->check(count_in(0));
   in(command.add_option("--output", o.output,
                         "Directory for model.safetensors, metrics.csv, summary.json and report.html"))
-      ->type_name(kDirectoryType);
+      ->type_name(kDirectoryType)
+      ->default_str("the next free of softwarp-run, softwarp-run-2, ...");
+  command
+      .add_flag("--overwrite", o.overwrite,
+                "Replace the earlier training in the output directory, by default softwarp-run")
+      ->group("Training");
   in(command.add_option("--checkpoint-every", o.checkpoint_every,
                         "Write last.safetensors every so many epochs; 0: never"))
       ->check(count_in(0));
   command
       .add_option("--resume", o.resume,
-                  "Go on with the training that left last.safetensors in this directory")
+                  "Go on with the training that left last.safetensors in this directory, or with that file")
       ->type_name(kDirectoryType)
       ->group("Training");
   command
@@ -122,17 +133,22 @@ void check_together(TrainingSettings& s) {
 // Progress, below a table that says what is trained; and a log, if there is one.
 class Display final : public ProgressLine {
  public:
-  Display(const TrainOptions& options, const DataPair& data, const Backend& backend, ScalarLog* log)
+  // `begin` is called before the first step. `resumed` has no history if the training starts anew.
+  Display(const TrainOptions& options, const DataPair& data, const Backend& backend,
+          const Checkpoint& resumed, ScalarLog* log, std::function<void()> begin)
       : ProgressLine(options.settings.epochs, options.report_every),
         options_(options),
         data_(data),
         backend_(backend),
-        log_(log) {}
+        resumed_(resumed),
+        log_(log),
+        begin_(std::move(begin)) {}
 
   void on_start(const TrainingStart& start) override {
+    begin_();
     const TrainingSettings& s = options_.settings;
     const Dataset& train = data_.train;
-    const auto row = [](const char* name, const std::string& text) { fmt::print("{:<10} {}\n", name, text); };
+    const auto row = [](const char* name, const std::string& text) { say("{:<10} {}\n", name, text); };
     row("device", options_.device.text_of(backend_));
     std::string held_out;
     if (start.validation_images > 0) held_out = fmt::format(", {} for validation", start.validation_images);
@@ -150,7 +166,8 @@ class Display final : public ProgressLine {
                                  precision == CudaPrecision::fp32 ? "" : " products; all else fp32"));
     row("memory", fmt::format("{:.1f} MB on the device", static_cast<double>(start.memory) / 1e6));
     row("output", options_.output);
-    if (start.epochs_before > 0) fmt::print("resuming after epoch {}\n", start.epochs_before);
+    for (const std::string& note : notes_on(s, resumed_)) row("note", note);
+    if (start.epochs_before > 0) say("{}\n", resuming_text(s, resumed_));
     std::fflush(stdout);
   }
 
@@ -168,7 +185,9 @@ class Display final : public ProgressLine {
   const TrainOptions& options_;
   const DataPair& data_;
   const Backend& backend_;
+  const Checkpoint& resumed_;
   ScalarLog* log_;
+  std::function<void()> begin_;
 };
 
 // All that a training's result depends on, as flags.
@@ -188,14 +207,77 @@ DataPair load(const TrainOptions& o) {
   return data;
 }
 
+bool same_directory(const std::filesystem::path& a, const std::filesystem::path& b) {
+  std::error_code error;
+  return a.lexically_normal() == b.lexically_normal() || std::filesystem::equivalent(a, b, error);
+}
+
+// The directory of the checkpoint that is resumed, if it has a run's name for it.
+std::optional<std::filesystem::path> resumed_directory(const TrainOptions& o) {
+  if (o.resume.empty()) return std::nullopt;
+  const std::filesystem::path path = checkpoint_path(o.resume);
+  if (path.filename() != "last.safetensors") return std::nullopt;
+  return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+}
+
+// Chooses the output directory if the flags do not. Throws Error if an earlier training would be lost. True
+// if an earlier training is to be replaced.
+bool settle_output(TrainOptions& o, bool chosen) {
+  const auto resumed = resumed_directory(o);
+  if (!chosen && resumed)
+    o.output = resumed->string();
+  else if (!chosen)
+    o.output = o.overwrite ? "softwarp-run" : next_free_run();
+  if (resumed && same_directory(o.output, *resumed)) return false;
+  const auto files = files_of_run(o.output);
+  if (!files.empty() && !o.overwrite)
+    throw Error(
+        fmt::format("{}: expected a directory without an earlier training, found {} (--overwrite "
+                    "replaces it)",
+                    o.output, files.front().filename().string()));
+  return !files.empty();
+}
+
+// The last line of a training that a signal ended: the command that goes on. `saved` is the epoch of the
+// checkpoint that it has written, 0 if none.
+std::string going_on_text(const TrainOptions& o, std::int64_t saved, const Checkpoint& resumed) {
+  if (saved > 0)
+    return fmt::format("softwarp train --resume {} goes on after epoch {}", shell_word(o.output), saved);
+  if (resumed.history.empty())
+    return "there is no checkpoint yet to go on from; the same command with --overwrite starts anew";
+  std::string command = fmt::format("softwarp train --resume {}", shell_word(o.resume));
+  const auto flags = to_flags(o.settings);
+  for (const char* flag : {"--epochs", "--patience"})
+    if (flags.at(flag) != resumed.settings.at(flag)) command += fmt::format(" {} {}", flag, flags.at(flag));
+  const auto directory = resumed_directory(o);
+  if (!directory || !same_directory(*directory, o.output))
+    command += fmt::format(" --output {} --overwrite", shell_word(o.output));
+  return fmt::format("{} goes on after epoch {}", command, resumed.history.size());
+}
+
+void print_outcome(const TrainingResult& result, const RunDirectory& directory) {
+  if (result.stopped) say("stopped in epoch {}\n", result.history.size());
+  if (result.stopped_early)
+    say("stopped early after epoch {}: the validation loss did not improve for {} epochs\n",
+        result.history.size(), epochs_since_best(result.history));
+  if (result.validation_images > 0)
+    say("the model is that of epoch {}, which has the lowest validation loss\n", result.model_epoch);
+  say("test accuracy {:.2f} %, loss {:.4f}; trained in {:.1f} s, {:.0f} samples/s\n",
+      100 * result.test.accuracy, result.test.loss, result.seconds, result.samples_per_second);
+  say("wrote {}, {}, {} and {}\n", directory.model().string(), directory.metrics().string(),
+      directory.summary().string(), directory.report().string());
+}
+
 void run(CLI::App& command, TrainOptions& o) {
+  const bool epochs_chosen = command.get_option("--epochs")->count() > 0;
   Checkpoint resumed;
   if (!o.resume.empty()) {
-    resumed = apply_checkpoint(command, o.resume, flags_of(o));
-    if (command.get_option("--output")->count() == 0) o.output = o.resume;
+    resumed = apply_checkpoint(command, checkpoint_path(o.resume), flags_of(o));
+    expect_epochs_left(o.settings, epochs_chosen, resumed, o.resume);
   }
   const auto flags = flags_of(o);  // before "no hidden layer" becomes an empty list
   check_together(o.settings);
+  const bool replaces = settle_output(o, command.get_option("--output")->count() > 0);
   const DataPair data = load(o);
   const std::uint32_t data_checksum = checksum(data.train);
   if (!o.resume.empty() && data_checksum != resumed.data_checksum)
@@ -204,6 +286,7 @@ void run(CLI::App& command, TrainOptions& o) {
   const std::unique_ptr<Backend> backend = o.device.make_backend();
   const RunDirectory directory(o.output);
 
+  std::int64_t saved = 0;
   TrainingControl control;
   control.checkpoint_every = o.checkpoint_every;
   control.check_every_step = o.check_finite;
@@ -212,26 +295,26 @@ void run(CLI::App& command, TrainOptions& o) {
     checkpoint.settings = flags;
     checkpoint.data_checksum = data_checksum;
     directory.save(checkpoint);
+    saved = std::ssize(checkpoint.history);
   };
   std::optional<ScalarLog> log;
   if (o.tensorboard) log.emplace(o.output, resumed.history);
-  TrainingResult result;
-  {
-    Display display(o, data, *backend, log ? &*log : nullptr);
-    result = train(*backend, o.settings, data, display, control);
-  }
+  Display display(o, data, *backend, resumed, log ? &*log : nullptr, [&] {
+    if (replaces) directory.discard_earlier_run();
+  });
+  const TrainingResult result = train(*backend, o.settings, data, display, control);
+  display.finish();
   if (log) log->finish(result);
   directory.write(result, o.settings, backend->name());
   write_file(directory.report(),
              report_html(result, o.settings, data,
                          {.device = backend->name(),
                           .date = fmt::format("{:%Y-%m-%d %H:%M} UTC", fmt::gmtime(std::time(nullptr)))}));
-  if (result.stopped) fmt::print("stopped in epoch {}\n", result.history.size());
-  fmt::print("test accuracy {:.2f} %, loss {:.4f}; trained in {:.1f} s, {:.0f} samples/s\n",
-             100 * result.test.accuracy, result.test.loss, result.seconds, result.samples_per_second);
-  fmt::print("wrote {}, {}, {} and {}\n", directory.model().string(), directory.metrics().string(),
-             directory.summary().string(), directory.report().string());
-  if (log) fmt::print("wrote {}\n", log->path().string());
+  print_outcome(result, directory);
+  if (log) say("wrote {}\n", log->path().string());
+  if (!result.stopped) return;
+  say("{}\n", going_on_text(o, saved, resumed));
+  throw ExitCode{128 + ProgressLine::signal()};
 }
 
 }  // namespace

@@ -7,12 +7,36 @@
 #include <cstdio>
 
 #include "host/program/options.h"
+#include "host/program/runs.h"
 
 namespace softwarp::program {
+namespace {
+
+std::string taken_run;  // in place of a model that was not named
+
+}  // namespace
+
+void say_newest_run() {
+  if (!taken_run.empty()) fmt::print(stderr, "the model is that of the newest run, {}\n", taken_run);
+}
 
 std::filesystem::path model_path(const std::string& model) {
   std::filesystem::path path(model);
-  if (std::filesystem::is_directory(path)) return path / "model.safetensors";
+  if (model.empty()) {
+    path = newest_run();
+    taken_run = path.string();
+    if (path.empty()) path = "softwarp-run";
+  }
+  if (std::filesystem::is_directory(path)) {
+    if (!std::filesystem::exists(path / "model.safetensors") &&
+        std::filesystem::exists(path / "last.safetensors"))
+      throw Error(
+          fmt::format("{}: expected model.safetensors, found last.safetensors alone, the checkpoint of a "
+                      "training that was "
+                      "cut off or still runs (softwarp train --resume {} goes on)",
+                      path.string(), shell_word(path.string())));
+    return path / "model.safetensors";
+  }
   if (!std::filesystem::exists(path))
     throw Error(
         fmt::format("{}: expected a training's directory or a model.safetensors, found neither (softwarp "

@@ -11,8 +11,13 @@
 
 namespace softwarp::program {
 
-// The model's file, where a training's directory may be given in its place.
+// The model's file, where a training's directory may be given in its place. No text stands for the newest
+// run. Throws Error if there is none.
 std::filesystem::path model_path(const std::string& model);
+
+// Names the newest run on the standard error, if model_path() has chosen one. An error is one line, and names
+// it itself; so this is for the end of what went well.
+void say_newest_run();
 
 // Throws Error, which names the model's file, where its network cannot take the data's images.
 void check_fit(const std::filesystem::path& path, const Model& model, const Dataset& data);

@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
 #include "host/report/images.h"
 #include "host/report/page.h"
+#include "host/training/history.h"
 
 namespace softwarp {
 namespace {
@@ -54,18 +54,6 @@ Json settings_list(const TrainingSettings& settings) {
                     {"chosen", value != defaults.at(name)}});
   }
   return list;
-}
-
-// The epoch whose parameters the model has: that of the lowest validation loss, or the last.
-std::int64_t epoch_of_model(const std::vector<EpochRecord>& history) {
-  double lowest = std::numeric_limits<double>::infinity();
-  std::int64_t epoch = history.back().epoch;
-  for (const EpochRecord& r : history)
-    if (r.validation.images > 0 && r.validation.loss < lowest) {
-      lowest = r.validation.loss;
-      epoch = r.epoch;
-    }
-  return epoch;
 }
 
 // A list for each column of metrics.csv and times.csv. Of many epochs every second, third, ... and the last.
@@ -159,14 +147,16 @@ Json first_layer(const Model& model) {
   return json;
 }
 
-Json environment_list(const ReportEnvironment& environment, const DataPair& data) {
+Json environment_list(const TrainingResult& result, const ReportEnvironment& environment,
+                      const DataPair& data) {
   const auto entry = [](const char* name, const std::string& value) {
     return Json{{"name", name}, {"value", value}};
   };
   return {
       entry("device", environment.device),
       entry("data", data.train.name),
-      entry("training images", fmt::format("{}", data.train.count)),
+      entry("training images", fmt::format("{}", result.train_images)),
+      entry("validation images", fmt::format("{}", result.validation_images)),
       entry("test images", fmt::format("{}", data.test.count)),
       entry("image", fmt::format("{}x{}, {} classes", data.test.height, data.test.width, data.test.classes)),
       entry("softwarp", SOFTWARP_VERSION),
@@ -194,7 +184,7 @@ std::string report_html(const TrainingResult& result, const TrainingSettings& se
                      {"mistakes", mistakes(result.classification.mistakes, data.test)},
                      {"weights", first_layer(result.model)},
                      {"settings", settings_list(settings)},
-                     {"environment", environment_list(environment, data)}};
+                     {"environment", environment_list(result, environment, data)}};
   std::string page = report_page();
   return page.replace(page.find(kReportData), kReportData.size(), text_of(json));
 }

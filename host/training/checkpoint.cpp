@@ -5,6 +5,7 @@
 
 #include <array>
 #include <charconv>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -91,14 +92,33 @@ std::vector<EpochRecord> parse_history(const std::filesystem::path& path, std::s
   return history;
 }
 
+// JSON has no text but UTF-8, and names of files may be anything: what is no UTF-8 is a list of its bytes.
+nlohmann::json json_of(const std::string& text) {
+  constexpr auto kReplace = nlohmann::json::error_handler_t::replace;
+  const bool utf8 = nlohmann::json::parse(nlohmann::json(text).dump(-1, ' ', false, kReplace)) == text;
+  if (utf8) return text;
+  return std::vector<std::uint8_t>(text.begin(), text.end());
+}
+
+std::string text_of(const std::filesystem::path& path, const nlohmann::json& json) {
+  if (json.is_string()) return json.get<std::string>();
+  if (!json.is_array()) fail(path, "text for each of the settings", "something else");
+  std::string text;
+  for (const nlohmann::json& byte : json) {
+    if (!byte.is_number_unsigned() || byte.get<std::uint64_t>() > 255)
+      fail(path, "text for each of the settings", "something else");
+    text += static_cast<char>(byte.get<std::uint8_t>());
+  }
+  return text;
+}
+
 std::map<std::string, std::string> parse_settings(const std::filesystem::path& path,
                                                   const std::string& text) {
   const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   std::map<std::string, std::string> settings;
   if (!json.is_object()) fail(path, "a JSON object as settings", "something else");
   for (const auto& [key, value] : json.items()) {
-    if (!value.is_string()) fail(path, "text for each of the settings", "something else");
-    settings[key] = value.get<std::string>();
+    settings[key] = text_of(path, value);
   }
   return settings;
 }
@@ -127,6 +147,17 @@ std::string history_csv(const std::vector<EpochRecord>& history, bool times) {
   return csv;
 }
 
+std::int64_t epoch_of_model(const std::vector<EpochRecord>& history) {
+  double lowest = std::numeric_limits<double>::infinity();
+  std::int64_t epoch = history.empty() ? 0 : history.back().epoch;
+  for (const EpochRecord& r : history)
+    if (r.validation.images > 0 && r.validation.loss < lowest) {
+      lowest = r.validation.loss;
+      epoch = r.epoch;
+    }
+  return epoch;
+}
+
 void write_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint) {
   SafetensorsFile file = to_safetensors(checkpoint.model);
   for (const Part& part : kParts) {
@@ -137,8 +168,10 @@ void write_checkpoint(const std::filesystem::path& path, const Checkpoint& check
       file.tensors.push_back(std::move(tensor));
     }
   }
+  nlohmann::json settings = nlohmann::json::object();
+  for (const auto& [flag, text] : checkpoint.settings) settings[flag] = json_of(text);
   file.metadata["history"] = history_csv(checkpoint.history, /*times=*/true);
-  file.metadata["settings"] = nlohmann::json(checkpoint.settings).dump();
+  file.metadata["settings"] = settings.dump();
   file.metadata["data_checksum"] = fmt::format("{}", checkpoint.data_checksum);
   write_safetensors(path, file);
 }

@@ -2,6 +2,7 @@
 
 #include <softwarp/train.h>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -10,5 +11,9 @@ namespace softwarp {
 // A row an epoch, a column a field; numbers read back as the same bits. Without the times, the same training
 // gives the same bytes.
 [[nodiscard]] std::string history_csv(const std::vector<EpochRecord>& history, bool times);
+
+// The epoch whose parameters the model has: that of the lowest validation loss, or the last; 0 without
+// epochs.
+[[nodiscard]] std::int64_t epoch_of_model(const std::vector<EpochRecord>& history);
 
 }  // namespace softwarp

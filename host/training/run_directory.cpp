@@ -6,12 +6,16 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <nlohmann/json.hpp>
+#include <string_view>
 #include <system_error>
 
 #include "host/io/file.h"
 #include "host/training/history.h"
+#include "host/training/json_text.h"
 #include "host/training/settings.h"
 
 namespace softwarp {
@@ -20,6 +24,14 @@ namespace {
 [[noreturn]] void fail(const std::filesystem::path& path, const std::string& expected,
                        const std::string& found) {
   throw Error(fmt::format("{}: expected {}, found {}", path.string(), expected, found));
+}
+
+constexpr std::array kFiles{"model.safetensors", "last.safetensors", "best.safetensors", "metrics.csv",
+                            "times.csv",         "summary.json",     "report.html"};
+constexpr std::string_view kEventFile = "events.out.tfevents.";
+
+int open_directory(const std::filesystem::path& path) {
+  return open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
 std::string times_csv(const std::vector<EpochRecord>& history) {
@@ -38,16 +50,43 @@ std::string summary_json(const TrainingResult& result, const TrainingSettings& s
                                           {"samples_per_second", result.samples_per_second},
                                           {"epochs", result.history.size()},
                                           {"stopped", result.stopped},
+                                          {"stopped_early", result.stopped_early},
+                                          {"model_epoch", result.model_epoch},
+                                          {"train_images", result.train_images},
+                                          {"validation_images", result.validation_images},
                                           {"network", result.model.shape.text()},
                                           {"parameters", result.parameters},
                                           {"data", result.model.input.data},
                                           {"device", device},
                                           {"seed", settings.seed},
                                           {"settings", to_json(settings)}};
-  return summary.dump(2) + "\n";
+  return json_text(summary) + "\n";
 }
 
 }  // namespace
+
+std::vector<std::filesystem::path> files_of_run(const std::filesystem::path& directory) {
+  std::vector<std::filesystem::path> files;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with(kEventFile) || std::find(kFiles.begin(), kFiles.end(), name) != kFiles.end())
+      files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+bool is_free_for_run(const std::filesystem::path& directory) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(std::filesystem::symlink_status(directory, ignored))) return true;
+  if (!std::filesystem::is_directory(directory, ignored) || !files_of_run(directory).empty()) return false;
+  const int descriptor = open_directory(directory);
+  if (descriptor < 0) return false;
+  const bool locked = flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  close(descriptor);
+  return !locked;
+}
 
 RunDirectory::RunDirectory(const std::filesystem::path& path) : path_(path) {
   std::error_code error;
@@ -56,6 +95,7 @@ RunDirectory::RunDirectory(const std::filesystem::path& path) : path_(path) {
     fail(path, "a directory to write to", error ? error.message() : "a file");
   if (access(path.c_str(), W_OK) != 0)
     fail(path, "a directory to write to", std::generic_category().message(errno));
+  expect_writable_files();
   lock();
   remove_leftovers();
 }
@@ -69,12 +109,41 @@ RunDirectory::~RunDirectory() {
 
 // The kernel forgets the lock when the process ends, however it does.
 void RunDirectory::lock() {
-  descriptor_ = open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  descriptor_ = open_directory(path_);
   if (descriptor_ < 0) fail(path_, "a directory to write to", std::generic_category().message(errno));
   if (flock(descriptor_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
     return;  // not every file system can
   close(descriptor_);
   fail(path_, "a directory that no other training writes to", "one that is at work there");
+}
+
+// As writing them would find out after the training.
+void RunDirectory::expect_writable_files() const {
+  for (const char* name : kFiles) {
+    const std::filesystem::path path = path_ / name;
+    const auto refuse = [&](const std::string& found) { fail(path, "a file that can be written", found); };
+    std::error_code error;
+    const auto status = std::filesystem::status(path, error);
+    if (std::filesystem::is_directory(status)) refuse("a directory");
+    if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
+      refuse("something that is no regular file");
+    if (!std::filesystem::is_symlink(std::filesystem::symlink_status(path, error))) continue;
+    const std::filesystem::path target = std::filesystem::canonical(path, error);
+    if (error) refuse("a link to nothing");
+    if (access(target.parent_path().c_str(), W_OK) != 0)
+      refuse("a link to a directory without the right to write: " + target.parent_path().string());
+  }
+}
+
+void RunDirectory::discard_earlier_run() const {
+  for (const std::filesystem::path& file : files_of_run(path_)) {
+    std::error_code error;
+    const bool checkpoint = file == last() || file == best();
+    const bool link = std::filesystem::is_symlink(std::filesystem::symlink_status(file, error));
+    if (link && !checkpoint) continue;
+    std::filesystem::remove(file, error);
+    if (error) fail(file, "a file that can be taken away", error.message());
+  }
 }
 
 void RunDirectory::remove_leftovers() const {

@@ -1,8 +1,11 @@
 #include "host/training/settings.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <string>
 
 #include "host/model/names.h"
 
@@ -25,13 +28,20 @@ OptimizerSettings optimizer_settings(const TrainingSettings& settings, std::int6
   return result;
 }
 
+namespace {
+
+// The double of the digits by which the float was given: 0.2, not 0.20000000298.
+double as_given(float value) { return std::stod(fmt::format("{}", value)); }
+
+}  // namespace
+
 nlohmann::ordered_json to_json(const TrainingSettings& s) {
   return {{"hidden", s.hidden},
           {"activation", name_of(s.activation)},
           {"init", name_of(s.initialization)},
-          {"input_dropout", s.dropout.input},
-          {"dropout", s.dropout.hidden},
-          {"label_smoothing", s.label_smoothing},
+          {"input_dropout", as_given(s.dropout.input)},
+          {"dropout", as_given(s.dropout.hidden)},
+          {"label_smoothing", as_given(s.label_smoothing)},
           {"optimizer", name_of(s.optimizer)},
           {"lr", s.rate},
           {"momentum", s.momentum},

@@ -9,6 +9,7 @@
 #include <memory>
 #include <utility>
 
+#include "host/training/history.h"
 #include "host/training/trainer.h"
 
 namespace softwarp {
@@ -199,6 +200,10 @@ TrainingResult train(Backend& backend, const TrainingSettings& settings, const D
   result.test = Evaluation(trainer.mlp(), test).run(probabilities);
   result.classification = classify(probabilities, data.test.labels, data.test.classes);
   result.parameters = trainer.mlp().layout().parameters;
+  result.stopped_early = out_of_patience() && std::ssize(result.history) < settings.epochs;
+  result.model_epoch = epoch_of_model(result.history);
+  result.train_images = parts.train->count();
+  result.validation_images = parts.validation ? parts.validation->count() : 0;
   result.model = model_of(trainer.mlp(), data.train);
   return result;
 }

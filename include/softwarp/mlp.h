@@ -97,7 +97,7 @@ struct Model {
 /// nn.Linear, float32; shape, activation, normalisation and class count are metadata. Throws Error, which
 /// names the file, what was expected and what was found; no half-written file stays behind.
 void write_model(const std::filesystem::path& path, const Model& model);
-/// Reads a file that write_model wrote. Throws Error in the same way.
+/// Reads a file that write_model wrote. Throws Error in the same way, and if a parameter is not finite.
 [[nodiscard]] Model read_model(const std::filesystem::path& path);
 
 }  // namespace softwarp

@@ -5,7 +5,8 @@
  * Matrices: a matrix is row-major memory of the device that the call names. The index of element (i, j) is
  * i * stride + j; stride >= cols >= 1 and rows >= 0. Addresses are aligned to an element; without rows they
  * may be NULL. The matrices of a call have one shape and one dtype. A result may be one of the inputs, that
- * is the same memory with the same stride; otherwise it overlaps none of them.
+ * is the same memory with the same stride; otherwise it shares no element with them, and rows of one may lie
+ * between those of the other only where both have one stride. A call that breaks this is refused.
  *
  * Devices: softwarp_device says when a call has ended and how it can be captured in a CUDA graph. No call
  * allocates device memory.
@@ -13,7 +14,10 @@
  * Values: accuracy, NaN and infinities are as in C++, which <softwarp/softmax.h> describes.
  *
  * Errors: no function throws, exits or prints. Each op returns a status, and softwarp_last_error() explains
- * it. Calls may come from several threads, each with memory of its own. */
+ * it. Calls may come from several threads, each with memory of its own.
+ *
+ * Processes: after fork(), the child may call on SOFTWARP_CPU, where it computes on one thread if a call was
+ * made before the fork. A child cannot use the CUDA devices that its parent has used. */
 #ifndef SOFTWARP_H
 #define SOFTWARP_H
 

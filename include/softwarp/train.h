@@ -160,13 +160,17 @@ class TrainingObserver {
 /// The result of a training run.
 struct TrainingResult {
   Model model;  ///< after the last epoch, or with a validation part after that of lowest validation loss
-  std::vector<EpochRecord> history;  ///< one record an epoch
-  Score test;                        ///< the score of that model on the test images
-  Classification classification;     ///< of the test images
-  double seconds = 0;                ///< of the run, pauses not counted
-  double samples_per_second = 0;     ///< of the run
-  std::int64_t parameters = 0;       ///< numbers that were learned
-  bool stopped = false;              ///< true if the observer ended the run early
+  std::vector<EpochRecord> history;    ///< one record an epoch
+  Score test;                          ///< the score of that model on the test images
+  Classification classification;       ///< of the test images
+  double seconds = 0;                  ///< of the run, pauses not counted
+  double samples_per_second = 0;       ///< of the run
+  std::int64_t parameters = 0;         ///< numbers that were learned
+  bool stopped = false;                ///< true if the observer ended the run early
+  bool stopped_early = false;          ///< true if the validation loss did not improve for `patience` epochs
+  std::int64_t model_epoch = 0;        ///< the epoch after which the model was taken
+  std::int64_t train_images = 0;       ///< images that were trained on
+  std::int64_t validation_images = 0;  ///< images that were held out of the training images
 };
 
 /// Options of a training run that do not change its result.

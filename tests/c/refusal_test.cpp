@@ -59,6 +59,14 @@ TEST(CRefusals, NameWhatWasExpected) {
   expect_invalid({.y = nullptr}, "y, found NULL");
   expect_invalid({.x = reinterpret_cast<const char*>(Call::values) + 1}, "x aligned to 4 bytes");
   expect_invalid({.rows = 1, .x = Call::results, .x_stride = 5}, "one stride of matrices in one memory");
+  const std::string apart = "a result in the input's memory, or in memory that no input shares";
+  expect_invalid({.rows = 1, .x = Call::results + 1}, apart);
+  expect_invalid({.rows = 1, .x = Call::results + 3}, apart);
+  expect_invalid({.x = Call::results + 4}, apart);  // its first row is the result's second
+  expect_invalid({.cols = 2, .x = Call::results + 3},
+                 apart);  // the end of one row is the next one's beginning
+  EXPECT_EQ((Call{.rows = 1, .x = Call::results + 4}.run()), SOFTWARP_SUCCESS);
+  EXPECT_EQ((Call{.cols = 2, .x = Call::results + 2}.run()), SOFTWARP_SUCCESS);  // side by side
   expect_invalid({.workspace = reinterpret_cast<char*>(8)}, "workspace aligned to 16 bytes");
 }
 

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <limits>
 #include <tuple>
 
 #include "tests/data/temporary_files.h"
@@ -53,6 +54,17 @@ TEST_F(ModelFile, ReadsBackToTheLastBit) {
   EXPECT_EQ(back.input.height, 2);
   EXPECT_EQ(back.input.width, 3);
   EXPECT_EQ(back.input.max_pixel, 16);
+}
+
+TEST_F(ModelFile, HoldsNoNumberThatIsNotFinite) {
+  const auto path = directory_.path() / "model.safetensors";
+  for (const float wrong :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    model_.values[1] = wrong;
+    write_model(path, model_);
+    expect_error([&] { std::ignore = read_model(path); },
+                 {"model.safetensors: expected finite numbers", "fc1.weight"});
+  }
 }
 
 // As PyTorch's nn.Linear has them.

@@ -1,8 +1,11 @@
 // The program refuses bad input with one line that says what and where, an exit code, and no output file.
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <fstream>
 
 #include "tests/data/temporary_files.h"
 #include "tests/program/run_program.h"
@@ -45,6 +48,63 @@ TEST(ProgramErrors, WrongFlagsEndWithTwo) {
   expect_refusal({"evaluate", "--split", "all"}, 2, {"--split", "all"});
 }
 
+TEST(ProgramErrors, WholeNumbersAreCheckedWithTheirWholeRange) {
+  for (const char* seed : {"-1", "18446744073709551616", "1e3", "abc", "0x10", "", "1.0"})
+    expect_refusal({"train", "--seed", seed}, 2, {"--seed", "from 0 to 18446744073709551615, found"});
+  expect_refusal({"gradcheck", "--seed", "-1"}, 2, {"--seed", "-1"});
+  expect_refusal({"train", "--epochs", "1e3"}, 2, {"--epochs", "expected a whole number from", "1e3"});
+}
+
+TEST(ProgramErrors, WholeNumbersAreDecimalAndTheLastCounts) {
+  const TemporaryDirectory directory;
+  const auto out = [&](const Arguments& arguments) { return run_program(arguments, directory.path()).out; };
+  EXPECT_EQ(out({"gradcheck", "--seed", "010", "--hidden", "08", "--json"}),
+            out({"gradcheck", "--seed", "10", "--hidden", "8", "--json"}));
+  EXPECT_EQ(out({"gradcheck", "--seed", "3", "--seed", "010", "--json"}),
+            out({"gradcheck", "--seed", "10", "--json"}));
+  EXPECT_NE(out({"gradcheck", "--seed", "18446744073709551615"}), "");
+}
+
+// Of each command, also where C++ or CLI11 prints.
+TEST(ProgramErrors, AnOutputThatCannotBeWrittenEndsWithOne) {
+  const TemporaryDirectory directory;
+  for (const std::string command :
+       {"--help", "--version", "train --help", "devices", "softmax 1 2 3", "softmax 1 2 3 --format npy",
+        "gradcheck", "completion bash", "train --data digits --epochs 1 --output run --overwrite",
+        "evaluate run", "predict --model run --index 0 --json"})
+    for (const std::string to : {">/dev/full", ">&-", "| true"}) {
+      const std::string line = "set -o pipefail; ulimit -c 0; (sleep 0.3; exec " SOFTWARP_PROGRAM " " +
+                               command + ") " + to + " 2>error";
+      const std::string piped =
+          "{ sleep 0.3; " SOFTWARP_PROGRAM " " + command + " 2>error; } | true; exit ${PIPESTATUS[0]}";
+      const std::string script = to == "| true" ? piped : line;
+      const std::string shell = "cd '" + directory.path().string() + "'; bash -c '" + script + "'";
+      EXPECT_EQ(WEXITSTATUS(std::system(shell.c_str())), 1) << command << to;
+      std::ifstream file(directory.path() / "error");
+      const std::string error{std::istreambuf_iterator<char>(file), {}};
+      EXPECT_EQ(std::count(error.begin(), error.end(), '\n'), 1) << command << to << ": " << error;
+      EXPECT_EQ(error.find("softwarp: "), 0u) << command << to << ": " << error;
+    }
+  EXPECT_TRUE(std::filesystem::exists(directory.path() / "run" / "model.safetensors"));
+}
+
+TEST(ProgramNames, MayBeNoUtf8) {
+  const TemporaryDirectory directory;
+  const std::string name = "bad\xff";
+  std::filesystem::copy(SOFTWARP_SOURCE_DIR "/data/digits", directory.path() / name);
+  const Arguments arguments{"train",    "--device", "cpu",      "--data", name,
+                            "--epochs", "1",        "--output", "run\xfe"};
+  const ProgramRun run = run_program(arguments, directory.path());
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  const ProgramRun on =
+      run_program({"train", "--device", "cpu", "--resume", "run\xfe", "--epochs", "2"}, directory.path());
+  EXPECT_EQ(on.exit_code, 0) << on.err;
+  std::ifstream file(directory.path() / "run\xfe" / "summary.json");
+  const std::string summary{std::istreambuf_iterator<char>(file), {}};
+  EXPECT_NE(summary.find("bad\xef\xbf\xbd"), std::string::npos) << summary;
+  EXPECT_NE(summary.find("\"dropout\": 0.2,"), std::string::npos) << summary;
+}
+
 TEST(ProgramErrors, MissingDataAndModelsEndWithOne) {
   expect_refusal({"train", "--data", "nowhere"}, 1, {"nowhere", "expected mnist", "found"});
   expect_refusal({"evaluate", "nothing.safetensors"}, 1,
@@ -58,6 +118,14 @@ TEST(ProgramErrors, ConfigFilesAreChecked) {
   const auto write = [&](const std::string& text) {
     directory.write("run.toml", Bytes(text.begin(), text.end()));
   };
+  write("epochs = 3\n");
+  expect_refusal({"train", "--config", "run.toml"}, 2, {"run.toml:1: epochs", "[train] missing?"}, directory);
+  write("[train]\n\nbatch_size = 3\n");
+  expect_refusal({"train", "--config", "run.toml"}, 2,
+                 {"run.toml:3: [train] has no batch_size; did you mean batch-size?"}, directory);
+  write("[trian]\nepochs = 3\n");
+  expect_refusal({"train", "--config", "run.toml"}, 2, {"run.toml:1: there is no command trian; did you"},
+                 directory);
   write("[train]\nepoch = 3\n");
   expect_refusal({"train", "--config", "run.toml"}, 2, {"epoch"}, directory);
   write("[train]\nepochs = 0\n");

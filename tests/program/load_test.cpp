@@ -28,7 +28,7 @@ TEST(Load, TakesBatchesOfOneAndOfAll) {
   const TemporaryDirectory directory;
   for (const char* batch : {"1", "1617", "0", "100000"}) {
     const ProgramRun run = train_small(
-        directory.path(), {"--epochs", "2", "--hidden", "16", "--batch-size", batch, "--output", "run"});
+        directory.path(), {"--epochs", "2", "--hidden", "16", "--batch-size", batch, "--output", batch});
     EXPECT_NE(run.out.find("epoch 2/2"), std::string::npos) << run.out;
   }
 }

@@ -77,7 +77,7 @@ ProgramRun run(const char* program, const std::vector<std::string>& arguments,
     for (std::size_t i = 0; i < 2; ++i)
       if (polled[i].revents != 0 && !drain(polled[i].fd, i == 0 ? result.out : result.err)) polled[i].fd = -1;
     if (!interrupted && result.out.find(stop.interrupt_after) != std::string::npos) {
-      kill(child, SIGINT);
+      kill(child, stop.signal);
       interrupted = true;
     }
   }

@@ -16,6 +16,7 @@ struct ProgramRun {
 // When a program shall be stopped before its own end.
 struct Stop {
   std::string interrupt_after = {};  // SIGINT once this has appeared on its standard output
+  int signal = 2;                    // in place of SIGINT
   double kill_after = 0;             // SIGKILL after so many seconds; 0: never
 };
 

@@ -145,5 +145,36 @@ TEST_F(SoftmaxProgram, SaysWhatItCannotTake) {
       << nan.err;
 }
 
+TEST_F(SoftmaxProgram, ChecksMaskedAndHugeLogits) {
+  for (const Arguments& logits :
+       std::vector<Arguments>{{"1", "-inf"}, {"-inf", "0", "3"}, {"1e300", "0"}, {"1e20", "1"}}) {
+    Arguments arguments{"--check", "--cross-entropy=0", "--jacobian", "--"};
+    if (logits.front() == "-inf") arguments[1] = "--cross-entropy=1";
+    arguments.insert(arguments.end(), logits.begin(), logits.end());
+    const std::string out = output_of(arguments);
+    EXPECT_EQ(out.find("nan"), std::string::npos) << out;
+  }
+}
+
+TEST_F(SoftmaxProgram, TellsWhatIsNoNumberApartInJson) {
+  const auto json = json_of({"--", "1", "-inf"});
+  EXPECT_EQ(json["x"].dump(), R"([[1.0,"-Infinity"]])");
+  EXPECT_EQ(json["log_softmax"].dump(), R"([[0.0,"-Infinity"]])");
+  EXPECT_EQ(json_of({"--", "nan", "1"})["softmax"].dump(), R"([["NaN","NaN"]])");
+  EXPECT_EQ(json_of({"--", "1", "inf"})["x"].dump(), R"([[1.0,"Infinity"]])");
+}
+
+TEST_F(SoftmaxProgram, IgnoresRowsAsPyTorchDoes) {
+  output_of({"--check", "--cross-entropy=1", "--", "1", "-inf"});  // an infinite loss has no slope
+  output_of({"1000", "0", "1e6", "--cross-entropy=1", "--check"});
+  const std::string rows = write("rows.csv", "1,2,3\n4,5,7\n");
+  const auto json = json_of({"--input", rows, "--cross-entropy=-100,2", "--reduction", "mean", "--check"});
+  EXPECT_EQ(json["cross_entropy"]["loss"][0], 0);
+  EXPECT_EQ(json["cross_entropy"]["gradient"][0].dump(), "[0.0,0.0,0.0]");
+  const auto alone = json_of({"4", "5", "7", "--cross-entropy=2"});
+  EXPECT_EQ(json["cross_entropy"]["gradient"][1], alone["cross_entropy"]["gradient"][0]);
+  expect_refused({"1", "2", "3", "--cross-entropy=-1"}, 2, "or -100 to ignore the row");
+}
+
 }  // namespace
 }  // namespace softwarp

@@ -118,7 +118,7 @@ TEST(TrainProgram, EndsAfterTheCurrentStepOnCtrlC) {
   const TemporaryDirectory directory;
   const ProgramRun run = run_program({"train", "--epochs", "100000", "--hidden", "16"}, directory.path(),
                                      {.interrupt_after = "epoch 1/"});
-  ASSERT_EQ(run.exit_code, 0) << run.err;
+  ASSERT_EQ(run.exit_code, 130) << run.err;
   EXPECT_NE(run.out.find("stopped in epoch"), std::string::npos) << run.out;
   const auto summary = summary_of(directory.path() / "softwarp-run");
   EXPECT_EQ(summary["stopped"], true);
@@ -182,8 +182,9 @@ TEST(TrainProgram, NamesTheReportThatItCannotWrite) {
   const TemporaryDirectory directory;
   std::filesystem::create_directories(directory.path() / "softwarp-run" / "report.html");
   const ProgramRun run =
-      run_program({"train", "--device", "cpu", "--data", "digits", "--epochs", "1"}, directory.path());
+      run_program({"train", "--device", "cpu", "--data", "digits", "--overwrite"}, directory.path());
   EXPECT_EQ(run.exit_code, 1);
+  EXPECT_EQ(run.out, "");  // before training
   EXPECT_EQ(run.err,
             "softwarp: softwarp-run/report.html: expected a file that can be written, found a directory\n");
 }

@@ -86,7 +86,8 @@ def test_that_a_resumed_training_goes_on_in_a_new_file():
 
 
 def test_that_another_training_in_the_directory_takes_its_place():
-    run(*TRAINING, "--epochs", "2", "--output", "plain")
+    run(*TRAINING, "--epochs", "2", "--output", "plain", "--overwrite")
+    assert len(files_in("plain")) == 1
     assert compare("plain", validates=False) == 2
 
 

@@ -15,6 +15,7 @@
 #include "core/optimizer.h"
 #include "core/random.h"
 #include "host/backend/cpu/elementwise.h"
+#include "host/backend/cpu/fork.h"
 #include "host/backend/cpu/linear.h"
 #include "host/backend/row_ops.h"
 
@@ -125,7 +126,7 @@ class CpuBackend final : public Backend {
   }
 
   // OpenMP's setting belongs to the process, and another backend may have changed it.
-  void use_threads() const { omp_set_num_threads(threads_); }
+  void use_threads() const { omp_set_num_threads(cpu::threads_here(threads_)); }
 
   static void copy_bytes(const void* from, void* to, std::size_t bytes) {
     if (bytes > 0) std::memcpy(to, from, bytes);
@@ -138,6 +139,7 @@ class CpuBackend final : public Backend {
 
 std::unique_ptr<Backend> make_cpu_backend(int threads) {
   expects(threads >= 0, "a number of threads that is not negative");
+  cpu::prepare_for_fork();
   return std::make_unique<CpuBackend>(threads > 0 ? threads : omp_get_num_procs());
 }
 

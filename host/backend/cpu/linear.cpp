@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "host/backend/cpu/elementwise.h"
+#include "host/backend/cpu/fork.h"
 #include "host/backend/cpu/onednn.h"
 
 namespace softwarp::cpu {
@@ -82,14 +83,14 @@ class CpuLinear final : public Linear {
   ConstView z() const { return matrix_view<const float>(z_.data(), shape().batch, shape().outputs); }
 
   void forward_impl(ConstView x, ConstView w, const float* b, View y) override {
-    omp_set_num_threads(threads_);
+    omp_set_num_threads(threads_here(threads_));
     const View z = z_.empty() ? y : matrix_view(z_.data(), y.rows, y.cols);
     forward_.run(x.data, w.data, z.data, b);
     if (shape().activation != Activation::identity) activation(shape().activation, z, y);
   }
 
   void backward_weights_impl(ConstView x, ConstView dz, View dw, float* db) override {
-    omp_set_num_threads(threads_);
+    omp_set_num_threads(threads_here(threads_));
     weights_->run(dz.data, x.data, dw.data);
     if (db != nullptr)
       activation_backward_sums(Activation::identity, dz, dz,
@@ -97,12 +98,12 @@ class CpuLinear final : public Linear {
   }
 
   void backward_input_impl(ConstView dz, ConstView w, View dx) override {
-    omp_set_num_threads(threads_);
+    omp_set_num_threads(threads_here(threads_));
     input_->run(dz.data, w.data, dx.data);
   }
 
   void activation_backward_impl(ConstView y, View dz, float* db) override {
-    omp_set_num_threads(threads_);
+    omp_set_num_threads(threads_here(threads_));
     activation_backward_sums(shape().activation, z(), y, dz, db);
   }
 
@@ -116,7 +117,8 @@ class CpuLinear final : public Linear {
 }  // namespace
 
 std::unique_ptr<Linear> make_linear(const LinearShape& shape, Linear* below, int threads) {
-  omp_set_num_threads(threads);  // a primitive plans for the threads there are when it is created
+  omp_set_num_threads(
+      threads_here(threads));  // a primitive plans for the threads there are when it is created
   return std::make_unique<CpuLinear>(shape, below, threads);
 }
 

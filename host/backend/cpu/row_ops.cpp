@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "host/backend/cpu/fork.h"
 #include "host/backend/cpu/softmax.h"
 
 namespace softwarp {
@@ -53,6 +54,7 @@ class CpuRowOps final : public RowOps {
 }  // namespace
 
 const RowOps& cpu_row_ops() {
+  cpu::prepare_for_fork();
   static const CpuRowOps ops;
   return ops;
 }
