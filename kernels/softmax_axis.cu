@@ -34,16 +34,16 @@ void expect_same_shape(AxisView<const T> a, AxisView<const T> b,
 template <bool kLog, class T>
 void forward(AxisView<const T> x, AxisView<T> y, cudaStream_t stream) {
   expect_same_shape<T>(x, {y.data, y.outer, y.cols, y.inner});
-  launch_axis(Softmax<T, T, kLog>{{}, as_matrix(x), as_matrix(y)}, x.outer, x.cols, x.inner, aligned(x) && aligned(y),
-              stream);
+  launch_axis(Softmax<T, T, kLog>{{}, as_matrix(x), as_matrix(y)}, x.outer, x.cols, x.inner,
+              aligned(x) && aligned(y), stream);
 }
 
 template <bool kLog, class T>
 void backward(AxisView<const T> y, AxisView<const T> dy, AxisView<T> dx, cudaStream_t stream) {
   expect_same_shape<T>(y, dy);
   expect_same_shape<T>(y, {dx.data, dx.outer, dx.cols, dx.inner});
-  launch_axis(SoftmaxBackward<T, kLog>{{}, as_matrix(y), as_matrix(dy), as_matrix(dx)}, y.outer, y.cols, y.inner,
-              aligned(y) && aligned(dy) && aligned(dx), stream);
+  launch_axis(SoftmaxBackward<T, kLog>{{}, as_matrix(y), as_matrix(dy), as_matrix(dx)}, y.outer, y.cols,
+              y.inner, aligned(y) && aligned(dy) && aligned(dx), stream);
 }
 
 }  // namespace

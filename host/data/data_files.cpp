@@ -102,7 +102,7 @@ fs::path find_file(const fs::path& directory, const Wanted& wanted) {
 }
 
 // The directory itself, or the one below it in which torchvision put the files.
-fs::path place_of(const fs::path& directory, DataPart part) {
+fs::path path_of(const fs::path& directory, DataPart part) {
   const auto holds = [&](const fs::path& place) {
     return is_folder(place) &&
            (!candidates(place, images_of(part)).empty() || !candidates(place, labels_of(part)).empty());
@@ -121,7 +121,7 @@ fs::path place_of(const fs::path& directory, DataPart part) {
 }  // namespace
 
 PartFiles find_part(const fs::path& directory, DataPart part) {
-  const fs::path place = place_of(directory, part);
+  const fs::path place = path_of(directory, part);
   return {find_file(place, images_of(part)), find_file(place, labels_of(part))};
 }
 

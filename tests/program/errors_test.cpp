@@ -157,7 +157,7 @@ TEST(ProgramErrors, MalformedDataSetsEndWithOne) {
   refuse(file, labels, {file, "expected", "0x00000803", "0x00000801"});
   refuse(file, idx_file({2, 1, 3}, {1}), {file, "expected 6 bytes", "found 1"});
   refuse(file, images + Bytes{0}, {file, "expected 6 bytes", "found more"});
-  refuse(file, gzip(images) + Bytes{0}, {file, "gzip"});
+  refuse(file, gzip(images) + Bytes{7}, {file, "gzip"});
   refuse(file, idx_file({0, 1, 3}, {}), {file, "at least one", "0x1x3"});
   refuse(file, idx_file({1u << 31, 1u << 31, 4}, {}), {file, "at most"});
   refuse(label_file, idx_file({3}, {0, 1, 0}), {label_file, "expected 2 labels", "found 3"});

@@ -110,7 +110,7 @@ class TheScript(unittest.TestCase):
 
     def test_draws_what_the_program_writes(self):
         digits = os.path.join(SOURCE, "data", "digits")
-        subprocess.run([PROGRAM, "train", "--data", digits, "--epochs", "2", "--validation", "0.1", "--output", "."],
+        subprocess.run([PROGRAM, "train", "--data", digits, "--epochs", "2", "--validation", "0.1", "--overwrite", "--output", "."],
                        cwd=self.directory, stdout=subprocess.DEVNULL, check=True)
         with open(self.path("prediction.json"), "w", encoding="utf-8") as file:
             subprocess.run([PROGRAM, "predict", "--model", ".", "--data", digits, "--index", "3", "--top", "10", "--json"],
