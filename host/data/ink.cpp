@@ -190,6 +190,7 @@ std::vector<bool> kept_pieces(const std::vector<Piece>& pieces, const Image& ima
     if (main != nullptr) break;
   }
   std::vector<bool> kept;
+  kept.reserve(pieces.size());
   const std::int64_t near = main == nullptr ? 0 : std::max(main->height(), main->width()) / 8;
   for (const Piece& p : pieces)
     kept.push_back(20 * p.area >= main->area && p.bottom >= main->top - near &&

@@ -67,8 +67,8 @@ std::string described(std::uint32_t magic) {
 
 // QMNIST's labels: rows of 32-bit numbers, of which the first is the label.
 IdxArray read_wide_labels(ByteReader& reader, int rank, const std::filesystem::path& path) {
-  std::vector<std::int64_t> dimensions;
-  for (int i = 0; i < rank; ++i) dimensions.push_back(read_word(reader, path));
+  std::vector<std::int64_t> dimensions(static_cast<std::size_t>(rank));
+  for (std::int64_t& dimension : dimensions) dimension = read_word(reader, path);
   const std::int64_t each = 4 * count_elements(dimensions, path) / dimensions[0];
   constexpr std::int64_t kMostEach = 1024;
   if (each > kMostEach)
