@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdio>
 
 #include "simulator/device/hooks.h"
 #include "simulator/engine/kernel.h"

@@ -2,6 +2,7 @@
 
 #include "host/backend/cuda/matmul.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "simulator/testing.h"

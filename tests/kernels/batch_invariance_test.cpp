@@ -7,6 +7,7 @@
 #include <softwarp/softmax_axis.h>
 
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <set>
 

@@ -2,6 +2,7 @@
 
 #include <softwarp/matrix_view.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "tests/kernels/device.h"

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdio>
+#include <memory>
 
 #include "kernels/axis.h"
 #include "tests/kernels/device.h"

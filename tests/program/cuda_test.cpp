@@ -4,6 +4,7 @@
 #include <softwarp/train.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>

@@ -9,6 +9,8 @@
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <span>
+#include <tuple>
 
 #include "host/io/safetensors.h"
 #include "tests/data/temporary_files.h"

@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+
 #include "tests/data/temporary_files.h"
 #include "tests/program/run_program.h"
 

@@ -8,6 +8,7 @@
 #include <protozero/pbf_reader.hpp>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace softwarp {

@@ -3,6 +3,7 @@
 #include <cooperative_groups.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <set>
 
 #include "simulator/testing.h"

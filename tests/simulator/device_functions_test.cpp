@@ -5,6 +5,8 @@
 #include <cuda_fp16.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cub/cub.cuh>
 #include <set>
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <tuple>
+
 #include "simulator/testing.h"
 
 namespace softwarp::simulator {

@@ -5,6 +5,7 @@
 #include <numbers>
 #include <numeric>
 #include <random>
+#include <tuple>
 
 #include "tests/training/reference_network.h"
 
