@@ -73,10 +73,10 @@ TEST(ProgramErrors, AnOutputThatCannotBeWrittenEndsWithOne) {
         "gradcheck", "completion bash", "train --data digits --epochs 1 --output run --overwrite",
         "evaluate run", "predict --model run --index 0 --json"})
     for (const std::string to : {">/dev/full", ">&-", "| true"}) {
-      const std::string line = "set -o pipefail; ulimit -c 0; (sleep 0.3; exec " SOFTWARP_PROGRAM " " +
+      const std::string line = "set -o pipefail; ulimit -c 0; (sleep 0.3; exec \"" SOFTWARP_PROGRAM "\" " +
                                command + ") " + to + " 2>error";
       const std::string piped =
-          "{ sleep 0.3; " SOFTWARP_PROGRAM " " + command + " 2>error; } | true; exit ${PIPESTATUS[0]}";
+          "{ sleep 0.3; \"" SOFTWARP_PROGRAM "\" " + command + " 2>error; } | true; exit ${PIPESTATUS[0]}";
       const std::string script = to == "| true" ? piped : line;
       const std::string shell = "cd '" + directory.path().string() + "'; bash -c '" + script + "'";
       EXPECT_EQ(WEXITSTATUS(std::system(shell.c_str())), 1) << command << to;
