@@ -16,7 +16,7 @@ Bytes bytes_of(const std::string& text) { return Bytes(text.begin(), text.end())
 
 std::string number(std::uint32_t value, int size) {
   std::string text;
-  for (int i = 0; i < size; ++i) text += static_cast<char>(std::uint64_t{value} >> 8 * i & 255);
+  for (int i = 0; i < size; ++i) text += static_cast<char>(i < 4 ? value >> 8 * i & 255 : 0);
   return text;
 }
 
