@@ -97,7 +97,7 @@ FramedImage frame_image(const Image& image, Framing framing, std::int64_t height
     Ink found = find_ink(image, name);
     framed.inverted = found.dark;
     framed.uneven = found.uneven;
-    framed.things = found.things;
+    framed.figures = found.figures;
     if (framed.scaled) ink = std::move(found.amounts);
   }
   if (ink.pixels.empty()) {
@@ -139,7 +139,7 @@ std::string describe(const Image& image, Framing framing, const FramedImage& fra
     if (framed.is_stretched())
       text += fmt::format(", of shades up to {:.0f} only: stretched", framed.largest);
     if (framed.uneven) text += ", on an uneven background: the largest mark";
-    if (framed.things > 1) text += fmt::format(", {} things side by side (expected one)", framed.things);
+    if (framed.figures > 1) text += fmt::format(", {} figures side by side (expected one)", framed.figures);
   }
   if (!framed.scaled) return text + "; of the network's size, so left where it lies";
   switch (framing) {

@@ -22,7 +22,7 @@ struct FramedImage {
   bool inverted = false;             // it was dark on light
   bool scaled = false;               // false: it had the frame's size, and was left where it lay
   bool uneven = false;               // it was drawn on a background of many shades, as in a photograph
-  std::int64_t things = 1;           // drawn side by side
+  std::int64_t figures = 1;          // drawn side by side
   float largest = 255;               // the lightest shade, of 0 to 255
 
   // The picture's shades are a mask's or a small array's, and no eye could tell them apart.

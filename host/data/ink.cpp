@@ -125,62 +125,63 @@ float otsu(const std::vector<float>& values) {
   return static_cast<float>(best + 1) / 255;
 }
 
-// A connected piece of ink.
-struct Piece {
+// A connected component of the ink.
+struct Component {
   std::int64_t top, left, bottom, right, area = 0;
 
   std::int64_t height() const { return bottom - top + 1; }
   std::int64_t width() const { return right - left + 1; }
 };
 
-// Pieces of more than `least`, and of each pixel which one it belongs to; -1: none.
-std::vector<Piece> pieces_of(const Image& ink, float least, std::vector<std::int32_t>& labels) {
-  std::vector<Piece> pieces;
+// Components of more than `least`, and of each pixel which one it belongs to; -1: none.
+std::vector<Component> components_of(const Image& ink, float least, std::vector<std::int32_t>& labels) {
+  std::vector<Component> components;
   std::vector<std::int64_t> waiting;
   labels.assign(ink.pixels.size(), -1);
   const auto take = [&](std::int64_t y, std::int64_t x) {
     if (y < 0 || x < 0 || y >= ink.height || x >= ink.width) return;
     const auto at = static_cast<std::size_t>(y * ink.width + x);
     if (labels[at] >= 0 || ink.pixels[at] <= least) return;
-    Piece& piece = pieces.back();
-    labels[at] = static_cast<std::int32_t>(pieces.size()) - 1;
-    piece = {std::min(piece.top, y), std::min(piece.left, x), std::max(piece.bottom, y),
-             std::max(piece.right, x), piece.area + 1};
+    Component& component = components.back();
+    labels[at] = static_cast<std::int32_t>(components.size()) - 1;
+    component = {std::min(component.top, y), std::min(component.left, x), std::max(component.bottom, y),
+                 std::max(component.right, x), component.area + 1};
     waiting.push_back(y * ink.width + x);
   };
   for (std::int64_t y = 0; y < ink.height; ++y)
     for (std::int64_t x = 0; x < ink.width; ++x) {
       const auto at = static_cast<std::size_t>(y * ink.width + x);
       if (labels[at] >= 0 || ink.pixels[at] <= least) continue;
-      pieces.push_back({y, x, y, x, 0});
+      components.push_back({y, x, y, x, 0});
       for (take(y, x); !waiting.empty();) {
         const std::int64_t pixel = waiting.back();
         waiting.pop_back();
         for (int i = 0; i < 9; ++i) take(pixel / ink.width + i / 3 - 1, pixel % ink.width + i % 3 - 1);
       }
     }
-  return pieces;
+  return components;
 }
 
-// How many figures stand side by side: pieces at least half as tall as the tallest, with a gap between them.
-std::int64_t figures_among(std::vector<Piece> pieces) {
+// How many figures stand side by side: components at least half as tall as the tallest, with a gap between
+// them.
+std::int64_t figures_among(std::vector<Component> components) {
   std::int64_t tallest = 0, count = 0, reached = -1;
-  for (const Piece& piece : pieces) tallest = std::max(tallest, piece.height());
-  std::ranges::sort(pieces, {}, &Piece::left);
-  for (const Piece& piece : pieces) {
-    if (2 * piece.height() < tallest) continue;
-    count += piece.left > reached;
-    reached = std::max(reached, piece.right);
+  for (const Component& component : components) tallest = std::max(tallest, component.height());
+  std::ranges::sort(components, {}, &Component::left);
+  for (const Component& component : components) {
+    if (2 * component.height() < tallest) continue;
+    count += component.left > reached;
+    reached = std::max(reached, component.right);
   }
   return count;
 }
 
-// The largest piece that does not reach the image's edge (a table beside the paper does), and what lies
+// The largest component that does not reach the image's edge (a table beside the paper does), and what lies
 // close.
-std::vector<bool> kept_pieces(const std::vector<Piece>& pieces, const Image& image) {
-  const Piece* main = nullptr;
+std::vector<bool> kept_components(const std::vector<Component>& components, const Image& image) {
+  const Component* main = nullptr;
   for (const bool inside : {true, false}) {
-    for (const Piece& p : pieces) {
+    for (const Component& p : components) {
       const bool touches =
           p.top == 0 || p.left == 0 || p.bottom == image.height - 1 || p.right == image.width - 1;
       const bool fits =
@@ -190,28 +191,28 @@ std::vector<bool> kept_pieces(const std::vector<Piece>& pieces, const Image& ima
     if (main != nullptr) break;
   }
   std::vector<bool> kept;
-  kept.reserve(pieces.size());
+  kept.reserve(components.size());
   const std::int64_t near = main == nullptr ? 0 : std::max(main->height(), main->width()) / 8;
-  for (const Piece& p : pieces)
+  for (const Component& p : components)
     kept.push_back(20 * p.area >= main->area && p.bottom >= main->top - near &&
                    p.top <= main->bottom + near && p.right >= main->left - near &&
                    p.left <= main->right + near);
   return kept;
 }
 
-// Ink on one shade; specks, of less than a two-hundredth of the largest piece, are none.
+// Ink on one shade; specks, of less than a two-hundredth of the largest component, are none.
 void keep_drawing(Ink& ink) {
   std::vector<std::int32_t> labels;
-  const std::vector<Piece> pieces = pieces_of(ink.amounts, 0, labels);
+  const std::vector<Component> components = components_of(ink.amounts, 0, labels);
   std::int64_t largest = 0;
-  for (const Piece& piece : pieces) largest = std::max(largest, piece.area);
-  std::vector<Piece> drawn;
-  for (const Piece& piece : pieces)
-    if (200 * piece.area >= largest) drawn.push_back(piece);
+  for (const Component& component : components) largest = std::max(largest, component.area);
+  std::vector<Component> drawn;
+  for (const Component& component : components)
+    if (200 * component.area >= largest) drawn.push_back(component);
   for (std::size_t i = 0; i < labels.size(); ++i)
-    if (labels[i] >= 0 && 200 * pieces[static_cast<std::size_t>(labels[i])].area < largest)
+    if (labels[i] >= 0 && 200 * components[static_cast<std::size_t>(labels[i])].area < largest)
       ink.amounts.pixels[i] = 0;
-  ink.things = figures_among(std::move(drawn));
+  ink.figures = figures_among(std::move(drawn));
 }
 
 // Ink on a background of many shades; false where none stands out.
@@ -222,13 +223,13 @@ bool find_on_uneven(const Image& image, Ink& ink) {
   ink.amounts = std::move(ink.dark ? dark : light);
   const float threshold = std::max(otsu(ink.amounts.pixels), kFaint);
   std::vector<std::int32_t> labels;
-  const std::vector<Piece> pieces = pieces_of(ink.amounts, threshold, labels);
-  if (pieces.empty()) return false;
-  const std::vector<bool> kept = kept_pieces(pieces, image);
+  const std::vector<Component> components = components_of(ink.amounts, threshold, labels);
+  if (components.empty()) return false;
+  const std::vector<bool> kept = kept_components(components, image);
   std::vector<float> shades;
-  std::vector<Piece> figures;
-  for (std::size_t i = 0; i < pieces.size(); ++i)
-    if (kept[i]) figures.push_back(pieces[i]);
+  std::vector<Component> figures;
+  for (std::size_t i = 0; i < components.size(); ++i)
+    if (kept[i]) figures.push_back(components[i]);
   for (std::size_t i = 0; i < labels.size(); ++i) {
     const bool is_ink = labels[i] >= 0 && kept[static_cast<std::size_t>(labels[i])];
     if (is_ink) shades.push_back(ink.amounts.pixels[i]);
@@ -236,7 +237,7 @@ bool find_on_uneven(const Image& image, Ink& ink) {
   }
   const float full = median(std::move(shades));
   for (float& amount : ink.amounts.pixels) amount = std::min(1.0f, amount / full);
-  ink.things = figures_among(std::move(figures));
+  ink.figures = figures_among(std::move(figures));
   ink.uneven = true;
   return true;
 }

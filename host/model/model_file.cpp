@@ -166,4 +166,15 @@ Model read_model(const std::filesystem::path& path) {
   return model;
 }
 
+std::string misfit(const Model& model, const Dataset& data) {
+  const InputFormat& input = model.input;
+  if (data.height != input.height || data.width != input.width)
+    return fmt::format("expected images of {}x{}, found {}x{} in {}", input.height, input.width, data.height,
+                       data.width, data.name);
+  if (data.classes > model.shape.classes)
+    return fmt::format("expected at most {} classes, found {} in {}", model.shape.classes, data.classes,
+                       data.name);
+  return "";
+}
+
 }  // namespace softwarp

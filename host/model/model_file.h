@@ -1,5 +1,6 @@
 #pragma once
 
+#include <softwarp/dataset.h>
 #include <softwarp/mlp.h>
 
 #include <filesystem>
@@ -7,6 +8,9 @@
 #include "host/io/safetensors.h"
 
 namespace softwarp {
+
+// Why the network cannot take the data's images: "expected ..., found ...". Empty: it can.
+[[nodiscard]] std::string misfit(const Model& model, const Dataset& data);
 
 // read_model and write_model without the file; `path` is for errors. Metadata that a model does not have is
 // left alone.

@@ -13,9 +13,11 @@
 #include "host/data/framing.h"
 #include "host/program/commands.h"
 #include "host/program/options.h"
+#include "host/program/output.h"
 #include "host/program/terminal_image.h"
 #include "host/program/trained_model.h"
 #include "host/training/evaluation.h"
+#include "host/training/json_text.h"
 
 namespace softwarp::program {
 namespace {
@@ -66,7 +68,7 @@ void add_picture(const std::string& path, const PredictOptions& o, const Model& 
               {"width", image.width},
               {"inverted", framed.inverted},
               {"scaled", framed.scaled},
-              {"things", framed.things}});
+              {"figures", framed.figures}});
 }
 
 // One bad picture does not silence the others.
@@ -106,13 +108,12 @@ std::vector<Likely> likeliest(std::span<const float> probabilities, std::int64_t
 
 void print_text(const PredictOptions& o, const Inputs& inputs, std::size_t i,
                 const std::vector<Likely>& classes) {
-  if (i > 0) fmt::print("\n");
-  fmt::print("{}\n", inputs.titles[i]);
-  if (!o.no_picture)
-    fmt::print("{}", terminal_image(inputs.image(i), inputs.data.width, inputs.data.max_pixel));
+  if (i > 0) say("\n");
+  say("{}\n", inputs.titles[i]);
+  if (!o.no_picture) say("{}", terminal_image(inputs.image(i), inputs.data.width, inputs.data.max_pixel));
   for (const Likely& c : classes) {
     const std::string share = bar(c.probability, 40);
-    fmt::print("{:>5}  {:6.2f} %{}{}\n", c.label, 100 * c.probability, share.empty() ? "" : "  ", share);
+    say("{:>5}  {:6.2f} %{}{}\n", c.label, 100 * c.probability, share.empty() ? "" : "  ", share);
   }
 }
 
@@ -137,7 +138,7 @@ void print_predictions(const PredictOptions& o, const Model& model, const Inputs
     for (const Likely& c : top)
       json.back()["top"].push_back({{"class", c.label}, {"probability", c.probability}});
   }
-  if (o.json) fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+  if (o.json) say("{}\n", json_text(json));
 }
 
 void run(const PredictOptions& o) {

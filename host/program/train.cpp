@@ -18,6 +18,7 @@
 #include "host/program/resume.h"
 #include "host/program/runs.h"
 #include "host/program/train_notes.h"
+#include "host/program/trained_model.h"
 #include "host/report/report.h"
 #include "host/report/scalar_log.h"
 #include "host/training/run_directory.h"
@@ -28,6 +29,7 @@ namespace {
 struct TrainOptions {
   std::string data = "mnist";
   std::int64_t images = 0;
+  std::int64_t max_pixel = 0;
   std::string output;
   bool overwrite = false;
   std::string resume;
@@ -86,6 +88,7 @@ void add_training_flags(CLI::App& command, TrainOptions& o) {
       ->type_name(kDataType);
   in(command.add_option("--images", o.images, "Train on the first so many images; 0: all"))
       ->check(count_in(0));
+  in(add_max_pixel(command, o.max_pixel));
   in(command.add_option("--epochs", s.epochs, "Passes over the training images"))->check(count_in(1));
   in(command.add_option("--batch-size", s.batch_size, "Images a step; 0: all")->check(count_in(0)));
   in(command.add_option("--seed", s.seed, "Of initial weights, order, dropout and validation split"));
@@ -198,8 +201,14 @@ std::map<std::string, std::string> flags_of(const TrainOptions& o) {
   return flags;
 }
 
-DataPair load(const TrainOptions& o) {
-  DataPair data = load_data(o.data);
+// A training that is resumed takes the pixels as it did before.
+DataPair load(const TrainOptions& o, const Checkpoint& resumed) {
+  const int before = resumed.history.empty() ? 0 : resumed.model.input.max_pixel;
+  if (before > 0 && o.max_pixel > 0 && o.max_pixel != before)
+    throw Error(fmt::format("--max-pixel: expected {}, with which {} began, found {}", before, o.resume,
+                            o.max_pixel));
+  DataPair data = load_data(o.data, before > 0 ? before : static_cast<int>(o.max_pixel));
+  say_guess(data.train);
   if (o.images > data.train.count)
     throw Error(fmt::format("--images: expected at most the {} training images of {}, found {}",
                             data.train.count, o.data, o.images));
@@ -278,7 +287,7 @@ void run(CLI::App& command, TrainOptions& o) {
   const auto flags = flags_of(o);  // before "no hidden layer" becomes an empty list
   check_together(o.settings);
   const bool replaces = settle_output(o, command.get_option("--output")->count() > 0);
-  const DataPair data = load(o);
+  const DataPair data = load(o, resumed);
   const std::uint32_t data_checksum = checksum(data.train);
   if (!o.resume.empty() && data_checksum != resumed.data_checksum)
     throw Error(

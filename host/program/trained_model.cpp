@@ -45,15 +45,6 @@ std::filesystem::path model_path(const std::string& model) {
   return path;
 }
 
-void check_fit(const std::filesystem::path& path, const Model& model, const Dataset& data) {
-  if (data.height != model.input.height || data.width != model.input.width)
-    throw Error(fmt::format("{}: expected images of {}x{}, found {}x{} in {}", path.string(),
-                            model.input.height, model.input.width, data.height, data.width, data.name));
-  if (data.classes > model.shape.classes)
-    throw Error(fmt::format("{}: expected at most {} classes, found {} in {}", path.string(),
-                            model.shape.classes, data.classes, data.name));
-}
-
 Dataset load_for(const std::filesystem::path& path, const Model& model, const std::string& name,
                  const std::string& part, int max_pixel) {
   const bool same = name.empty() || name == model.input.data;
@@ -61,7 +52,8 @@ Dataset load_for(const std::filesystem::path& path, const Model& model, const st
   Dataset data = load_data_part(name.empty() ? model.input.data : name,
                                 part == "test" ? DataPart::test : DataPart::train, max_pixel);
   say_guess(data);
-  check_fit(path, model, data);
+  if (const std::string why = misfit(model, data); !why.empty())
+    throw Error(fmt::format("{}: {}", path.string(), why));
   return data;
 }
 
@@ -72,8 +64,8 @@ void say_guess(const Dataset& data) {
              data.name, largest, data.max_pixel);
 }
 
-void add_max_pixel(CLI::App& command, std::int64_t& max_pixel) {
-  command
+CLI::Option* add_max_pixel(CLI::App& command, std::int64_t& max_pixel) {
+  return command
       .add_option("--max-pixel", max_pixel,
                   "The pixels' largest value, 1 to 255; by default as the data has it")
       ->check(count_in(1, 255));

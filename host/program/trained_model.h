@@ -19,9 +19,6 @@ std::filesystem::path model_path(const std::string& model);
 // it itself; so this is for the end of what went well.
 void say_newest_run();
 
-// Throws Error, which names the model's file, where its network cannot take the data's images.
-void check_fit(const std::filesystem::path& path, const Model& model, const Dataset& data);
-
 // The part ("train" or "test") of the data `name`, by default what the model was trained on, with max_pixel 0
 // as it is known or guessed; a guess is said on standard error. Throws Error where the network cannot take
 // it.
@@ -32,6 +29,6 @@ Dataset load_for(const std::filesystem::path& path, const Model& model, const st
 void say_guess(const Dataset& data);
 
 // --max-pixel.
-void add_max_pixel(CLI::App& command, std::int64_t& max_pixel);
+CLI::Option* add_max_pixel(CLI::App& command, std::int64_t& max_pixel);
 
 }  // namespace softwarp::program

@@ -1,9 +1,11 @@
 #include "host/training/evaluation.h"
 
-#include <fmt/format.h>
 #include <softwarp/error.h>
 
 #include <algorithm>
+#include <string>
+
+#include "host/model/model_file.h"
 
 namespace softwarp {
 namespace {
@@ -67,13 +69,7 @@ void Evaluation::run_batch(MlpWorkspace& workspace, float* probabilities) {
 }
 
 Score evaluate(Backend& backend, const Model& model, const Dataset& data, std::vector<float>* probabilities) {
-  const InputFormat& input = model.input;
-  if (data.height != input.height || data.width != input.width)
-    throw Error(fmt::format("expected images of {}x{}, found {}x{} in {}", input.height, input.width,
-                            data.height, data.width, data.name));
-  if (data.classes > model.shape.classes)
-    throw Error(fmt::format("expected at most {} classes, found {} in {}", model.shape.classes, data.classes,
-                            data.name));
+  if (const std::string why = misfit(model, data); !why.empty()) throw Error(why);
   Mlp mlp(backend, model.shape);
   mlp.set_values(model.values);
   const ResidentDataset resident(backend, data);

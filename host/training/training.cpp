@@ -126,6 +126,7 @@ void expect_fit(const Checkpoint& checkpoint, const Trainer& trainer, bool valid
 
 TrainingResult train(Backend& backend, const TrainingSettings& settings, const DataPair& data,
                      TrainingObserver& observer, const TrainingControl& control) {
+  expects(settings.epochs > 0, "at least one epoch");
   const Parts parts(backend, settings, data.train);
   Trainer trainer(backend, settings, shape_for(settings, data.train), *parts.train);
   if (control.check_every_step) trainer.set_check_interval(1);

@@ -137,9 +137,9 @@ TEST(FramedImage, CountsWhatStandsSideBySide) {
   for (std::int64_t y = 120; y < 280; ++y)
     for (std::int64_t x = 230; x < 245; ++x) two.pixels[static_cast<std::size_t>(y * 300 + x)] = 50;
   const FramedImage framed = frame_image(two, Framing::mnist, 28, 28, 255, "two");
-  EXPECT_EQ(framed.things, 2);
+  EXPECT_EQ(framed.figures, 2);
   EXPECT_NE(describe(two, Framing::mnist, framed).find("300x400"), std::string::npos);
-  EXPECT_EQ(frame_image(seven(), Framing::mnist, 28, 28, 255, "one").things, 1);
+  EXPECT_EQ(frame_image(seven(), Framing::mnist, 28, 28, 255, "one").figures, 1);
 }
 
 TEST(FramedImage, StretchesAMask) {

@@ -91,6 +91,13 @@ ProgramRun run(const char* program, const std::vector<std::string>& arguments,
 
 }  // namespace
 
+Arguments small_training(const Arguments& more) {
+  Arguments arguments{"train",  "--device", "cpu", "--threads", "1", "--data",
+                      "digits", "--hidden", "8",   "--epochs",  "2"};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
 ProgramRun run_program(const std::vector<std::string>& arguments, const std::filesystem::path& directory,
                        const Stop& stop) {
   return run(SOFTWARP_PROGRAM, arguments, directory, stop);

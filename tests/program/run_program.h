@@ -20,6 +20,11 @@ struct Stop {
   double kill_after = 0;             // SIGKILL after so many seconds; 0: never
 };
 
+using Arguments = std::vector<std::string>;
+
+// The arguments of a training that takes a moment, and `more`.
+Arguments small_training(const Arguments& more);
+
 // Runs this build's program, or the one on the simulated device or the one whose files fail, in `directory`
 // and waits for its end.
 ProgramRun run_program(const std::vector<std::string>& arguments, const std::filesystem::path& directory,

@@ -1,6 +1,7 @@
 // Each training has a directory of its own, and none is lost or taken for another without a word.
 
 #include <gtest/gtest.h>
+#include <softwarp/mlp.h>
 
 #include <algorithm>
 #include <fstream>
@@ -12,14 +13,6 @@ namespace softwarp {
 namespace {
 
 namespace fs = std::filesystem;
-using Arguments = std::vector<std::string>;
-
-Arguments training(const Arguments& more) {
-  Arguments arguments{"train",  "--device", "cpu", "--threads", "1", "--data",
-                      "digits", "--hidden", "8",   "--epochs",  "2"};
-  arguments.insert(arguments.end(), more.begin(), more.end());
-  return arguments;
-}
 
 std::string bytes_of(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
@@ -36,7 +29,7 @@ class Runs : public testing::Test {
  protected:
   ProgramRun run(const Arguments& arguments) { return run_program(arguments, directory_.path()); }
   std::string trained(const Arguments& more) {
-    const ProgramRun ended = run(training(more));
+    const ProgramRun ended = run(small_training(more));
     EXPECT_EQ(ended.exit_code, 0) << ended.err;
     return ended.out;
   }
@@ -63,12 +56,13 @@ TEST_F(Runs, TakeTheNextFreeDirectoryAndNameIt) {
 TEST_F(Runs, AreReplacedOnlyWhenAsked) {
   trained({"--output", "run"});
   const std::string first = bytes_of(path("run/model.safetensors"));
-  expect_refused(training({"--output", "run"}), "run: expected a directory without an earlier training");
+  expect_refused(small_training({"--output", "run"}),
+                 "run: expected a directory without an earlier training");
   EXPECT_EQ(bytes_of(path("run/model.safetensors")), first);
   trained({"--output", "run", "--overwrite", "--seed", "2"});
   EXPECT_NE(bytes_of(path("run/model.safetensors")), first);
   fs::remove(path("run/model.safetensors"));  // what is left of a run is one, too
-  expect_refused(training({"--output", "run"}), "--overwrite");
+  expect_refused(small_training({"--output", "run"}), "--overwrite");
   trained({"--output", "other"});
   expect_refused({"train", "--resume", "run", "--output", "other"}, "other: expected a directory without");
 }
@@ -83,14 +77,14 @@ TEST_F(Runs, LeaveNoCheckpointToTheNext) {
 TEST_F(Runs, LeaveNoCheckpointToOneThatDiverges) {
   trained({"--output", "run"});
   const ProgramRun diverged =
-      run(training({"--output", "run", "--overwrite", "--lr", "1e12", "--optimizer", "sgd"}));
+      run(small_training({"--output", "run", "--overwrite", "--lr", "1e12", "--optimizer", "sgd"}));
   EXPECT_EQ(diverged.exit_code, 1);
   EXPECT_FALSE(fs::exists(path("run/last.safetensors")) || fs::exists(path("run/model.safetensors")));
 }
 
 TEST_F(Runs, AreNotLostToOneThatDoesNotBegin) {
   trained({"--output", "run"});
-  expect_refused(training({"--output", "run", "--overwrite", "--images", "100000"}), "--images");
+  expect_refused(small_training({"--output", "run", "--overwrite", "--images", "100000"}), "--images");
   EXPECT_TRUE(fs::exists(path("run/model.safetensors")) && fs::exists(path("run/last.safetensors")));
 }
 
@@ -105,11 +99,11 @@ TEST_F(Runs, DoNotMixTheirEvents) {
 TEST_F(Runs, RefuseFilesThatCouldNotBeWrittenBeforeTraining) {
   for (const char* name : {"model.safetensors", "last.safetensors", "summary.json"}) {
     fs::create_directories(path("a") / name);
-    expect_refused(training({"--output", "a", "--overwrite"}), std::string(name) + ": expected a file");
+    expect_refused(small_training({"--output", "a", "--overwrite"}), std::string(name) + ": expected a file");
     fs::remove_all(path("a"));
     fs::create_directory(path("a"));
     fs::create_symlink("nowhere/model", path("a") / name);
-    expect_refused(training({"--output", "a", "--overwrite"}), std::string(name) + ": expected a file");
+    expect_refused(small_training({"--output", "a", "--overwrite"}), std::string(name) + ": expected a file");
     fs::remove_all(path("a"));
   }
 }
@@ -135,6 +129,37 @@ TEST_F(Runs, ThatHaveNoModelYetSayHowToGoOn) {
   expect_refused({"evaluate", "run"}, "softwarp train --resume run goes on");
   expect_refused({"predict", "--model", "run", "--index", "0"}, "softwarp train --resume run goes on");
   expect_refused({"evaluate", "run/last.safetensors"}, "found a training's checkpoint");
+}
+
+// A data set whose pixels stop at 1: its range is guessed aloud, or chosen, and a run that is resumed keeps
+// it.
+TEST(RunsOfOneRange, SayTheGuessedRangeOfPixelsAndKeepTheChosenOne) {
+  const TemporaryDirectory directory;
+  for (const std::string part : {"train", "t10k"}) {
+    directory.write(part + "-images-idx3-ubyte", idx_file({4, 1, 3}, {0, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 0}));
+    directory.write(part + "-labels-idx1-ubyte", idx_file({4}, {0, 1, 0, 1}));
+  }
+  const auto trained = [&](const Arguments& more) {
+    Arguments arguments{"train", "--device", "cpu", "--data", ".", "--hidden", "2", "--batch-size", "2"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_program(arguments, directory.path());
+  };
+  const ProgramRun guessed = trained({"--epochs", "1", "--output", "guessed"});
+  EXPECT_EQ(guessed.exit_code, 0);
+  EXPECT_EQ(guessed.err, "softwarp: .: no pixel is above 1, taken as 0 to 1 (--max-pixel decides)\n");
+  EXPECT_EQ(read_model(directory.path() / "guessed/model.safetensors").input.max_pixel, 1);
+
+  const ProgramRun chosen = trained({"--epochs", "1", "--output", "chosen", "--max-pixel", "255"});
+  EXPECT_EQ(chosen.err, "");
+  EXPECT_EQ(read_model(directory.path() / "chosen/model.safetensors").input.max_pixel, 255);
+
+  const ProgramRun resumed = trained({"--resume", "chosen", "--epochs", "2"});
+  EXPECT_EQ(resumed.exit_code, 0);
+  EXPECT_EQ(resumed.err, "");
+  EXPECT_EQ(read_model(directory.path() / "chosen/model.safetensors").input.max_pixel, 255);
+  const ProgramRun other = trained({"--resume", "chosen", "--epochs", "3", "--max-pixel", "1"});
+  EXPECT_EQ(other.exit_code, 1);
+  EXPECT_EQ(other.err, "softwarp: --max-pixel: expected 255, with which chosen began, found 1\n");
 }
 
 }  // namespace

@@ -15,14 +15,6 @@ namespace softwarp {
 namespace {
 
 namespace fs = std::filesystem;
-using Arguments = std::vector<std::string>;
-
-Arguments training(const Arguments& more) {
-  Arguments arguments{"train",  "--device", "cpu", "--threads", "1", "--data",
-                      "digits", "--hidden", "8",   "--epochs",  "2"};
-  arguments.insert(arguments.end(), more.begin(), more.end());
-  return arguments;
-}
 
 std::string last_line(const std::string& text) {
   const auto end = text.rfind('\n', text.size() - 2);
@@ -48,7 +40,7 @@ class Ended : public testing::Test {
 
 TEST_F(Ended, EachSignalEndsItInOrderAndNamesTheCommandThatGoesOn) {
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
-    const ProgramRun ended = run(training({"--epochs", "100000", "--output", "run", "--overwrite"}),
+    const ProgramRun ended = run(small_training({"--epochs", "100000", "--output", "run", "--overwrite"}),
                                  {.interrupt_after = "epoch 2/", .signal = signal});
     EXPECT_EQ(ended.exit_code, 128 + signal) << ended.err;
     EXPECT_EQ(last_line(ended.out).find("softwarp train --resume run goes on after epoch "), 0u) << ended.out;
@@ -59,7 +51,7 @@ TEST_F(Ended, EachSignalEndsItInOrderAndNamesTheCommandThatGoesOn) {
 
 TEST_F(Ended, InItsFirstEpochThereIsNothingToGoOnFrom) {
   const ProgramRun ended =
-      run(training({"--data", "mnist", "--hidden", "512", "--batch-size", "4", "--output", "run"}),
+      run(small_training({"--data", "mnist", "--hidden", "512", "--batch-size", "4", "--output", "run"}),
           {.interrupt_after = "output ", .signal = SIGTERM});
   EXPECT_EQ(ended.exit_code, 128 + SIGTERM) << ended.err;
   EXPECT_NE(last_line(ended.out).find("no checkpoint yet"), std::string::npos) << ended.out;
@@ -67,8 +59,8 @@ TEST_F(Ended, InItsFirstEpochThereIsNothingToGoOnFrom) {
 
 TEST_F(Ended, EarlyStoppingNamesTheBestEpoch) {
   const ProgramRun ended =
-      run(training({"--epochs", "200", "--validation", "0.2", "--patience", "2", "--schedule", "constant",
-                    "--output", "run", "--report-every", "1000"}));
+      run(small_training({"--epochs", "200", "--validation", "0.2", "--patience", "2", "--schedule",
+                          "constant", "--output", "run", "--report-every", "1000"}));
   ASSERT_EQ(ended.exit_code, 0) << ended.err;
   const std::int64_t epochs = summary()["epochs"], best = summary()["model_epoch"];
   EXPECT_EQ(summary()["stopped_early"], true);
@@ -95,7 +87,7 @@ TEST_F(Ended, EarlyStoppingNamesTheBestEpoch) {
 }
 
 TEST_F(Ended, ResumeTakesTheCheckpointItselfAndSaysWhenAllIsDone) {
-  ASSERT_EQ(run(training({"--output", "run"})).exit_code, 0);
+  ASSERT_EQ(run(small_training({"--output", "run"})).exit_code, 0);
   EXPECT_NE(resume({}).out.find("nothing to train: all 2 epochs are done"), std::string::npos);
   const ProgramRun on =
       run({"train", "--device", "cpu", "--resume", "run/last.safetensors", "--epochs", "3"});
@@ -108,7 +100,7 @@ TEST_F(Ended, ResumeTakesTheCheckpointItselfAndSaysWhenAllIsDone) {
 }
 
 TEST_F(Ended, NotesSayWhatAScheduleDoesNotDo) {
-  const auto out = [&](const Arguments& more) { return run(training(more)).out; };
+  const auto out = [&](const Arguments& more) { return run(small_training(more)).out; };
   EXPECT_NE(
       out({"--warmup-epochs", "100", "--schedule", "cosine"}).find("warm-up of 100 epochs does not end"),
       std::string::npos);

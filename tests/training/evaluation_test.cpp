@@ -1,6 +1,10 @@
 #include "host/training/evaluation.h"
 
 #include <gtest/gtest.h>
+#include <softwarp/error.h>
+#include <softwarp/train.h>
+
+#include <utility>
 
 #include "tests/backends.h"
 #include "tests/training/reference_network.h"
@@ -64,6 +68,36 @@ TEST(Evaluation, GivesTheScoreAndTheProbabilitiesOfEveryImage) {
               << "image " << i << " class " << c;
         }
     }
+}
+
+TEST(Evaluate, GivesTheScoreOfAModelAndRefusesOtherImages) {
+  for (const auto& backend : make_backends()) {
+    SCOPED_TRACE(backend->name());
+    const Dataset data = some_images(17);
+    Model model{.shape = kShape, .input = {"made up", 2, 3, 255}, .values = {}};
+    model.values = random_values(ParameterLayout(kShape).size, 2);
+    Mlp mlp(*backend, kShape);
+    mlp.set_values(model.values);
+    std::vector<float> expected, probabilities;
+    const Score score = Evaluation(mlp, ResidentDataset(*backend, data)).run(expected);
+    EXPECT_EQ(evaluate(*backend, model, data).loss, score.loss);
+    EXPECT_EQ(evaluate(*backend, model, data, &probabilities).accuracy, score.accuracy);
+    EXPECT_EQ(probabilities, expected);
+
+    const auto refusal = [&](const Dataset& other) -> std::string {
+      try {
+        evaluate(*backend, model, other);
+      } catch (const Error& error) {
+        return error.what();
+      }
+      return "";
+    };
+    Dataset turned = data, many = data;
+    std::swap(turned.height, turned.width);
+    many.classes = 4;
+    EXPECT_EQ(refusal(turned), "expected images of 2x3, found 3x2 in made up");
+    EXPECT_EQ(refusal(many), "expected at most 3 classes, found 4 in made up");
+  }
 }
 
 }  // namespace

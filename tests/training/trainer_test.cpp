@@ -304,5 +304,14 @@ TEST(Initialization, HasTheStatedBounds) {
   }
 }
 
+TEST(Trainer, ExpectsAnEpoch) {
+  const auto backend = make_cpu_backend(1);
+  TrainingSettings settings;
+  settings.epochs = 0;
+  const DataPair few{head(mnist().train, 20), head(mnist().test, 10)};
+  TrainingObserver silent;
+  EXPECT_THROW(train(*backend, settings, few, silent), std::invalid_argument);
+}
+
 }  // namespace
 }  // namespace softwarp
