@@ -9,7 +9,15 @@ namespace softwarp {
 
 // Counter-based random numbers: Philox 4x32-10 (Salmon et al., SC'11). A value depends on
 // (seed, purpose, step, index) alone, so every device, order and thread count draws the same ones.
-enum class RandomPurpose : std::uint32_t { initial_weights, permutation, dropout, split, test };
+enum class RandomPurpose : std::uint32_t {
+  initial_weights,
+  permutation,
+  dropout,
+  split,
+  test,
+  affine,
+  elastic
+};
 
 using RandomWords = r123::Philox4x32::ctr_type;
 

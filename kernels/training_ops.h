@@ -7,6 +7,7 @@
 
 #include <cuda_runtime.h>
 #include <softwarp/activation.h>
+#include <softwarp/augment.h>
 #include <softwarp/dataset.h>
 #include <softwarp/matrix_view.h>
 #include <softwarp/optimizer.h>
@@ -34,6 +35,11 @@ void dropout(ConstMatrixView<float> x, float rate, std::int32_t layer, const Tra
 // batch[r] = image order[position + r] times scale, targets[r] its label. A null order is the identity.
 void gather_batch(const DatasetView& data, const std::int32_t* order, const TrainingState* state,
                   MatrixView<float> batch, std::int32_t* targets, cudaStream_t stream);
+
+// The same with deformed images, as Backend::augment_batch has them.
+void augment_batch(const DatasetView& data, const std::int32_t* order, const TrainingState* state,
+                   const Augmentation& augmentation, MatrixView<float> batch, std::int32_t* targets,
+                   cudaStream_t stream);
 
 // One step at the schedule's rate, then state->step += 1 and state->position += rows.
 void sgd_step(const ParameterBuffers& parameters, const SgdOptions& options, const Schedule& schedule,

@@ -1,6 +1,8 @@
 #include <softwarp/backend.h>
 #include <softwarp/error.h>
 
+#include <cmath>
+
 #include "host/backend/row_ops.h"
 
 namespace softwarp {
@@ -114,6 +116,22 @@ void Backend::gather_batch(const DatasetView& data, const std::int32_t* order, c
   expects(batch.cols == data.pixels, "a batch as wide as an image");
   expects(batch.rows <= data.count, "a batch no larger than the data set");
   gather_batch_impl(data, order, state, batch, targets);
+}
+
+void Backend::augment_batch(const DatasetView& data, const std::int32_t* order, const TrainingState* state,
+                            const Augmentation& augmentation, View batch, std::int32_t* targets) {
+  expects(batch.cols == data.pixels, "a batch as wide as an image");
+  expects(batch.rows <= data.count, "a batch no larger than the data set");
+  expects(data.width > 0 && data.pixels % data.width == 0, "images of whole rows");
+  const Augmentation& a = augmentation;
+  for (const Interval& interval : {a.degrees, a.shear, a.scale, a.translate})
+    expects(std::isfinite(interval.least) && std::isfinite(interval.most) && interval.least <= interval.most,
+            "intervals whose ends are in order");
+  expects(a.scale.least > 0, "a scale above 0");
+  expects(std::abs(a.shear.least) < 90 && std::abs(a.shear.most) < 90, "a shear below 90 degrees");
+  expects(std::isfinite(a.alpha) && a.alpha >= 0 && a.sigma > 0 && a.sigma <= 10,
+          "alpha not negative, and sigma in (0, 10]");
+  augment_batch_impl(data, order, state, augmentation, batch, targets);
 }
 
 void Backend::sgd_step(const ParameterBuffers& parameters, const SgdOptions& options,

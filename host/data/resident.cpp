@@ -9,7 +9,8 @@ ResidentDataset::ResidentDataset(Backend& backend, const Dataset& data)
             .labels = labels_.data(),
             .count = data.count,
             .pixels = data.pixels(),
-            .scale = 1.0f / static_cast<float>(data.max_pixel)} {
+            .scale = 1.0f / static_cast<float>(data.max_pixel),
+            .width = data.width} {
   backend.upload<std::uint8_t>(data.images, images_.data());
   backend.upload<std::uint8_t>(data.labels, labels_.data());
 }

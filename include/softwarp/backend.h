@@ -4,6 +4,7 @@
 /// The ops that a multilayer perceptron and its training are made of, on the CPU or a GPU.
 
 #include <softwarp/any_matrix.h>
+#include <softwarp/augment.h>
 #include <softwarp/cross_entropy.h>
 #include <softwarp/dataset.h>
 #include <softwarp/linear.h>
@@ -185,6 +186,12 @@ class Backend {
   /// null order is the identity. batch is [rows, pixels], targets is [rows].
   void gather_batch(const DatasetView& data, const std::int32_t* order, const TrainingState* state,
                     View batch, std::int32_t* targets);
+  /// Does the same with images that are deformed as `augmentation` says, at state->epoch. What leaves an
+  /// image as it is leaves its bits. Devices agree to rounding. On a GPU, elastic deformation needs about
+  /// (height + 6 sigma) (10 width + 12 sigma) bytes of a block's shared memory, and throws Error if there are
+  /// fewer; of 28x28 pixels any sigma fits.
+  void augment_batch(const DatasetView& data, const std::int32_t* order, const TrainingState* state,
+                     const Augmentation& augmentation, View batch, std::int32_t* targets);
   /// Does one step of SGD at the schedule's rate; then state->step += 1 and state->position += rows. `rows`
   /// are the images of the batch.
   void sgd_step(const ParameterBuffers& parameters, const SgdOptions& options, const Schedule& schedule,
@@ -234,6 +241,9 @@ class Backend {
                                 std::int64_t count) = 0;
   virtual void gather_batch_impl(const DatasetView& data, const std::int32_t* order,
                                  const TrainingState* state, View batch, std::int32_t* targets) = 0;
+  virtual void augment_batch_impl(const DatasetView& data, const std::int32_t* order,
+                                  const TrainingState* state, const Augmentation& augmentation, View batch,
+                                  std::int32_t* targets) = 0;
   virtual void sgd_step_impl(const ParameterBuffers& parameters, const SgdOptions& options,
                              const Schedule& schedule, TrainingState* state, std::int64_t rows) = 0;
   virtual void adamw_step_impl(const ParameterBuffers& parameters, const AdamwOptions& options,

@@ -34,6 +34,7 @@ struct DatasetView {
   std::int64_t count = 0;                ///< images
   std::int64_t pixels = 0;               ///< pixels of an image
   float scale = 1.0f / 255.0f;           ///< a pixel's value times this is the network's input
+  std::int64_t width = 0;                ///< pixels of an image's row; needed where images are deformed
 };
 
 /// The CRC-32 of images and labels, by which a resumed run recognizes its data.

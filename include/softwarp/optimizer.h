@@ -65,6 +65,7 @@ struct TrainingState {
   std::uint64_t seed = 0;     ///< of all random numbers
   std::int64_t step = 0;      ///< optimizer steps since training began
   std::int64_t position = 0;  ///< the next sample of this epoch's permutation
+  std::int64_t epoch = 0;     ///< epochs since training began
   std::int64_t first_nonfinite_step =
       0;                      ///< the first step, from 1, that made a parameter NaN or infinite; 0: none
   std::uint32_t arrived = 0;  ///< blocks of a running kernel that have read the rest; 0 between kernels

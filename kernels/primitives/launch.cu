@@ -34,4 +34,19 @@ LaunchConfig::LaunchConfig(const LaunchHere& on) {
   }
 }
 
+// The device's limit for a block includes the kernel's static shared memory. Threads that ask at the same
+// time set the same value, so none lowers another's.
+void allow_shared(const void* kernel, std::atomic<std::uint64_t>& asked_devices) {
+  int device = 0, most = 0;
+  check(cudaGetDevice(&device));
+  const std::uint64_t bit = device < 64 ? std::uint64_t{1} << device : 0;
+  if ((asked_devices & bit) != 0) return;
+  cudaFuncAttributes attributes{};
+  check(cudaFuncGetAttributes(&attributes, kernel));
+  check(cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
+  most -= static_cast<int>(attributes.sharedSizeBytes);
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, most));
+  asked_devices |= bit;
+}
+
 }  // namespace softwarp

@@ -3,6 +3,7 @@
 #include <cuda_runtime.h>
 #include <softwarp/error.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <source_location>
@@ -49,5 +50,9 @@ void launch(const LaunchHere& on, void (*kernel)(Params...), Args&&... args) {
   const LaunchConfig config(on);
   check(cudaLaunchKernelEx(&config.value, kernel, std::forward<Args>(args)...), on.where);
 }
+
+// Opts in to all the dynamic shared memory that the current device has for a block of this kernel; without
+// that a launch gets 48 KiB. Asks once for each device.
+void allow_shared(const void* kernel, std::atomic<std::uint64_t>& asked_devices);
 
 }  // namespace softwarp

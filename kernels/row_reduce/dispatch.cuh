@@ -13,10 +13,6 @@
 
 namespace softwarp {
 
-// Opts in to all the dynamic shared memory that the current device has for a block of this kernel; without
-// that a launch gets 48 KiB. Asks once for each device.
-void allow_shared(const void* kernel, std::atomic<std::uint64_t>& asked_devices);
-
 // True if the device can run a cluster of kMaxClusterBlocks blocks of kMaxThreads with so much shared memory.
 [[nodiscard]] bool clusters_fit(const void* kernel, std::size_t shared_bytes);
 

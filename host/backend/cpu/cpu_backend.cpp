@@ -107,6 +107,10 @@ class CpuBackend final : public Backend {
                          View batch, std::int32_t* targets) override {
     use_threads(), cpu::gather_batch(data, order, state->position, batch, targets);
   }
+  void augment_batch_impl(const DatasetView& data, const std::int32_t* order, const TrainingState* state,
+                          const Augmentation& augmentation, View batch, std::int32_t* targets) override {
+    use_threads(), cpu::augment_batch(data, order, *state, augmentation, batch, targets);
+  }
   void sgd_step_impl(const ParameterBuffers& parameters, const SgdOptions& options, const Schedule& schedule,
                      TrainingState* state, std::int64_t rows) override {
     use_threads();

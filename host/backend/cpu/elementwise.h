@@ -18,6 +18,8 @@ void dropout(ConstMatrixView<float> x, float rate, std::int32_t layer, const Tra
              MatrixView<float> y);
 void gather_batch(const DatasetView& data, const std::int32_t* order, std::int64_t position,
                   MatrixView<float> batch, std::int32_t* targets);
+void augment_batch(const DatasetView& data, const std::int32_t* order, const TrainingState& state,
+                   const Augmentation& augmentation, MatrixView<float> batch, std::int32_t* targets);
 bool sgd_step(const ParameterBuffers& parameters, const SgdOptions& options, float rate);
 bool adamw_step(const ParameterBuffers& parameters, const AdamwOptions& options, float rate,
                 std::int64_t step);

@@ -173,6 +173,10 @@ class CudaBackend final : public Backend {
                          View batch, std::int32_t* targets) override {
     softwarp::gather_batch(data, order, state, batch, targets, stream());
   }
+  void augment_batch_impl(const DatasetView& data, const std::int32_t* order, const TrainingState* state,
+                          const Augmentation& augmentation, View batch, std::int32_t* targets) override {
+    softwarp::augment_batch(data, order, state, augmentation, batch, targets, stream());
+  }
   void sgd_step_impl(const ParameterBuffers& parameters, const SgdOptions& options, const Schedule& schedule,
                      TrainingState* state, std::int64_t rows) override {
     softwarp::sgd_step(parameters, options, schedule, state, rows, stream());

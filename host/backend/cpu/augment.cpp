@@ -1,0 +1,233 @@
+// Deformed images. Random bytes of a field are made a vector of Philox calls at a time, smoothed along
+// columns and rows, and the image is read by one gather a vector: four neighbours are one 32-bit number.
+
+#include "core/augment.h"
+
+#include <omp.h>
+
+#include <cstring>
+
+#include "host/backend/cpu/elementwise.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "host/backend/cpu/augment.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+//
+#include "host/backend/cpu/partial-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace softwarp::cpu::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// What one thread deforms an image with. Rows have room for a vector beyond their end.
+class Deformer {
+  using F = hn::ScalableTag<float>;
+  using U = hn::RebindToUnsigned<F>;
+  using I = hn::RebindToSigned<F>;
+
+ public:
+  Deformer(const DatasetView& data, const Augmentation& augmentation)
+      : data_(data),
+        augmentation_(augmentation),
+        height_(static_cast<int>(data.pixels / data.width)),
+        width_(static_cast<int>(data.width)),
+        gaussian_(augmentation.alpha > 0 ? gaussian_weights(augmentation.sigma) : GaussianWeights{}),
+        field_(height_, width_, gaussian_.radius),
+        stride_(width_ + lanes_of(F())),
+        neighbours_((height_ + 2) * neighbour_stride() + lanes_of(F())),
+        padded_((height_ + 3) * (neighbour_stride() + 1) + 4 * lanes_of(F())) {
+    if (augmentation.alpha == 0) return;
+    bytes_.resize(field_.calls() * FieldShape::kGroup + 16 * lanes_of(F()));
+    for (auto* plane : {&dx_, &dy_}) plane->resize(height_ * stride_);
+    floats_.resize(field_.rows * float_stride() + lanes_of(F()));
+    smoothed_.resize(float_stride() + lanes_of(F()));
+  }
+
+  void run(std::uint64_t seed, std::int64_t epoch, std::int64_t image, float* row) {
+    const AffineMap map = affine_map(augmentation_, seed, epoch, image, data_.labels[image], height_, width_);
+    if (augmentation_.alpha > 0) {
+      draw_field(seed, epoch, image);
+      smooth(bytes_.data(), dx_.data());
+      smooth(bytes_.data() + field_.rows * field_.pitch(), dy_.data());
+    }
+    take_neighbours(data_.images + image * data_.pixels);
+    for (int y = 0; y < height_; ++y) read_row(map, y, row + y * width_);
+  }
+
+ private:
+  std::int64_t neighbour_stride() const { return width_ + 2; }
+  std::int64_t float_stride() const { return field_.pitch() + lanes_of(F()); }
+
+  // Both halves of the products of `multiplier` and each lane.
+  static void multiply(U u, hn::Vec<U> x, std::uint32_t multiplier, hn::Vec<U>& high, hn::Vec<U>& low) {
+    const auto m = hn::Set(u, multiplier);
+#if HWY_TARGET == HWY_SCALAR
+    high = hn::Set(u, static_cast<std::uint32_t>(std::uint64_t{hn::GetLane(x)} * multiplier >> 32));
+#else
+    const hn::RepartitionToWide<U> wide;
+    const auto even = hn::MulEven(x, m);
+    const auto odd = hn::MulEven(hn::BitCast(u, hn::ShiftRight<32>(hn::BitCast(wide, x))), m);
+    high = hn::OddEven(hn::BitCast(u, odd), hn::BitCast(u, hn::ShiftRight<32>(even)));
+#endif
+    low = hn::Mul(x, m);
+  }
+
+  // As random_words(), a call for each lane (Philox 4x32-10, Salmon et al., SC'11).
+  void draw_field(std::uint64_t seed, std::int64_t epoch, std::int64_t image) {
+    const U u;
+    const auto lanes = static_cast<int>(lanes_of(F()));
+    const std::uint64_t index = field_index(image, 0);
+    for (int call = 0; call < field_.calls(); call += lanes) {
+      auto x0 = hn::Iota(u, static_cast<std::uint32_t>(call));
+      auto x1 = hn::Set(u, static_cast<std::uint32_t>(index >> 32));
+      auto x2 = hn::Set(u, static_cast<std::uint32_t>(epoch));
+      auto x3 = hn::Set(u, static_cast<std::uint32_t>(RandomPurpose::elastic) << 24);
+      auto key0 = static_cast<std::uint32_t>(seed), key1 = static_cast<std::uint32_t>(seed >> 32);
+      for (int round = 0; round < 10; ++round, key0 += 0x9E3779B9u, key1 += 0xBB67AE85u) {
+        hn::Vec<U> high0, low0, high1, low1;
+        multiply(u, x0, 0xD2511F53u, high0, low0);
+        multiply(u, x2, 0xCD9E8D57u, high1, low1);
+        x0 = hn::Xor(hn::Xor(high1, x1), hn::Set(u, key0));
+        x1 = low1;
+        x2 = hn::Xor(hn::Xor(high0, x3), hn::Set(u, key1));
+        x3 = low0;
+      }
+      hn::StoreInterleaved4(
+          x0, x1, x2, x3, u,
+          reinterpret_cast<std::uint32_t*>(bytes_.data() + static_cast<std::ptrdiff_t>(call) * 16));
+    }
+  }
+
+  // One plane: along its columns, then along its rows.
+  void smooth(const std::uint8_t* bytes, float* plane) {
+    const F d;
+    const hn::Rebind<std::int32_t, F> wide;
+    const hn::Rebind<std::uint8_t, F> narrow;
+    const std::int64_t lanes = lanes_of(d);
+    const int radius = gaussian_.radius;
+    for (int r = 0; r < field_.rows; ++r)
+      for (std::int64_t j = 0; j < field_.pitch(); j += lanes)
+        hn::StoreU(hn::ConvertTo(d, hn::PromoteTo(wide, hn::LoadU(narrow, bytes + r * field_.pitch() + j))),
+                   d, floats_.data() + r * float_stride() + j);
+    const auto scale = hn::Set(d, augmentation_.alpha * kFieldScale), middle = hn::Set(d, kFieldMiddle);
+    for (int y = 0; y < height_; ++y) {
+      const float* const row = floats_.data() + (y + radius) * float_stride();
+      for (std::int64_t j = 0; j < width_ + 2 * radius; j += lanes) {
+        auto sum = hn::Mul(hn::Set(d, gaussian_.weight[0]), hn::LoadU(d, row + j));
+        for (int k = 1; k <= radius; ++k) {
+          const float* const above = row - k * float_stride() + j;
+          const float* const below = row + k * float_stride() + j;
+          sum = hn::MulAdd(hn::Set(d, gaussian_.weight[k]), hn::Add(hn::LoadU(d, above), hn::LoadU(d, below)),
+                           sum);
+        }
+        hn::StoreU(sum, d, smoothed_.data() + j);
+      }
+      for (std::int64_t j = 0; j < width_; j += lanes) {
+        const float* const at = smoothed_.data() + j + radius;
+        auto sum = hn::Mul(hn::Set(d, gaussian_.weight[0]), hn::LoadU(d, at));
+        for (int k = 1; k <= radius; ++k)
+          sum = hn::MulAdd(hn::Set(d, gaussian_.weight[k]),
+                           hn::Add(hn::LoadU(d, at - k), hn::LoadU(d, at + k)), sum);
+        hn::StoreU(hn::Mul(scale, hn::Sub(sum, middle)), d, plane + y * stride_ + j);
+      }
+    }
+  }
+
+  // For each place of an upper left neighbour, the image's border included: the four bytes there, to the
+  // right, below, and below to the right.
+  void take_neighbours(const std::uint8_t* image) {
+    const U u;
+    const hn::Rebind<std::uint8_t, U> narrow;
+    const std::int64_t stride = neighbour_stride() + 1, lanes = lanes_of(F());
+    for (int y = 0; y < height_; ++y)
+      std::memcpy(padded_.data() + (y + 1) * stride + 1, image + y * width_,
+                  static_cast<std::size_t>(width_));
+    const auto bytes = [&](const std::uint8_t* at) { return hn::PromoteTo(u, hn::LoadU(narrow, at)); };
+    for (int y = 0; y < height_ + 2; ++y)
+      for (std::int64_t j = 0; j < neighbour_stride(); j += lanes) {
+        const std::uint8_t* const at = padded_.data() + y * stride + j;
+        const auto upper = hn::Or(bytes(at), hn::ShiftLeft<8>(bytes(at + 1)));
+        const auto lower = hn::Or(bytes(at + stride), hn::ShiftLeft<8>(bytes(at + stride + 1)));
+        hn::StoreU(hn::Or(upper, hn::ShiftLeft<16>(lower)), u,
+                   neighbours_.data() + y * neighbour_stride() + j);
+      }
+  }
+
+  void read_row(const AffineMap& map, int y, float* to) {
+    const F d;
+    const U u;
+    const I i;
+    const std::int64_t lanes = lanes_of(d);
+    const float dy = static_cast<float>(y) - static_cast<float>(height_ - 1) / 2;
+    const float middle = static_cast<float>(width_ - 1) / 2;
+    const auto byte = [&](hn::Vec<U> four) { return hn::ConvertTo(d, hn::BitCast(i, four)); };
+    for (std::int64_t j = 0; j < width_; j += lanes) {
+      const auto dx = hn::Sub(hn::Iota(d, static_cast<float>(j)), hn::Set(d, middle));
+      auto sx = hn::MulAdd(hn::Set(d, map.xx), dx, hn::Set(d, map.xy * dy + map.x0));
+      auto sy = hn::MulAdd(hn::Set(d, map.yx), dx, hn::Set(d, map.yy * dy + map.y0));
+      if (augmentation_.alpha > 0) {
+        sx = hn::Add(sx, hn::LoadU(d, dx_.data() + y * stride_ + j));
+        sy = hn::Add(sy, hn::LoadU(d, dy_.data() + y * stride_ + j));
+      }
+      const auto below_zero = hn::Set(d, -1.0f);
+      sx = hn::Min(hn::Max(sx, below_zero), hn::Set(d, static_cast<float>(width_)));
+      sy = hn::Min(hn::Max(sy, below_zero), hn::Set(d, static_cast<float>(height_)));
+      const auto left = hn::Floor(sx), top = hn::Floor(sy);
+      const auto fx = hn::Sub(sx, left), fy = hn::Sub(sy, top);
+      const auto place =
+          hn::MulAdd(hn::Add(top, hn::Set(d, 1.0f)), hn::Set(d, static_cast<float>(neighbour_stride())),
+                     hn::Add(left, hn::Set(d, 1.0f)));
+      const auto four = hn::GatherIndex(u, neighbours_.data(), hn::ConvertTo(i, place));
+      const auto low = hn::Set(u, 255u);
+      const auto a = byte(hn::And(four, low)), b = byte(hn::And(hn::ShiftRight<8>(four), low));
+      const auto c = byte(hn::And(hn::ShiftRight<16>(four), low)), e = byte(hn::ShiftRight<24>(four));
+      const auto upper = hn::MulAdd(fx, hn::Sub(b, a), a), lower = hn::MulAdd(fx, hn::Sub(e, c), c);
+      const auto value = hn::MulAdd(fy, hn::Sub(lower, upper), upper);
+      store_partial(d, hn::Mul(value, hn::Set(d, data_.scale)), to + j, width_ - j);
+    }
+  }
+
+  const DatasetView& data_;
+  const Augmentation& augmentation_;
+  int height_;
+  int width_;
+  GaussianWeights gaussian_;
+  FieldShape field_;
+  std::int64_t stride_;
+  std::vector<std::uint32_t> neighbours_;  // [height + 2, width + 2]
+  std::vector<std::uint8_t> padded_;       // [height + 3, width + 3], its border 0
+  std::vector<std::uint8_t> bytes_;        // [2, field rows, pitch]
+  std::vector<float> floats_;              // [field rows, pitch] of one plane
+  std::vector<float> smoothed_;            // a row of it, smoothed along columns
+  std::vector<float> dx_, dy_;             // [height, width], displacements
+};
+
+void Augment(const DatasetView& data, const std::int32_t* order, const TrainingState& state,
+             const Augmentation& augmentation, MatrixView<float> batch, std::int32_t* targets) {
+  std::vector<Deformer> deformers(static_cast<std::size_t>(omp_get_max_threads()),
+                                  Deformer(data, augmentation));
+#pragma omp parallel for schedule(static) if (batch.rows > 16)
+  for (std::int64_t r = 0; r < batch.rows; ++r) {
+    const std::int64_t sample = order != nullptr ? order[state.position + r] : state.position + r;
+    targets[r] = data.labels[sample];
+    deformers[static_cast<std::size_t>(omp_get_thread_num())].run(state.seed, state.epoch, sample,
+                                                                  batch.row(r));
+  }
+}
+
+}  // namespace softwarp::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace softwarp::cpu {
+
+HWY_EXPORT(Augment);
+
+void augment_batch(const DatasetView& data, const std::int32_t* order, const TrainingState& state,
+                   const Augmentation& augmentation, MatrixView<float> batch, std::int32_t* targets) {
+  HWY_DYNAMIC_DISPATCH(Augment)(data, order, state, augmentation, batch, targets);
+}
+
+}  // namespace softwarp::cpu
+#endif  // HWY_ONCE

@@ -1,0 +1,313 @@
+#include "core/augment.h"
+
+#include <softwarp/error.h>
+
+#include <array>
+#include <numeric>
+#include <stdexcept>
+
+#include "tests/ops/ops_testing.h"
+
+namespace softwarp {
+namespace {
+
+constexpr Augmentation kAffine{
+    .degrees = {-15, 15}, .shear = {-15, 15}, .scale = {0.8f, 1.2f}, .translate = {-2, 2}};
+constexpr Augmentation kElastic{.alpha = 37, .sigma = 5};
+constexpr Augmentation kBoth{.degrees = {-15, 15},
+                             .shear = {-15, 15},
+                             .scale = {0.8f, 1.2f},
+                             .translate = {-2, 2},
+                             .alpha = 34,
+                             .sigma = 4,
+                             .half = 0b10000010};
+
+struct Images {
+  std::int64_t count, height, width;
+  std::vector<std::uint8_t> pixels, labels;
+
+  Images(std::int64_t n, std::int64_t h, std::int64_t w) : count(n), height(h), width(w) {
+    for (std::int64_t i = 0; i < n * h * w; ++i)
+      pixels.push_back(static_cast<std::uint8_t>((i * 2654435761u) >> 24));
+    for (std::int64_t i = 0; i < n; ++i) labels.push_back(static_cast<std::uint8_t>(i % 10));
+  }
+  double at(std::int64_t image, std::int64_t y, std::int64_t x) const {
+    if (y < 0 || y >= height || x < 0 || x >= width) return 0;
+    return pixels[static_cast<std::size_t>((image * height + y) * width + x)];
+  }
+};
+
+struct Place {
+  std::uint64_t seed = 1;
+  std::int64_t epoch = 0;
+  std::int64_t position = 0;
+  std::int64_t rows = 0;  // 0: all
+  float scale = 1;
+};
+
+Floats augmented(Backend& backend, const Images& images, const Augmentation& augmentation, const Place& place,
+                 const std::vector<std::int32_t>& order = {}) {
+  const auto pixels = upload(backend, images.pixels), labels = upload(backend, images.labels);
+  const auto state = upload(
+      backend,
+      std::vector{TrainingState{.seed = place.seed, .position = place.position, .epoch = place.epoch}});
+  const std::int64_t rows = place.rows > 0 ? place.rows : images.count, size = images.height * images.width;
+  const auto on_device = order.empty() ? Array<std::int32_t>() : upload(backend, order);
+  const auto batch = upload(backend, Floats(static_cast<std::size_t>(rows * size), -1.0f));
+  const auto targets = upload(backend, std::vector<std::int32_t>(static_cast<std::size_t>(rows), -1));
+  backend.augment_batch({pixels.data(), labels.data(), images.count, size, place.scale, images.width},
+                        on_device.data(), state.data(), augmentation, {batch.data(), rows, size, size},
+                        targets.data());
+  const auto found = download(backend, targets.data(), rows);
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const auto i = static_cast<std::size_t>(r);
+    const auto image =
+        order.empty() ? place.position + r : order[static_cast<std::size_t>(place.position) + i];
+    EXPECT_EQ(found[i], images.labels[static_cast<std::size_t>(image)]);
+  }
+  return download(backend, batch.data(), rows * size);
+}
+
+// The definition in <softwarp/augment.h>, in double.
+double interval_definition(const Interval& interval, std::uint32_t word) {
+  return interval.least + (double{interval.most} - interval.least) * (word >> 8) / (1 << 24);
+}
+
+Doubles field_definition(const Augmentation& a, const Place& place, std::int64_t image, int plane, int height,
+                         int width) {
+  const int radius = static_cast<int>(std::ceil(3 * double{a.sigma}));
+  const int rows = height + 2 * radius, groups = (width + 2 * radius + 15) / 16;
+  Doubles weights;
+  for (int k = -radius; k <= radius; ++k) weights.push_back(std::exp(-k * k / (2.0 * a.sigma * a.sigma)));
+  const double sum = std::accumulate(weights.begin(), weights.end(), 0.0);
+  const auto uniform_at = [&](int y, int x) {
+    const auto call = static_cast<std::uint64_t>((plane * rows + y) * groups + x / 16);
+    const RandomWords words =
+        random_words(place.seed, RandomPurpose::elastic, 0, static_cast<std::uint32_t>(place.epoch),
+                     static_cast<std::uint64_t>(image) << 32 | call);
+    const std::uint32_t byte = words[static_cast<std::size_t>(x % 16 / 4)] >> 8 * (x % 4) & 255;
+    return (byte - 127.5) / 128;
+  };
+  Doubles field;
+  for (int y = 0; y < height; ++y)
+    for (int x = 0; x < width; ++x) {
+      double smoothed = 0;
+      for (std::size_t i = 0; i < weights.size(); ++i)
+        for (std::size_t j = 0; j < weights.size(); ++j)
+          smoothed += weights[i] * weights[j] * uniform_at(y + static_cast<int>(i), x + static_cast<int>(j));
+      field.push_back(a.alpha * smoothed / (sum * sum));
+    }
+  return field;
+}
+
+Doubles definition(const Images& images, const Augmentation& a, const Place& place, std::int64_t image) {
+  const int height = static_cast<int>(images.height), width = static_cast<int>(images.width);
+  std::array<RandomWords, 2> words;
+  for (std::uint32_t i = 0; i < 2; ++i)
+    words[i] = random_words(place.seed, RandomPurpose::affine, i, static_cast<std::uint32_t>(place.epoch),
+                            static_cast<std::uint64_t>(image));
+  const int label = images.labels[static_cast<std::size_t>(image)];
+  const double share = (a.half >> label & 1) != 0 ? 0.5 : 1, degree = std::acos(-1.0) / 180;
+  const double angle = share * interval_definition(a.degrees, words[0][0]) * degree;
+  const double shear = std::tan(share * interval_definition(a.shear, words[0][1]) * degree);
+  const double scale_x = interval_definition(a.scale, words[0][2]);
+  const double scale_y = interval_definition(a.scale, words[0][3]);
+  const double shift_x = interval_definition(a.translate, words[1][0]);
+  const double shift_y = interval_definition(a.translate, words[1][1]);
+  Doubles move_x(static_cast<std::size_t>(height * width)), move_y = move_x, values;
+  if (a.alpha > 0) {
+    move_x = field_definition(a, place, image, 0, height, width);
+    move_y = field_definition(a, place, image, 1, height, width);
+  }
+  for (int py = 0; py < height; ++py)
+    for (int px = 0; px < width; ++px) {
+      const double tx = px - (width - 1) / 2.0 - shift_x, ty = py - (height - 1) / 2.0 - shift_y;
+      const double rx = std::cos(angle) * tx + std::sin(angle) * ty;
+      const double ry = -std::sin(angle) * tx + std::cos(angle) * ty;
+      const auto i = static_cast<std::size_t>(py * width + px);
+      const double x = (rx - shear * ry) / scale_x + (width - 1) / 2.0 + move_x[i];
+      const double y = ry / scale_y + (height - 1) / 2.0 + move_y[i];
+      const double left = std::floor(x), top = std::floor(y), fx = x - left, fy = y - top;
+      const auto l = static_cast<std::int64_t>(left), t = static_cast<std::int64_t>(top);
+      values.push_back(((1 - fx) * images.at(image, t, l) + fx * images.at(image, t, l + 1)) * (1 - fy) +
+                       ((1 - fx) * images.at(image, t + 1, l) + fx * images.at(image, t + 1, l + 1)) * fy);
+    }
+  return values;
+}
+
+// A position of up to 64 pixels is off by some 2^-17, and a pixel has a slope of up to 255 along each axis.
+constexpr double kTolerance = 510 * 0x1p-15;
+
+struct Case {
+  std::string name;
+  std::int64_t count, height, width;
+  Augmentation augmentation;
+};
+std::ostream& operator<<(std::ostream& out, const Case& c) { return out << c.name; }
+
+class AugmentBatch : public testing::TestWithParam<Case> {};
+
+TEST_P(AugmentBatch, FollowsTheDefinition) {
+  const Case& c = GetParam();
+  const Images images(c.count, c.height, c.width);
+  const Place place{.seed = 7 + (std::uint64_t{3} << 32), .epoch = 5};
+  for (const auto& backend : make_backends()) {
+    SCOPED_TRACE(backend->name());
+    const Floats found = augmented(*backend, images, c.augmentation, place);
+    for (std::int64_t i = 0; i < c.count; ++i) {
+      const std::int64_t size = c.height * c.width;
+      EXPECT_TRUE(all_near(
+          std::span(found).subspan(static_cast<std::size_t>(i * size), static_cast<std::size_t>(size)),
+          definition(images, c.augmentation, place, i), kTolerance))
+          << "image " << i;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Cases, AugmentBatch,
+    testing::Values(Case{"affine", 12, 28, 28, kAffine}, Case{"elastic", 4, 28, 28, kElastic},
+                    Case{"both", 12, 28, 28, kBoth}, Case{"whole turns", 6, 9, 9, {.degrees = {-180, 180}}},
+                    Case{"steep", 4, 12, 12, {.degrees = {-400, 400}, .shear = {-80, 80}}},
+                    Case{"small to large", 4, 10, 10, {.scale = {0.01f, 100}}},
+                    Case{"far away", 3, 8, 8, {.translate = {-1000, 1000}}}, Case{"wide", 3, 5, 40, kBoth},
+                    Case{"high", 3, 40, 5, kBoth}, Case{"one pixel", 3, 1, 1, kBoth},
+                    Case{"a row", 3, 1, 17, kElastic},
+                    Case{"widest Gaussian", 2, 11, 13, {.alpha = 60, .sigma = 10}},
+                    Case{"narrowest Gaussian", 2, 11, 13, {.alpha = 3, .sigma = 0.01f}}),
+    [](const auto& test) {
+      std::string name = test.param.name;
+      std::erase(name, ' ');
+      return name;
+    });
+
+TEST(AugmentBatchWithoutDeformation, IsTheGatherBitForBit) {
+  const Images images(20, 28, 28);
+  for (const auto& backend : make_backends()) {
+    SCOPED_TRACE(backend->name());
+    for (const float scale : {1 / 255.0f, 1 / 16.0f}) {
+      const Floats found = augmented(*backend, images, {}, {.scale = scale});
+      for (std::size_t i = 0; i < found.size(); ++i)
+        ASSERT_EQ(found[i], static_cast<float>(images.pixels[i]) * scale) << i;
+    }
+  }
+}
+
+TEST(AugmentBatchExactly, TurnsByQuarters) {
+  const Images images(1, 7, 7);
+  for (const auto& backend : make_backends())
+    for (const int quarters : {-3, -2, -1, 1, 2, 3, 5}) {
+      SCOPED_TRACE(backend->name() + " " + std::to_string(quarters));
+      const auto degrees = static_cast<float>(90 * quarters);
+      const Floats found = augmented(*backend, images, {.degrees = {degrees, degrees}}, {});
+      for (int y = 0; y < 7; ++y)
+        for (int x = 0; x < 7; ++x) {
+          int py = y, px = x;  // where the pixel comes to lie: a quarter turn clockwise at a time
+          for (int i = 0; i < (quarters + 8) % 4; ++i) std::tie(py, px) = std::pair(px, 6 - py);
+          ASSERT_EQ(found[static_cast<std::size_t>(py * 7 + px)], images.at(0, y, x));
+        }
+    }
+}
+
+TEST(AugmentBatchExactly, ShiftsByPixelsAndShowsZeroBeyondTheImage) {
+  const Images images(1, 6, 6);
+  for (const auto& backend : make_backends())
+    for (const int pixels : {-7, -3, 1, 4, 6}) {
+      SCOPED_TRACE(backend->name() + " " + std::to_string(pixels));
+      const auto shift = static_cast<float>(pixels);
+      const Floats found = augmented(*backend, images, {.translate = {shift, shift}}, {});
+      for (int y = 0; y < 6; ++y)
+        for (int x = 0; x < 6; ++x)
+          ASSERT_EQ(found[static_cast<std::size_t>(y * 6 + x)], images.at(0, y - pixels, x - pixels));
+    }
+}
+
+// An image that is a ramp tells how far each pixel was read from its own place.
+TEST(ElasticField, HasTheDeviationOfTheDefinitionUpToTheBorder) {
+  constexpr std::int64_t kCount = 400, kWidth = 40;
+  Images images(kCount, 9, kWidth);
+  for (std::size_t i = 0; i < images.pixels.size(); ++i)
+    images.pixels[i] = static_cast<std::uint8_t>(20 + 5 * (i % kWidth));
+  const Augmentation augmentation{.alpha = 8, .sigma = 2};
+  const GaussianWeights gaussian = gaussian_weights(augmentation.sigma);
+  double squares = std::pow(double{gaussian.weight[0]}, 2), sum = double{gaussian.weight[0]};
+  for (int k = 1; k <= gaussian.radius; ++k)
+    squares += 2 * std::pow(double{gaussian.weight[k]}, 2), sum += 2 * double{gaussian.weight[k]};
+  EXPECT_NEAR(sum, 1, 1e-6);
+  // A sum of independent numbers that are uniform in (-1, 1), which have a variance of 1/3.
+  const double expected = double{augmentation.alpha} * squares / std::sqrt(3.0);
+  for (const auto& backend : make_backends()) {
+    SCOPED_TRACE(backend->name());
+    const Floats found = augmented(*backend, images, augmentation, {});
+    for (const std::int64_t x : {std::int64_t{2}, kWidth / 2, kWidth - 3}) {
+      double mean = 0, square = 0;
+      for (std::int64_t i = 0; i < kCount; ++i) {
+        const double read = double{found[static_cast<std::size_t>((i * 9 + 4) * kWidth + x)]};
+        const double moved = (read - 20) / 5 - static_cast<double>(x);
+        mean += moved / kCount, square += moved * moved / kCount;
+      }
+      // Five standard errors of 400 draws.
+      EXPECT_NEAR(mean, 0, 5 * expected / 20) << x;
+      EXPECT_NEAR(std::sqrt(square), expected, 5 * expected / std::sqrt(2.0 * kCount)) << x;
+    }
+  }
+}
+
+TEST(AugmentBatchOfAnImage, DependsOnSeedEpochAndIndexAlone) {
+  const Images images(40, 12, 12);
+  constexpr std::size_t kSize = 144;
+  const auto image = [&](const Floats& batch, std::size_t i) {
+    return Floats(batch.begin() + static_cast<std::ptrdiff_t>(i * kSize),
+                  batch.begin() + static_cast<std::ptrdiff_t>((i + 1) * kSize));
+  };
+  for (const auto& backend : make_backends()) {
+    SCOPED_TRACE(backend->name());
+    const Floats all = augmented(*backend, images, kBoth, {.seed = 3, .epoch = 2});
+    std::vector<std::int32_t> backwards(40);
+    std::iota(backwards.rbegin(), backwards.rend(), 0);
+    const Floats some =
+        augmented(*backend, images, kBoth, {.seed = 3, .epoch = 2, .position = 5, .rows = 7}, backwards);
+    for (std::size_t r = 0; r < 7; ++r) EXPECT_EQ(image(some, r), image(all, 40 - 1 - 5 - r)) << r;
+    const Floats next = augmented(*backend, images, kBoth, {.seed = 3, .epoch = 3});
+    const Floats other = augmented(*backend, images, kBoth, {.seed = 4, .epoch = 2});
+    for (std::size_t i = 0; i < 40; ++i) {
+      EXPECT_NE(image(next, i), image(all, i)) << i;
+      EXPECT_NE(image(other, i), image(all, i)) << i;
+    }
+  }
+}
+
+// Two images that are alike are deformed differently, each in its own way.
+TEST(AugmentBatchOfAnImage, DiffersFromThatOfItsTwin) {
+  Images images(2, 12, 12);
+  std::copy_n(images.pixels.begin(), 144, images.pixels.begin() + 144);
+  for (const auto& backend : make_backends())
+    for (const Augmentation& augmentation : {kAffine, kElastic}) {
+      const Floats found = augmented(*backend, images, augmentation, {});
+      EXPECT_FALSE(std::equal(found.begin(), found.begin() + 144, found.begin() + 144)) << backend->name();
+    }
+}
+
+TEST(AugmentBatchRefuses, WhatIsNoDeformation) {
+  const Images images(2, 4, 4);
+  const float nan = NAN, infinity = INFINITY;
+  for (const auto& backend : make_backends()) {
+    SCOPED_TRACE(backend->name());
+    for (const Augmentation& wrong : std::initializer_list<Augmentation>{{.degrees = {1, -1}},
+                                                                         {.degrees = {0, nan}},
+                                                                         {.shear = {-90, 0}},
+                                                                         {.shear = {0, 90}},
+                                                                         {.scale = {0, 1}},
+                                                                         {.scale = {-1, 1}},
+                                                                         {.translate = {0, infinity}},
+                                                                         {.alpha = -1},
+                                                                         {.alpha = nan},
+                                                                         {.alpha = 1, .sigma = 0},
+                                                                         {.alpha = 1, .sigma = 10.5f}})
+      EXPECT_THROW(augmented(*backend, images, wrong, {}), std::invalid_argument);
+    EXPECT_THROW(augmented(*backend, {0, 0, 0}, {}, {.rows = 1}), std::invalid_argument);
+  }
+}
+
+}  // namespace
+}  // namespace softwarp
