@@ -5,7 +5,9 @@
 
 #include <omp.h>
 
+#include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include "host/backend/cpu/elementwise.h"
 
@@ -34,14 +36,14 @@ class Deformer {
         width_(static_cast<int>(data.width)),
         gaussian_(augmentation.alpha > 0 ? gaussian_weights(augmentation.sigma) : GaussianWeights{}),
         field_(height_, width_, gaussian_.radius),
-        stride_(width_ + lanes_of(F())),
+        stride_(rounded_up(width_) + lanes_of(F())),
         neighbours_((height_ + 2) * neighbour_stride() + lanes_of(F())),
         padded_((height_ + 3) * (neighbour_stride() + 1) + 4 * lanes_of(F())) {
     if (augmentation.alpha == 0) return;
     bytes_.resize(field_.calls() * FieldShape::kGroup + 16 * lanes_of(F()));
-    for (auto* plane : {&dx_, &dy_}) plane->resize(height_ * stride_);
-    floats_.resize(field_.rows * float_stride() + lanes_of(F()));
-    smoothed_.resize(float_stride() + lanes_of(F()));
+    for (auto* plane : {&dx_, &dy_}) plane->resize(rounded_up(height_) * stride_ + lanes_of(F()));
+    floats_.resize((field_.rows + kRows) * float_stride());
+    smoothed_.resize((width_ + 2 * gaussian_.radius + kRows) * rounded_up(height_) + lanes_of(F()));
   }
 
   void run(std::uint64_t seed, std::int64_t epoch, std::int64_t image, float* row) {
@@ -56,21 +58,24 @@ class Deformer {
   }
 
  private:
+  static constexpr std::int64_t kRows = 4;  // that are smoothed together
+  static std::int64_t rounded_up(std::int64_t n) { return (n + kRows - 1) / kRows * kRows; }
   std::int64_t neighbour_stride() const { return width_ + 2; }
   std::int64_t float_stride() const { return field_.pitch() + lanes_of(F()); }
 
   // Both halves of the products of `multiplier` and each lane.
   static void multiply(U u, hn::Vec<U> x, std::uint32_t multiplier, hn::Vec<U>& high, hn::Vec<U>& low) {
-    const auto m = hn::Set(u, multiplier);
 #if HWY_TARGET == HWY_SCALAR
+    low = hn::Mul(x, hn::Set(u, multiplier));
     high = hn::Set(u, static_cast<std::uint32_t>(std::uint64_t{hn::GetLane(x)} * multiplier >> 32));
 #else
+    const auto m = hn::Set(u, multiplier);
     const hn::RepartitionToWide<U> wide;
     const auto even = hn::MulEven(x, m);
     const auto odd = hn::MulEven(hn::BitCast(u, hn::ShiftRight<32>(hn::BitCast(wide, x))), m);
     high = hn::OddEven(hn::BitCast(u, odd), hn::BitCast(u, hn::ShiftRight<32>(even)));
+    low = hn::OddEven(hn::BitCast(u, hn::ShiftLeft<32>(odd)), hn::BitCast(u, even));
 #endif
-    low = hn::Mul(x, m);
   }
 
   // As random_words(), a call for each lane (Philox 4x32-10, Salmon et al., SC'11).
@@ -99,39 +104,51 @@ class Deformer {
     }
   }
 
-  // One plane: along its columns, then along its rows.
   void smooth(const std::uint8_t* bytes, float* plane) {
     const F d;
     const hn::Rebind<std::int32_t, F> wide;
     const hn::Rebind<std::uint8_t, F> narrow;
-    const std::int64_t lanes = lanes_of(d);
-    const int radius = gaussian_.radius;
     for (int r = 0; r < field_.rows; ++r)
-      for (std::int64_t j = 0; j < field_.pitch(); j += lanes)
+      for (std::int64_t j = 0; j < field_.pitch(); j += lanes_of(d))
         hn::StoreU(hn::ConvertTo(d, hn::PromoteTo(wide, hn::LoadU(narrow, bytes + r * field_.pitch() + j))),
                    d, floats_.data() + r * float_stride() + j);
+    smooth_columns(floats_.data(), float_stride(), height_, width_ + 2 * gaussian_.radius, smoothed_.data(),
+                   rounded_up(height_));
+    smooth_columns(smoothed_.data(), rounded_up(height_), width_, height_, plane, stride_);
     const auto scale = hn::Set(d, augmentation_.alpha * kFieldScale), middle = hn::Set(d, kFieldMiddle);
-    for (int y = 0; y < height_; ++y) {
-      const float* const row = floats_.data() + (y + radius) * float_stride();
-      for (std::int64_t j = 0; j < width_ + 2 * radius; j += lanes) {
-        auto sum = hn::Mul(hn::Set(d, gaussian_.weight[0]), hn::LoadU(d, row + j));
-        for (int k = 1; k <= radius; ++k) {
-          const float* const above = row - k * float_stride() + j;
-          const float* const below = row + k * float_stride() + j;
-          sum = hn::MulAdd(hn::Set(d, gaussian_.weight[k]), hn::Add(hn::LoadU(d, above), hn::LoadU(d, below)),
-                           sum);
+    for (std::int64_t i = 0; i < height_ * stride_; i += lanes_of(d))
+      hn::StoreU(hn::Mul(scale, hn::Sub(hn::LoadU(d, plane + i), middle)), d, plane + i);
+  }
+
+  // Smooths [rows + 2 radius, cols] along its columns and writes the result transposed, [cols, rows]. Four
+  // rows are made at a time: their windows overlap, so that a tap of all four costs two loads.
+  void smooth_columns(const float* from, std::int64_t from_stride, std::int64_t rows, std::int64_t cols,
+                      float* to, std::int64_t to_stride) {
+    const F d;
+    const auto row = [&](std::int64_t r, std::int64_t j) { return hn::LoadU(d, from + r * from_stride + j); };
+    for (std::int64_t y = 0; y < rows; y += kRows)
+      for (std::int64_t j = 0; j < cols; j += lanes_of(d)) {
+        const std::int64_t at = y + gaussian_.radius;
+        auto up0 = row(at, j), up1 = row(at + 1, j), up2 = row(at + 2, j), up3 = row(at + 3, j);
+        auto down0 = up0, down1 = up1, down2 = up2, down3 = up3;
+        auto weight = hn::Set(d, gaussian_.weight[0]);
+        auto sum0 = hn::Mul(weight, up0), sum1 = hn::Mul(weight, up1);
+        auto sum2 = hn::Mul(weight, up2), sum3 = hn::Mul(weight, up3);
+        for (int k = 1; k <= gaussian_.radius; ++k) {
+          up3 = up2, up2 = up1, up1 = up0, up0 = row(at - k, j);
+          down0 = down1, down1 = down2, down2 = down3, down3 = row(at + 3 + k, j);
+          weight = hn::Set(d, gaussian_.weight[k]);
+          sum0 = hn::MulAdd(weight, hn::Add(up0, down0), sum0);
+          sum1 = hn::MulAdd(weight, hn::Add(up1, down1), sum1);
+          sum2 = hn::MulAdd(weight, hn::Add(up2, down2), sum2);
+          sum3 = hn::MulAdd(weight, hn::Add(up3, down3), sum3);
         }
-        hn::StoreU(sum, d, smoothed_.data() + j);
+        HWY_ALIGN float transposed[kRows * hn::MaxLanes(F())];
+        hn::StoreInterleaved4(sum0, sum1, sum2, sum3, d, transposed);
+        const std::int64_t count = std::min(lanes_of(d), cols - j);
+        for (std::int64_t i = 0; i < count; ++i)
+          std::memcpy(to + (j + i) * to_stride + y, transposed + i * kRows, kRows * sizeof(float));
       }
-      for (std::int64_t j = 0; j < width_; j += lanes) {
-        const float* const at = smoothed_.data() + j + radius;
-        auto sum = hn::Mul(hn::Set(d, gaussian_.weight[0]), hn::LoadU(d, at));
-        for (int k = 1; k <= radius; ++k)
-          sum = hn::MulAdd(hn::Set(d, gaussian_.weight[k]),
-                           hn::Add(hn::LoadU(d, at - k), hn::LoadU(d, at + k)), sum);
-        hn::StoreU(hn::Mul(scale, hn::Sub(sum, middle)), d, plane + y * stride_ + j);
-      }
-    }
   }
 
   // For each place of an upper left neighbour, the image's border included: the four bytes there, to the
@@ -199,7 +216,7 @@ class Deformer {
   std::vector<std::uint8_t> padded_;       // [height + 3, width + 3], its border 0
   std::vector<std::uint8_t> bytes_;        // [2, field rows, pitch]
   std::vector<float> floats_;              // [field rows, pitch] of one plane
-  std::vector<float> smoothed_;            // a row of it, smoothed along columns
+  std::vector<float> smoothed_;            // [field cols, height] of it, smoothed along its columns
   std::vector<float> dx_, dy_;             // [height, width], displacements
 };
 
