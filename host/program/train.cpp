@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "host/io/file.h"
+#include "host/program/augment_flags.h"
 #include "host/program/commands.h"
 #include "host/program/options.h"
 #include "host/program/output.h"
@@ -278,13 +279,15 @@ void print_outcome(const TrainingResult& result, const RunDirectory& directory) 
 }
 
 void run(CLI::App& command, TrainOptions& o) {
+  settle_augment(command, o.settings.augmentation);
   const bool epochs_chosen = command.get_option("--epochs")->count() > 0;
   Checkpoint resumed;
   if (!o.resume.empty()) {
     resumed = apply_checkpoint(command, checkpoint_path(o.resume), flags_of(o));
     expect_epochs_left(o.settings, epochs_chosen, resumed, o.resume);
   }
-  const auto flags = flags_of(o);  // before "no hidden layer" becomes an empty list
+  settle_augment(command, o.settings.augmentation);  // as resumed
+  const auto flags = flags_of(o);                    // before "no hidden layer" becomes an empty list
   check_together(o.settings);
   const bool replaces = settle_output(o, command.get_option("--output")->count() > 0);
   const DataPair data = load(o, resumed);
@@ -336,6 +339,7 @@ void add_train(CLI::App& app) {
       "--config FILE reads these flags from a TOML file's section [train]; flags given here win.");
   add_training_flags(*command, *options);
   add_network_flags(*command, options->settings);
+  add_augment_flags(*command, options->settings.augmentation);
   add_optimizer_flags(*command, options->settings);
   options->device.add_to(*command);
   tidy_help(*command);

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "host/model/names.h"
 
@@ -33,6 +34,24 @@ namespace {
 // The double of the digits by which the float was given: 0.2, not 0.20000000298.
 double as_given(float value) { return std::stod(fmt::format("{}", value)); }
 
+nlohmann::ordered_json as_given(const Interval& interval) {
+  return {as_given(interval.least), as_given(interval.most)};
+}
+
+std::string kinds_of(const Augmentation& a) {
+  Augmentation elastic;
+  elastic.alpha = a.alpha, elastic.sigma = a.sigma;
+  if (a == elastic) return a.alpha > 0 ? "elastic" : "none";
+  return a.alpha > 0 ? "affine,elastic" : "affine";
+}
+
+std::vector<int> classes_of(std::uint64_t bits) {
+  std::vector<int> classes;
+  for (int label = 0; label < 64; ++label)
+    if ((bits >> label & 1) != 0) classes.push_back(label);
+  return classes;
+}
+
 }  // namespace
 
 nlohmann::ordered_json to_json(const TrainingSettings& s) {
@@ -42,6 +61,14 @@ nlohmann::ordered_json to_json(const TrainingSettings& s) {
           {"input_dropout", as_given(s.dropout.input)},
           {"dropout", as_given(s.dropout.hidden)},
           {"label_smoothing", as_given(s.label_smoothing)},
+          {"augment", kinds_of(s.augmentation)},
+          {"degrees", as_given(s.augmentation.degrees)},
+          {"shear", as_given(s.augmentation.shear)},
+          {"scale", as_given(s.augmentation.scale)},
+          {"translate", as_given(s.augmentation.translate)},
+          {"half_angles", classes_of(s.augmentation.half)},
+          {"alpha", as_given(s.augmentation.alpha)},
+          {"sigma", as_given(s.augmentation.sigma)},
           {"optimizer", name_of(s.optimizer)},
           {"lr", s.rate},
           {"momentum", s.momentum},
@@ -69,7 +96,7 @@ std::map<std::string, std::string> to_flags(const TrainingSettings& settings) {
       text = value.get<std::string>();
     } else if (value.is_array()) {
       for (const auto& element : value) text += (text.empty() ? "" : ",") + element.dump();
-      if (text.empty()) text = "0";  // no hidden layer
+      if (text.empty()) text = key == "hidden" ? "0" : "none";
     } else {
       text = value.dump();
     }

@@ -45,7 +45,11 @@ Trainer::Trainer(Backend& backend, const TrainingSettings& settings, const MlpSh
 std::function<void()> Trainer::record_step(MlpWorkspace& workspace) {
   return backend_->record([this, &workspace] {
     TrainingState* state = state_.data();
-    backend_->gather_batch(data_->view(), order_.data(), state, workspace.input(), targets_.data());
+    if (settings_.augmentation == Augmentation{})
+      backend_->gather_batch(data_->view(), order_.data(), state, workspace.input(), targets_.data());
+    else
+      backend_->augment_batch(data_->view(), order_.data(), state, settings_.augmentation, workspace.input(),
+                              targets_.data());
     workspace.forward(state);
     // The gradient takes the logits' place.
     backend_->softmax_cross_entropy(workspace.logits(), targets_.data(),
@@ -57,7 +61,7 @@ std::function<void()> Trainer::record_step(MlpWorkspace& workspace) {
 }
 
 void Trainer::clear_progress() {
-  const TrainingState state{.seed = settings_.seed, .step = steps_, .position = 0};
+  const TrainingState state{.seed = settings_.seed, .step = steps_, .position = 0, .epoch = epochs_};
   const CrossEntropySums zero;
   backend_->upload<TrainingState>({&state, 1}, state_.data());
   backend_->upload<CrossEntropySums>({&zero, 1}, sums_.data());

@@ -26,7 +26,8 @@ struct TrainerState {
 // A new Mlp and the steps that train it on one data set. What a step needs to know of its place (batch,
 // learning rate, random numbers) lies on the device and moves on there, so that a step is recorded once and
 // replayed:
-//   gather the batch -> forward -> softmax and cross-entropy, with the gradient -> backward -> optimizer
+//   gather the batch, deformed if wanted -> forward -> softmax and cross-entropy, with the gradient ->
+//   backward -> optimizer
 // The same seed and thread count give the same parameters, bit for bit. Another thread count may sum the
 // products of the linear layers in another order, which changes their last bits.
 class Trainer {

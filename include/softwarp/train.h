@@ -3,6 +3,7 @@
 /// @file
 /// Training and evaluation of multilayer perceptrons.
 
+#include <softwarp/augment.h>
 #include <softwarp/backend.h>
 #include <softwarp/dataset.h>
 #include <softwarp/mlp.h>
@@ -38,6 +39,7 @@ struct TrainingSettings {
   Initialization initialization = Initialization::kaiming;  ///< of the first parameters
   DropoutRates dropout = {.input = 0.1f, .hidden = 0.2f};   ///< probabilities
   float label_smoothing = 0;                                ///< in [0, 1]
+  Augmentation augmentation;                                ///< of the training images; by default none
 
   OptimizerKind optimizer = OptimizerKind::adamw;   ///< the update rule
   double rate = 3e-3;                               ///< the highest learning rate
