@@ -1,12 +1,11 @@
-#include "core/augment.h"
-
 #include <softwarp/error.h>
 
-#include <array>
 #include <numeric>
 #include <stdexcept>
 
+#include "core/augment.h"
 #include "tests/ops/ops_testing.h"
+#include "tests/ops/reference_augment.h"
 
 namespace softwarp {
 namespace {
@@ -31,10 +30,11 @@ struct Images {
       pixels.push_back(static_cast<std::uint8_t>((i * 2654435761u) >> 24));
     for (std::int64_t i = 0; i < n; ++i) labels.push_back(static_cast<std::uint8_t>(i % 10));
   }
-  double at(std::int64_t image, std::int64_t y, std::int64_t x) const {
-    if (y < 0 || y >= height || x < 0 || x >= width) return 0;
-    return pixels[static_cast<std::size_t>((image * height + y) * width + x)];
+  LabelledImage image(std::int64_t i) const {
+    const auto size = static_cast<std::size_t>(height * width), first = static_cast<std::size_t>(i) * size;
+    return {std::span(pixels).subspan(first, size), height, width, labels[static_cast<std::size_t>(i)]};
   }
+  double at(std::int64_t i, std::int64_t y, std::int64_t x) const { return image(i).at(y, x); }
 };
 
 struct Place {
@@ -68,73 +68,6 @@ Floats augmented(Backend& backend, const Images& images, const Augmentation& aug
   return download(backend, batch.data(), rows * size);
 }
 
-// The definition in <softwarp/augment.h>, in double.
-double interval_definition(const Interval& interval, std::uint32_t word) {
-  return interval.least + (double{interval.most} - interval.least) * (word >> 8) / (1 << 24);
-}
-
-Doubles field_definition(const Augmentation& a, const Place& place, std::int64_t image, int plane, int height,
-                         int width) {
-  const int radius = static_cast<int>(std::ceil(3 * double{a.sigma}));
-  const int rows = height + 2 * radius, groups = (width + 2 * radius + 15) / 16;
-  Doubles weights;
-  for (int k = -radius; k <= radius; ++k) weights.push_back(std::exp(-k * k / (2.0 * a.sigma * a.sigma)));
-  const double sum = std::accumulate(weights.begin(), weights.end(), 0.0);
-  const auto uniform_at = [&](int y, int x) {
-    const auto call = static_cast<std::uint64_t>((plane * rows + y) * groups + x / 16);
-    const RandomWords words =
-        random_words(place.seed, RandomPurpose::elastic, 0, static_cast<std::uint32_t>(place.epoch),
-                     static_cast<std::uint64_t>(image) << 32 | call);
-    const std::uint32_t byte = words[static_cast<std::size_t>(x % 16 / 4)] >> 8 * (x % 4) & 255;
-    return (byte - 127.5) / 128;
-  };
-  Doubles field;
-  for (int y = 0; y < height; ++y)
-    for (int x = 0; x < width; ++x) {
-      double smoothed = 0;
-      for (std::size_t i = 0; i < weights.size(); ++i)
-        for (std::size_t j = 0; j < weights.size(); ++j)
-          smoothed += weights[i] * weights[j] * uniform_at(y + static_cast<int>(i), x + static_cast<int>(j));
-      field.push_back(a.alpha * smoothed / (sum * sum));
-    }
-  return field;
-}
-
-Doubles definition(const Images& images, const Augmentation& a, const Place& place, std::int64_t image) {
-  const int height = static_cast<int>(images.height), width = static_cast<int>(images.width);
-  std::array<RandomWords, 2> words;
-  for (std::uint32_t i = 0; i < 2; ++i)
-    words[i] = random_words(place.seed, RandomPurpose::affine, i, static_cast<std::uint32_t>(place.epoch),
-                            static_cast<std::uint64_t>(image));
-  const int label = images.labels[static_cast<std::size_t>(image)];
-  const double share = (a.half >> label & 1) != 0 ? 0.5 : 1, degree = std::acos(-1.0) / 180;
-  const double angle = share * interval_definition(a.degrees, words[0][0]) * degree;
-  const double shear = std::tan(share * interval_definition(a.shear, words[0][1]) * degree);
-  const double scale_x = interval_definition(a.scale, words[0][2]);
-  const double scale_y = interval_definition(a.scale, words[0][3]);
-  const double shift_x = interval_definition(a.translate, words[1][0]);
-  const double shift_y = interval_definition(a.translate, words[1][1]);
-  Doubles move_x(static_cast<std::size_t>(height * width)), move_y = move_x, values;
-  if (a.alpha > 0) {
-    move_x = field_definition(a, place, image, 0, height, width);
-    move_y = field_definition(a, place, image, 1, height, width);
-  }
-  for (int py = 0; py < height; ++py)
-    for (int px = 0; px < width; ++px) {
-      const double tx = px - (width - 1) / 2.0 - shift_x, ty = py - (height - 1) / 2.0 - shift_y;
-      const double rx = std::cos(angle) * tx + std::sin(angle) * ty;
-      const double ry = -std::sin(angle) * tx + std::cos(angle) * ty;
-      const auto i = static_cast<std::size_t>(py * width + px);
-      const double x = (rx - shear * ry) / scale_x + (width - 1) / 2.0 + move_x[i];
-      const double y = ry / scale_y + (height - 1) / 2.0 + move_y[i];
-      const double left = std::floor(x), top = std::floor(y), fx = x - left, fy = y - top;
-      const auto l = static_cast<std::int64_t>(left), t = static_cast<std::int64_t>(top);
-      values.push_back(((1 - fx) * images.at(image, t, l) + fx * images.at(image, t, l + 1)) * (1 - fy) +
-                       ((1 - fx) * images.at(image, t + 1, l) + fx * images.at(image, t + 1, l + 1)) * fy);
-    }
-  return values;
-}
-
 // A position of up to 64 pixels is off by some 2^-17, and a pixel has a slope of up to 255 along each axis.
 constexpr double kTolerance = 510 * 0x1p-15;
 
@@ -158,7 +91,7 @@ TEST_P(AugmentBatch, FollowsTheDefinition) {
       const std::int64_t size = c.height * c.width;
       EXPECT_TRUE(all_near(
           std::span(found).subspan(static_cast<std::size_t>(i * size), static_cast<std::size_t>(size)),
-          definition(images, c.augmentation, place, i), kTolerance))
+          augment_definition(images.image(i), c.augmentation, place.seed, place.epoch, i), kTolerance))
           << "image " << i;
     }
   }

@@ -7,6 +7,7 @@
 #include <random>
 #include <tuple>
 
+#include "tests/ops/reference_augment.h"
 #include "tests/training/reference_network.h"
 
 namespace softwarp {
@@ -51,11 +52,15 @@ std::vector<std::int64_t> defined_order(std::uint64_t seed, std::int64_t epoch, 
 }
 
 struct Batch {
-  Batch(const Dataset& data, std::span<const std::int64_t> which) {
+  Batch(const Dataset& data, std::span<const std::int64_t> which, const Augmentation& augmentation = {},
+        std::uint64_t seed = 0, std::int64_t epoch = 0) {
+    const auto pixels = static_cast<std::size_t>(data.pixels());
     for (const std::int64_t image : which) {
-      for (std::int64_t j = 0; j < data.pixels(); ++j)
-        images.push_back(data.images[static_cast<std::size_t>(image * data.pixels() + j)] /
-                         static_cast<double>(data.max_pixel));
+      const LabelledImage labelled{
+          std::span(data.images).subspan(static_cast<std::size_t>(image) * pixels, pixels), data.height,
+          data.width, data.labels[static_cast<std::size_t>(image)]};
+      for (const double pixel : augment_definition(labelled, augmentation, seed, epoch, image))
+        images.push_back(pixel / static_cast<double>(data.max_pixel));
       labels.push_back(data.labels[static_cast<std::size_t>(image)]);
     }
   }
@@ -138,7 +143,8 @@ ReferenceTraining reference_train(const TrainingSettings& s, const DataPair& dat
     for (std::int64_t first = 0; first < train.count; first += batch_size, ++step) {
       const std::int64_t rows = std::min(batch_size, train.count - first);
       const Batch batch(
-          train, std::span(order).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(rows)));
+          train, std::span(order).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(rows)),
+          s.augmentation, s.seed, epoch);
       const Masks masks = defined_masks(shape, rows, s.dropout, s.seed, step);
       const auto score = [&] {
         return reference_score(shape, values, batch.images, batch.labels, masks, s.label_smoothing);

@@ -123,6 +123,31 @@ void add_data_rows(Table& t) {
   t.leaves("--patience", &S::patience, adamw(), {0, 1}, "nothing is held out");
 }
 
+void add_augmentation_rows(Table& t) {
+  const Augmentation affine{.degrees = {-20, 20},
+                            .shear = {-5, 15},
+                            .scale = {0.7f, 1.2f},
+                            .translate = {-1, 1},
+                            .alpha = 0.5f,
+                            .sigma = 1,
+                            .half = 1};
+  const auto changes = [&](const std::string& flag, auto field, auto... values) {
+    std::vector<Augmentation> augmentations;
+    for (const auto& value : {values...}) augmentations.emplace_back(affine).*field = value;
+    t.changes(flag, &S::augmentation, adamw(), augmentations);
+  };
+  using A = Augmentation;
+  changes("--degrees", &A::degrees, Interval{-20, 20}, Interval{-10, 30}, Interval{5, 5});
+  changes("--shear", &A::shear, Interval{-20, 20}, Interval{-20, 30});
+  changes("--scale", &A::scale, Interval{0.5f, 2}, Interval{0.8f, 2});
+  changes("--translate", &A::translate, Interval{-1, 1}, Interval{-1, 2});
+  changes("--half-angles", &A::half, std::uint64_t{1}, std::uint64_t{3}, std::uint64_t{0});
+  changes("--alpha", &A::alpha, 0.5f, 1.0f);
+  changes("--sigma", &A::sigma, 1.0f, 2.0f);
+  t.changes("--alpha", &S::augmentation, sgd(), {{}, {.alpha = 1}});
+  t.changes("--degrees", &S::augmentation, held_out_settings(), {{}, {.degrees = {-30, 30}}});
+}
+
 const Table& table() {
   static const Table all = [] {
     Table t;
@@ -130,6 +155,7 @@ const Table& table() {
     add_optimizer_rows(t);
     add_schedule_rows(t);
     add_data_rows(t);
+    add_augmentation_rows(t);
     return t;
   }();
   return all;
@@ -138,7 +164,8 @@ const Table& table() {
 // Values of size 1, which each of some 50 steps rounds and moves by the rate times a gradient that is off by
 // 1e-6; the worst seen is 1e-6.
 constexpr double kTolerance = 1e-5;
-constexpr double kEffect = 1e-3;  // at least, of a setting that has one
+constexpr const char* kDerived = "--augment";  // from the flags that are its parameters
+constexpr double kEffect = 1e-3;               // at least, of a setting that has one
 
 TrainingResult run(Backend& backend, const TrainingSettings& settings) {
   TrainingObserver silent;
@@ -184,7 +211,10 @@ TEST(TrainingSettings, ChangeTheTrainingAsTheDefinitionSays) {
     const auto before = to_flags(row.before), after = to_flags(row.after);
     SCOPED_TRACE(row.flag + " from " + before.at(row.flag) + " to " + after.at(row.flag) + " with " +
                  before.at("--optimizer") + " and " + before.at("--schedule"));
-    for (const auto& [flag, text] : before) EXPECT_EQ(text != after.at(flag), flag == row.flag) << flag;
+    for (const auto& [flag, text] : before) {
+      if (flag == kDerived) continue;
+      EXPECT_EQ(text != after.at(flag), flag == row.flag) << flag;
+    }
     const TrainingResult &first = result_of(row.before), &second = result_of(row.after);
     const Floats &a = first.model.values, &b = second.model.values;
     if (!row.same.empty()) {
@@ -200,15 +230,17 @@ TEST(TrainingSettings, ChangeTheTrainingAsTheDefinitionSays) {
 
 // A new setting does not compile here until the table has rows for it.
 TEST(TrainingSettings, EachHaveARowThatTheyChange) {
-  [[maybe_unused]] const auto& [hidden, activation, initialization, dropout, label_smoothing, optimizer, rate,
-                                momentum, nesterov, weight_decay, schedule, warmup_epochs, step_epochs,
-                                step_factor, epochs, batch_size, seed, validation, patience] = S{};
+  [[maybe_unused]] const auto& [hidden, activation, initialization, dropout, label_smoothing, augmentation,
+                                optimizer, rate, momentum, nesterov, weight_decay, schedule, warmup_epochs,
+                                step_epochs, step_factor, epochs, batch_size, seed, validation, patience] =
+      S{};
   std::set<std::string> with_rows, all;
   for (const Row& row : table().rows)
     if (row.same.empty()) with_rows.insert(row.flag);
   for (const auto& [flag, text] : to_flags({})) all.insert(flag);
+  with_rows.insert(kDerived);
   EXPECT_EQ(with_rows, all);
-  EXPECT_EQ(all.size(), 19u + 1) << "dropout is two of them";
+  EXPECT_EQ(all.size(), 20u + 1 + 7) << "dropout is two of them, augmentation eight";
 }
 
 // All that an optimizer, a schedule, the loss and the data can be told, in a few trainings.
