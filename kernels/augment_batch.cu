@@ -21,6 +21,8 @@ extern __shared__ float4 dynamic_shared[];
 namespace {
 
 constexpr int kThreads = 256;
+constexpr std::size_t kStaticBytes = 128;  // of shared memory, at most
+constexpr std::size_t kBytesWithoutOptIn = 48 * 1024;
 
 // A block's shared memory: [2, rows, pitch] bytes of the field, [2, rows, width] floats of it smoothed along
 // its rows, and the image with a border that is 0, one pixel before it and two behind it.
@@ -127,18 +129,19 @@ void augment_batch(const DatasetView& data, const std::int32_t* order, const Tra
   expects(batch.cols == data.pixels && batch.stride >= batch.cols, "a batch as wide as an image");
   expects(batch.rows <= data.count, "a batch no larger than the data set");
   expects(data.width > 0 && data.pixels % data.width == 0, "images of whole rows");
-  static std::atomic<std::uint64_t> asked_devices = 0;
-  allow_shared(reinterpret_cast<const void*>(augment_kernel), asked_devices);
   const bool elastic = augmentation.alpha > 0;
   const GaussianWeights gaussian = elastic ? gaussian_weights(augmentation.sigma) : GaussianWeights{};
   const AugmentGeometry geometry(static_cast<int>(data.pixels / data.width), static_cast<int>(data.width),
                                  elastic, gaussian.radius);
-  constexpr std::size_t kStatic = 128;
-  if (geometry.shared_bytes() + kStatic > device_limits().shared_bytes)
+  const std::size_t bytes = geometry.shared_bytes() + kStaticBytes;
+  if (bytes > device_limits().shared_bytes)
     throw Error("images of " + std::to_string(geometry.width) + "x" + std::to_string(geometry.height) +
                 " pixels: expected so few that a block's shared memory holds what deforms one, " +
-                std::to_string(device_limits().shared_bytes) + " bytes, found " +
-                std::to_string(geometry.shared_bytes()));
+                std::to_string(device_limits().shared_bytes) + " bytes, found " + std::to_string(bytes));
+  if (bytes > kBytesWithoutOptIn) {
+    static std::atomic<std::uint64_t> asked_devices = 0;
+    allow_shared(reinterpret_cast<const void*>(augment_kernel), asked_devices);
+  }
   launch(
       LaunchOn{
           .grid = batch.rows, .block = kThreads, .shared_bytes = geometry.shared_bytes(), .stream = stream},

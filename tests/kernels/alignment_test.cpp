@@ -274,23 +274,40 @@ TEST_F(Alignment, OfTheGather) {
     return all;
   };
   const std::vector<std::int32_t> order{3, 1, 8, 0, 7, 2, 4, 5, 6};
+  const auto gathers = [&](const std::vector<Shift>& s, const auto& gather) {
+    const DeviceArray<std::uint8_t> image_memory(shifted(images, s[0].offset)),
+        label_memory(shifted(labels, s[1].offset));
+    const DeviceArray<std::int32_t> order_memory(shifted(order, s[2].offset)), targets(kRows + s[4].offset);
+    const Placed<float> batch(s[3].of(kRows), kPixels);
+    const DatasetView data{image_memory.data() + s[0].offset,
+                           label_memory.data() + s[1].offset,
+                           kCount,
+                           kPixels,
+                           1.0f / 255,
+                           28};
+    gather(data, order_memory.data() + s[2].offset, batch.view(), targets.data() + s[4].offset);
+    auto result = joined(batch.values());
+    const auto found = targets.download();
+    result.insert(result.end(), found.begin() + s[4].offset, found.end());
+    return result;
+  };
+  const std::vector<Operand> operands{
+      {"images", 4, false}, {"labels", 4, false}, {"order", 4, false}, {"batch", 4}, {"targets", 4, false}};
   expect_same_for_every_operand(
-      "gather_batch",
-      {{"images", 4, false}, {"labels", 4, false}, {"order", 4, false}, {"batch", 4}, {"targets", 4, false}},
+      "gather_batch", operands,
       [&](const std::vector<Shift>& s) {
-        const DeviceArray<std::uint8_t> image_memory(shifted(images, s[0].offset)),
-            label_memory(shifted(labels, s[1].offset));
-        const DeviceArray<std::int32_t> order_memory(shifted(order, s[2].offset)),
-            targets(kRows + s[4].offset);
-        const Placed<float> batch(s[3].of(kRows), kPixels);
-        gather_batch({image_memory.data() + s[0].offset, label_memory.data() + s[1].offset, kCount, kPixels,
-                      1.0f / 255},
-                     order_memory.data() + s[2].offset, state.data(), batch.view(),
-                     targets.data() + s[4].offset, nullptr);
-        auto result = joined(batch.values());
-        const auto found = targets.download();
-        result.insert(result.end(), found.begin() + s[4].offset, found.end());
-        return result;
+        return gathers(s, [&](const auto& data, const auto* order_on, auto batch, auto* targets) {
+          gather_batch(data, order_on, state.data(), batch, targets, nullptr);
+        });
+      },
+      0);
+  expect_same_for_every_operand(
+      "augment_batch", operands,
+      [&](const std::vector<Shift>& s) {
+        return gathers(s, [&](const auto& data, const auto* order_on, auto batch, auto* targets) {
+          augment_batch(data, order_on, state.data(), {.degrees = {-15, 15}, .alpha = 37}, batch, targets,
+                        nullptr);
+        });
       },
       0);
 }

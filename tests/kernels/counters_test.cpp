@@ -267,6 +267,11 @@ TEST_F(Cost, OfTheTrainingStepIsItsFloor) {
     gather_batch({images.data(), labels.data(), 200, 784}, order.data(), start.data(), batch.view(),
                  targets.data(), nullptr);
   });
+  // Deformed, too.
+  expect_floor(128 * (5.0 * 784 + 9), [&] {
+    augment_batch({images.data(), labels.data(), 200, 784, 1, 28}, order.data(), start.data(),
+                  {.degrees = {-15, 15}, .alpha = 37}, batch.view(), targets.data(), nullptr);
+  });
 }
 
 TEST_F(Cost, OfTheJacobianIsWritingIt) {

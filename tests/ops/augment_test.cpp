@@ -107,6 +107,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"high", 3, 40, 5, kBoth}, Case{"one pixel", 3, 1, 1, kBoth},
                     Case{"a row", 3, 1, 17, kElastic},
                     Case{"widest Gaussian", 2, 11, 13, {.alpha = 60, .sigma = 10}},
+                    Case{"larger than usual", 2, 50, 60, {.alpha = 40, .sigma = 8}},
                     Case{"narrowest Gaussian", 2, 11, 13, {.alpha = 3, .sigma = 0.01f}}),
     [](const auto& test) {
       std::string name = test.param.name;
@@ -239,6 +240,19 @@ TEST(AugmentBatchRefuses, WhatIsNoDeformation) {
                                                                          {.alpha = 1, .sigma = 10.5f}})
       EXPECT_THROW(augmented(*backend, images, wrong, {}), std::invalid_argument);
     EXPECT_THROW(augmented(*backend, {0, 0, 0}, {}, {.rows = 1}), std::invalid_argument);
+  }
+}
+
+// The simulated device has 227 KiB for a block.
+TEST(AugmentBatchRefuses, ImagesWhoseFieldASharedMemoryDoesNotHold) {
+  const Images images(1, 200, 200);
+  for (const auto& backend : make_backends()) {
+    SCOPED_TRACE(backend->name());
+    if (backend->name().starts_with("cpu"))
+      EXPECT_NO_THROW(augmented(*backend, images, kElastic, {}));
+    else
+      EXPECT_THROW(augmented(*backend, images, kElastic, {}), Error);
+    EXPECT_NO_THROW(augmented(*backend, images, kAffine, {}));
   }
 }
 
