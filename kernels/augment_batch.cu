@@ -44,15 +44,15 @@ struct AugmentGeometry {
   }
 };
 
-__device__ void draw_field(const AugmentGeometry& g, std::uint64_t seed, std::int64_t epoch,
-                           std::int64_t image, std::uint8_t* field) {
+__device__ __forceinline__ void draw_field(const AugmentGeometry& g, std::uint64_t seed, std::int64_t epoch,
+                                           std::int64_t image, std::uint8_t* field) {
   for (int call = static_cast<int>(threadIdx.x); call < g.field.calls(); call += kThreads)
     reinterpret_cast<RandomWords*>(field)[call] = random_words(
         seed, RandomPurpose::elastic, 0, static_cast<std::uint32_t>(epoch), field_index(image, call));
 }
 
-__device__ void smooth_rows(const AugmentGeometry& g, const GaussianWeights& gaussian,
-                            const std::uint8_t* field, float* smoothed) {
+__device__ __forceinline__ void smooth_rows(const AugmentGeometry& g, const GaussianWeights& gaussian,
+                                            const std::uint8_t* field, float* smoothed) {
   for (int i = static_cast<int>(threadIdx.x); i < g.smoothed(); i += kThreads) {
     const std::uint8_t* const at = field + i / g.width * g.field.pitch() + i % g.width + gaussian.radius;
     float sum = gaussian.weight[0] * static_cast<float>(at[0]);
@@ -62,8 +62,8 @@ __device__ void smooth_rows(const AugmentGeometry& g, const GaussianWeights& gau
 }
 
 // The displacement of a pixel along one axis, whose plane of the smoothed rows this is.
-__device__ float displacement(const AugmentGeometry& g, const GaussianWeights& gaussian, float alpha,
-                              const float* plane, int y, int x) {
+__device__ __forceinline__ float displacement(const AugmentGeometry& g, const GaussianWeights& gaussian,
+                                              float alpha, const float* plane, int y, int x) {
   const float* const at = plane + (y + gaussian.radius) * g.width + x;
   float sum = gaussian.weight[0] * at[0];
   for (int k = 1; k <= gaussian.radius; ++k) sum += gaussian.weight[k] * (at[-k * g.width] + at[k * g.width]);
@@ -73,7 +73,8 @@ __device__ float displacement(const AugmentGeometry& g, const GaussianWeights& g
 __global__ void __launch_bounds__(kThreads)
     augment_kernel(const DatasetView data, const AugmentGeometry g, const std::int32_t* order,
                    const TrainingState* state, const Augmentation augmentation,
-                   const GaussianWeights gaussian, const MatrixView<float> batch, std::int32_t* targets) {
+                   const __grid_constant__ GaussianWeights gaussian, const MatrixView<float> batch,
+                   std::int32_t* targets) {
   __shared__ std::int64_t sample, epoch;
   __shared__ std::uint64_t seed;
   __shared__ AffineMap map;
