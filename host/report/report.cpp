@@ -83,6 +83,13 @@ Json classes(const Classification& classification) {
   return scores;
 }
 
+Json calibration(const Classification& classification) {
+  Json bins = Json::array();
+  for (const CalibrationBin& bin : classification.calibration)
+    bins.push_back({{"confidence", bin.confidence}, {"accuracy", bin.accuracy}, {"images", bin.images}});
+  return bins;
+}
+
 // Images of one size, with what is said of each.
 Json pictures(std::int64_t height, std::int64_t width, std::size_t of) {
   const Image size = shrunk({height, width, std::vector<float>(static_cast<std::size_t>(height * width))});
@@ -181,6 +188,7 @@ std::string report_html(const TrainingResult& result, const TrainingSettings& se
                      {"classes", classes(result.classification)},
                      {"confusion", result.classification.confusion},
                      {"calibration_error", result.classification.calibration_error},
+                     {"calibration", calibration(result.classification)},
                      {"mistakes", mistakes(result.classification.mistakes, data.test)},
                      {"weights", first_layer(result.model)},
                      {"settings", settings_list(settings)},
