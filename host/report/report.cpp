@@ -171,20 +171,13 @@ Json environment_list(const TrainingResult& result, const ReportEnvironment& env
       entry("date", environment.date)};
 }
 
-// Nothing in it can end the script element that it stands in, or is beyond ASCII.
-std::string text_of(const Json& json) {
-  std::string text;
-  for (const char c : json.dump(-1, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace))
-    text += c == '<' ? "\\u003c" : std::string(1, c);
-  return text;
-}
-
 }  // namespace
 
 std::string report_html(const TrainingResult& result, const TrainingSettings& settings, const DataPair& data,
                         const ReportEnvironment& environment) {
   const Json json = {{"summary", summary(result, data.test)},
                      {"history", history_columns(result.history)},
+                     {"class_names", result.model.input.class_names},
                      {"classes", classes(result.classification)},
                      {"confusion", result.classification.confusion},
                      {"calibration_error", result.classification.calibration_error},
@@ -193,8 +186,7 @@ std::string report_html(const TrainingResult& result, const TrainingSettings& se
                      {"weights", first_layer(result.model)},
                      {"settings", settings_list(settings)},
                      {"environment", environment_list(result, environment, data)}};
-  std::string page = report_page();
-  return page.replace(page.find(kReportData), kReportData.size(), text_of(json));
+  return with_data(report_page(), json);
 }
 
 }  // namespace softwarp

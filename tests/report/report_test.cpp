@@ -18,8 +18,8 @@ constexpr std::string_view kOpen = R"(<script type="application/json" id="report
 // Three classes of images of 2x3, four of them to test on, two of which are misclassified.
 struct ATraining {
   ATraining() {
-    data.train = {"toy", Bytes(12), {0, 1}, 2, 2, 3, 3, 10};
-    data.test = {"toy", Bytes(24), {0, 1, 2, 1}, 4, 2, 3, 3, 10};
+    data.train = {"toy", Bytes(12), {0, 1}, 2, 2, 3, 3, {}, 10};
+    data.test = {"toy", Bytes(24), {0, 1, 2, 1}, 4, 2, 3, 3, {}, 10};
     for (std::size_t i = 0; i < 24; ++i) data.test.images[i] = static_cast<std::uint8_t>(i % 11);
     result.model = {{6, {4}, 3, Activation::relu}, {"toy", 2, 3, 10}, {}};
     const ParameterLayout layout(result.model.shape);
@@ -89,6 +89,13 @@ TEST(Report, HoldsTheNumbersOfTheTraining) {
   const std::string all = json["environment"].dump();
   for (const char* part : {"cpu (2 threads)", "2001-02-03 04:05 UTC", "2x3, 3 classes", "0.2.0"})
     EXPECT_NE(all.find(part), std::string::npos) << part;
+}
+
+TEST(Report, NamesClasses) {
+  ATraining training;
+  EXPECT_EQ(training.json()["class_names"], nlohmann::json::array());
+  training.result.model.input.class_names = {"a", "</script>", "\xc3\xa4"};
+  EXPECT_EQ(training.json()["class_names"], nlohmann::json({"a", "</script>", "\xc3\xa4"}));
 }
 
 TEST(Report, NamesTheFlagsAndTheChosenOnes) {
@@ -186,8 +193,7 @@ TEST(Report, EscapesWhatComesFromOutside) {
 
 TEST(Report, NeedsNothingButItself) {
   const std::string page = ATraining().page();
-  for (const char* part :
-       {"://", "src=", "url(", "@import", "innerHTML", "fetch(", "XMLHttpRequest"})
+  for (const char* part : {"://", "src=", "url(", "@import", "innerHTML", "fetch(", "XMLHttpRequest"})
     EXPECT_EQ(page.find(part), std::string::npos) << part;
   EXPECT_NE(page.find("default-src 'none'"), std::string::npos);
   for (std::size_t at = page.find("href="); at != std::string::npos; at = page.find("href=", at + 1))
