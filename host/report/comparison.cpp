@@ -26,12 +26,12 @@ std::string value_of(const FinishedRun& run, const std::string& setting) {
   return "";
 }
 
-// Of the runs on the same data, that of lowest error.
+// Of the runs on the same data, the first of lowest error.
 const FinishedRun& best_beside(const FinishedRun& run, std::span<const FinishedRun> runs) {
-  const FinishedRun* best = &run;
+  const FinishedRun* best = nullptr;
   for (const FinishedRun& other : runs)
     if (same_data(run, other) &&
-        (other.test.accuracy > best->test.accuracy || std::isnan(best->test.accuracy)))
+        (best == nullptr || other.test.accuracy > best->test.accuracy || std::isnan(best->test.accuracy)))
       best = &other;
   return *best;
 }
@@ -75,7 +75,8 @@ Interval wilson_interval(double share, std::int64_t trials) {
   const auto n = static_cast<double>(trials);
   const double center = share + z * z / (2 * n), scale = 1 + z * z / n;
   const double half = z * std::sqrt(share * (1 - share) / n + z * z / (4 * n * n));
-  return {std::max((center - half) / scale, 0.0), std::min((center + half) / scale, 1.0)};
+  // Rounding must not leave a share of 0 or 1 outside.
+  return {std::clamp((center - half) / scale, 0.0, share), std::clamp((center + half) / scale, share, 1.0)};
 }
 
 std::vector<DifferingSetting> differing_settings(std::span<const FinishedRun> runs) {

@@ -81,6 +81,8 @@ class Summary {
     std::string text;
     if (json.is_string())
       text = json.get<std::string>();
+    else if (json.is_number_float())
+      text = fmt::format("{}", json.get<double>());
     else if (json.is_primitive())
       text = json.dump();
     else if (json.is_array())

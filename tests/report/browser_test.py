@@ -258,6 +258,73 @@ def check_blanks(browser, text, report):
     equal(said["broken"], False, "words of JavaScript on the page")
 
 
+def check_comparison(browser):
+    """Four runs of different length: every number of their charts, and lines that differ without their colours."""
+    runs = {"short": ["--epochs", "2"], "a-run-with-a-long-name": ["--hidden", "4"], "third": ["--seed", "3"],
+            "plain": ["--validation", "0"]}
+    for name, flags in runs.items():
+        subprocess.run([PROGRAM, "train", "--device", "cpu", "--threads", "1", "--data", "digits", "--hidden", "8", "--epochs",
+                        "4", "--validation", "0.2", "--output", name, *flags], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([PROGRAM, "compare", *runs], check=True, stdout=subprocess.DEVNULL)
+    probed = write_with("compare.html", "compare_probed.html", FIRST, COMPARISON)
+    write_framed(probed, "compare_phone.html", PHONE, 800,
+                 "addEventListener('message',e=>{const p=document.createElement('pre');p.id='answer';"
+                 "p.textContent=e.data;document.body.append(p)})")
+    metrics = {name: rows_of(f"{name}/metrics.csv") for name in runs}
+
+    def value(name, epoch, column, of=lambda v: v):
+        text = metrics[name][epoch][column] if epoch < len(metrics[name]) else ""
+        return of(float(text)) if text else None
+    error = lambda v: 1 - v
+    for page, element, width in (("compare_probed.html", "probe", WIDTH), ("compare_phone.html", "answer", PHONE)):
+        for scheme in SCHEMES:
+            said = json.loads(browser.text_of(page, element, max(width, 500), 900, scheme))
+            equal(said["errors"], [], "errors")
+            equal(said["folded"], [False] + [width == PHONE] * 2, "folded sections")
+            assert said["pageWidth"] <= width, said["pageWidth"]
+            equal([row[0] for row in said["runs"][1:]], [f"{i + 1} {name}" for i, name in enumerate(runs)], "runs")
+            equal([chart["title"] for chart in said["charts"]],
+                  ["Error, validation", "Loss, validation", "Error, train", "Loss, train"], "charts")
+            for chart, (column, of) in zip(said["charts"], (("validation_accuracy", error), ("validation_loss", float),
+                                                            ("train_accuracy", error), ("train_loss", float))):
+                expected = [[epoch + 1.0] + [value(name, epoch, column, of) for name in runs] for epoch in range(4)]
+                equal([[float(v) if v else None for v in readout] for readout in chart["hovered"]], expected, chart["title"])
+                equal(len(set(chart["dashes"])), len(runs), "dashes")
+                equal(chart["names"], [str(i + 1) for i, name in enumerate(runs) if expected[0][i + 1] is not None],
+                      "names at the lines' ends")
+            assert ["--seed", "1", "1", "3", "1"] in said["settings"], said["settings"]
+            for name in said["colours"][1:]:
+                assert contrast(colour(name), colour(said["colours"][0])) >= 4.5, (name, scheme)
+    print("passed: comparison", flush=True)
+
+
+COMPARISON = """
+setTimeout(() => {
+  const folded = sections.map((section) => !section.open);
+  for (const section of sections) section.open = true;
+  const style = getComputedStyle(document.documentElement);
+  const rows = (id) => [...document.querySelectorAll(id + " tr")].map((tr) => [...tr.children].map((c) => c.textContent));
+  setTimeout(() => {
+    const charts = [...document.querySelectorAll(".chart")].map((chart) => ({
+      title: chart.querySelector("h3").textContent,
+      hovered: epochs.map((_, i) => {
+        pointAt(i);
+        return [...chart.querySelectorAll(".readout data")].map((d) => d.value);
+      }),
+      dashes: [...chart.querySelectorAll("path.curve")].map((line) => getComputedStyle(line).strokeDasharray),
+      names: [...chart.querySelectorAll("text.name")].map((name) => name.textContent).sort(),
+    }));
+    const pre = document.createElement("pre");
+    pre.id = "probe";
+    pre.textContent = JSON.stringify({ errors: seenErrors, folded, charts, runs: rows("#runs"), settings: rows("#settings"),
+      pageWidth: document.documentElement.scrollWidth,
+      colours: ["paper", "train", "validation", "third", "fourth", "fifth", "ink"].map((c) => style.getPropertyValue("--" + c)) });
+    document.body.append(pre);
+    parent.postMessage(pre.textContent, "*");
+  }, 300);
+}, 300);"""
+
+
 def main():
     browser = Browser(CHROMIUM)
     with tempfile.TemporaryDirectory() as directory:
@@ -276,6 +343,7 @@ def main():
             write_framed(file.read(), "phone.html", PHONE, 6500)
         check_blanks(browser, text, report)
         print("passed: blanks", flush=True)
+        check_comparison(browser)
         for scheme in SCHEMES:
             said = json.loads(browser.text_of("probed.html", "probe", WIDTH, 4000, scheme))
             check_words(said, report, WIDTH)
