@@ -115,7 +115,7 @@ void add_compare(CLI::App& app) {
   command->add_option("runs", options->runs, "The directories of two trainings or more")
       ->type_name(kDirectoryType)
       ->required()
-      ->expected(2, 100);
+      ->expected(-2);
   command->add_option("--output", options->output, "The page")->type_name(kFileType)->capture_default_str();
   command->add_flag("--overwrite", options->overwrite, "Replace the file that --output names");
   command->add_flag("--json", options->json, "Print the table as JSON");
