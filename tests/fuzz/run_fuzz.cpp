@@ -1,5 +1,9 @@
 // A run's summary.json and, after a byte of 0, its metrics.csv; what was read is compared with itself.
 
+#include <algorithm>
+#include <string_view>
+#include <vector>
+
 #include "host/report/comparison.h"
 #include "tests/fuzz/fuzz.h"
 
