@@ -18,8 +18,9 @@ constexpr std::string_view kOpen = R"(<script type="application/json" id="report
 // Three classes of images of 2x3, four of them to test on, two of which are misclassified.
 struct ATraining {
   ATraining() {
-    data.train = {"toy", Bytes(12), {0, 1}, 2, 2, 3, 3, {}, 10};
-    data.test = {"toy", Bytes(24), {0, 1, 2, 1}, 4, 2, 3, 3, {}, 10};
+    data.train = {"toy", Bytes(12), {0, 1}, 2, 2, 3, 3};
+    data.test = {"toy", Bytes(24), {0, 1, 2, 1}, 4, 2, 3, 3};
+    data.train.max_pixel = data.test.max_pixel = 10;
     for (std::size_t i = 0; i < 24; ++i) data.test.images[i] = static_cast<std::uint8_t>(i % 11);
     result.model = {{6, {4}, 3, Activation::relu}, {"toy", 2, 3, 10}, {}};
     const ParameterLayout layout(result.model.shape);
