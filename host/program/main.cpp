@@ -29,6 +29,7 @@ int run(int argc, char** argv) {
   add_evaluate(app);
   add_predict(app);
   default_to_newest_run(*app.get_subcommand("predict")->get_option("--model"));
+  add_compare(app);
   add_softmax(app);
   add_gradcheck(app);
   add_devices(app);

@@ -77,6 +77,9 @@ TEST(LoadData, KnowsFashionMnistOrNamesItsPackage) {
     return expect_error([] { std::ignore = load_data("fashion-mnist"); },
                         {kFashionDirectory, "expected", "dataset-fashion-mnist", "found no such directory"});
   const auto [train, test] = load_data("fashion-mnist");
+  ASSERT_EQ(train.class_names.size(), 10u);
+  EXPECT_EQ(train.class_names[9], "Ankle boot");  // what the first training image shows
+  EXPECT_EQ(head(train, 1).class_names, train.class_names);
   expect_shape(train, 60000, 28, 255);
   expect_shape(test, 10000, 28, 255);
   EXPECT_EQ(first_labels(train), (Bytes{9, 0, 0, 3, 0}));

@@ -7,7 +7,7 @@ fuzzers=$1/tests/fuzz
 seconds=$2
 if [ $# = 2 ]; then
   "$fuzzers/write_seeds" "$fuzzers/seeds"
-  printf '%s\n' idx_fuzz model_fuzz checkpoint_fuzz config_fuzz table_fuzz image_fuzz |
+  printf '%s\n' idx_fuzz model_fuzz checkpoint_fuzz config_fuzz table_fuzz image_fuzz run_fuzz |
     xargs -P "$(nproc)" -n 1 "$0" "$1" "$seconds"
   exit
 fi

@@ -4,6 +4,7 @@
 #include <softwarp/train.h>
 
 #include <cstdio>
+#include <string>
 
 #include "host/io/file.h"
 #include "host/io/number_table.h"
@@ -35,7 +36,7 @@ Checkpoint small_checkpoint() {
 
 void write_seeds(const fs::path& root) {
   for (const char* folder :
-       {"idx_fuzz", "model_fuzz", "checkpoint_fuzz", "config_fuzz", "table_fuzz", "image_fuzz"})
+       {"idx_fuzz", "model_fuzz", "checkpoint_fuzz", "config_fuzz", "table_fuzz", "image_fuzz", "run_fuzz"})
     fs::create_directories(root / folder);
   const Bytes labels = idx_file({3}, {1, 2, 0}), images = idx_file({2, 2, 2}, {0, 1, 2, 3, 4, 5, 6, 255});
   write_bytes(root / "idx_fuzz/labels", labels);
@@ -50,6 +51,13 @@ void write_seeds(const fs::path& root) {
   write_checkpoint(root / "checkpoint_fuzz/plain", plain);
   write_file(root / "config_fuzz/train.toml",
              "[train]\nlr = 1e-3\nhidden = [512, 256] # two\noptimizer = \"sgd\"\nnesterov = true\n");
+  using namespace std::string_literals;
+  write_file(
+      root / "run_fuzz/run",
+      "{\"test_accuracy\":0.9,\"test_loss\":\"NaN\",\"test_images\":10,\"train_seconds\":1,\"epochs\":1,"
+      "\"network\":\"4-2\",\"parameters\":10,\"data\":\"digits\",\"settings\":{\"hidden\":[3],\"lr\":0.1}}\0"
+      "epoch,steps,learning_rate,train_loss,train_accuracy,validation_loss,validation_accuracy\n"
+      "1,10,0.1,2.5,0.25,,\n"s);
   write_file(root / "table_fuzz/text", "a,b,c\n1, -2.5e3, inf # one\n4,5,6\n");
   write_file(root / "table_fuzz/semicolons", "1,5;-2\r\n\"3,5\";4\r");
   write_file(root / "table_fuzz/npy", to_npy({2, 2, {1, 2, 3, 4}}));
