@@ -67,6 +67,8 @@ TEST(Bmp, MayHaveAnyDepth) {
   expect_pixels(bmp(bmp_info(2, 1, 16, 3), masks565 + number(0xFFFF0000, 4), 12), 2, {0, 255});
   const std::string core = number(12, 4) + number(1, 2) + number(2, 2) + number(1, 2) + number(24, 2);
   expect_pixels(bmp(core, number(0, 4) + number(0xFFFFFF, 4), 0), 1, {255, 0});  // from the bottom up
+  const std::string small = number(12, 4) + number(2, 2) + number(1, 2) + number(1, 2) + number(1, 2);
+  expect_pixels(bmp(small, number(0xFFFFFF, 3) + number(0, 3) + number(0x40, 4), 6), 2, {255, 0});
 }
 
 // The header's own words are those of 40 bytes; the longer ones go on with masks, or with nothing of use.
@@ -135,6 +137,10 @@ TEST(Bmp, MayBeRunLengthEncoded) {
   const std::string nibbles("\x03\x10\x00\x01", 4), literal("\x00\x05\x10\x11\x00\x00\x00\x01", 8);
   expect_pixels(bmp(bmp_info(5, 1, 4, 2), kTwoColours + literal, 8), 5, {255, 0, 255, 255, 0});
   expect_pixels(bmp(bmp_info(3, 1, 4, 2), kTwoColours + nibbles, 8), 3, {255, 0, 255});
+  // What is not a run fills words of 16 bits.
+  const std::string padded8("\0\3\0\1\0\0\2\1\0\1", 10), padded4("\0\5\x10\x10\x10\0\2\x11\0\1", 10);
+  expect_pixels(bmp(bmp_info(5, 1, 8, 1), kTwoColours + padded8, 8), 5, {0, 255, 0, 255, 255});
+  expect_pixels(bmp(bmp_info(7, 1, 4, 2), kTwoColours + padded4, 8), 7, {255, 0, 255, 0, 255, 255, 255});
   expect_error(
       [&] {
         std::ignore =
@@ -196,6 +202,24 @@ TEST(FramedImage, OfAPhotographIsThatOfTheDrawing) {
   }
 }
 
+// Neither a table that shows beside the paper, nor marks far away, nor a speck close by.
+TEST(FramedImage, OfAPhotographIsItsDrawingAlone) {
+  const FramedImage clean = frame_image(seven(), Framing::mnist, 28, 28, 255, "clean");
+  Image photograph = seven();
+  const auto darken = [&](std::int64_t top, std::int64_t bottom, std::int64_t left, std::int64_t right) {
+    for (std::int64_t y = top; y < bottom; ++y)
+      for (std::int64_t x = left; x < right; ++x)
+        photograph.pixels[static_cast<std::size_t>(y * 300 + x)] = 40;
+  };
+  darken(0, 400, 285, 300);  // a table
+  darken(350, 370, 20, 40), darken(20, 40, 40, 60), darken(200, 203, 220, 223);
+  for (std::int64_t x = 0; x < 285; ++x) photograph.pixels[static_cast<std::size_t>(x)] = 180;  // a shadow
+  const FramedImage framed = frame_image(photograph, Framing::mnist, 28, 28, 255, "photograph");
+  EXPECT_TRUE(framed.uneven);
+  EXPECT_EQ(framed.figures, 1);
+  EXPECT_LT(difference(framed, clean), 8);
+}
+
 TEST(FramedImage, CountsWhatStandsSideBySide) {
   Image two = seven();
   for (std::int64_t y = 120; y < 280; ++y)
@@ -204,6 +228,17 @@ TEST(FramedImage, CountsWhatStandsSideBySide) {
   EXPECT_EQ(framed.figures, 2);
   EXPECT_NE(describe(two, Framing::mnist, framed).find("300x400"), std::string::npos);
   EXPECT_EQ(frame_image(seven(), Framing::mnist, 28, 28, 255, "one").figures, 1);
+  const auto figures_of = [](const auto& is_ink) {
+    Image image{400, 300, {}};
+    for (int y = 0; y < 400; ++y)
+      for (int x = 0; x < 300; ++x) image.pixels.push_back(is_ink(y, x) ? 50.0f : 210.0f);
+    return frame_image(image, Framing::mnist, 28, 28, 255, "pieces").figures;
+  };
+  const auto bar = [](int y, int x) { return y > 100 && y < 280 && x > 100 && x < 130; };
+  const auto dot = [](int y, int x) { return y > 260 && y < 280 && x > 160 && x < 180; };
+  const auto below = [](int y, int x) { return y > 290 && y < 390 && x > 110 && x < 200; };
+  EXPECT_EQ(figures_of([&](int y, int x) { return bar(y, x) || dot(y, x); }), 1);
+  EXPECT_EQ(figures_of([&](int y, int x) { return bar(y, x) || below(y, x); }), 1);
 }
 
 TEST(FramedImage, StretchesAMask) {
@@ -212,6 +247,8 @@ TEST(FramedImage, StretchesAMask) {
   const FramedImage framed = frame_image(mask, Framing::mnist, 28, 28, 255, "mask");
   EXPECT_TRUE(framed.is_stretched());
   EXPECT_EQ(framed.pixels, frame_image(seven(), Framing::mnist, 28, 28, 255, "seven").pixels);
+  const Image small{1, 4, {0, 0, 3, 15}};  // of the frame's size
+  EXPECT_EQ(frame_image(small, Framing::mnist, 1, 4, 255, "small").pixels, (Bytes{0, 0, 51, 255}));
 }
 
 }  // namespace

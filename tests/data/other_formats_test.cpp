@@ -44,11 +44,21 @@ TEST(Jpeg, MayBeOfInks) {
   expect_pixels(pale, 8, std::vector<float>(64, luminance(200, 127, 127) * 204 / 255), 2);
 }
 
+TEST(Jpeg, MayHaveBytesBetweenItsSegments) {
+  std::string file = ink_jpeg({100, 100, 100, 255});
+  file.insert(file.find("\xFF\xC0"), "ab");
+  expect_pixels(file, 8, std::vector<float>(64, 100), 2);
+}
+
 TEST(Gif, ShowsItsFirstFrame) {
   expect_pixels(gif(gif_frame(0, 1)), 2, {0, 255});
   expect_pixels(gif(gif_frame(2, 3)), 2, {0.299f * 255, 0.114f * 255});
   const std::string comment("!\xFE\3abc\0", 7), control("!\xF9\4\0\0\0\0\0", 8);
   expect_pixels(gif(comment + control + gif_frame(1, 0) + gif_frame(0, 1) + "no frame"), 2, {255, 0});
+  expect_pixels(gif(std::string("!\xF9\4\0\0\0\2\0", 8) + gif_frame(2, 3)), 2, {0.299f * 255, 0.114f * 255});
+  std::string own = gif_frame(0, 1);  // with a palette of its own, of white and black
+  own.replace(9, 1, std::string("\x80\xFF\xFF\xFF\0\0\0", 7));
+  expect_pixels(gif(own), 2, {255, 0});
   expect_refused(gif(""), "a GIF without a picture");
   const std::string whole = gif(gif_frame(0, 1));
   for (const std::size_t size : {16u, 26u, 36u, 39u})

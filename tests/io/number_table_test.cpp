@@ -250,6 +250,8 @@ TEST(Npy, IsRefusedWithItsWholeType) {
                  {"a.npy: expected elements of bool,", shown});
   expect_error([] { std::ignore = parse_table(npy("'<f8'", "False", "(3,)", Bytes(16)), "a.npy"); },
                {"expected 1 x 3 elements of 8 bytes, found 16 bytes"});
+  expect_error([] { std::ignore = parse_table(npy("'<f8'", "False", "(1,)", Bytes(16)), "a.npy"); },
+               {"expected 1 x 1 elements of 8 bytes, found 16 bytes"});
 }
 
 }  // namespace
