@@ -68,7 +68,7 @@ TEST(Bmp, MayHaveAnyDepth) {
   const std::string core = number(12, 4) + number(1, 2) + number(2, 2) + number(1, 2) + number(24, 2);
   expect_pixels(bmp(core, number(0, 4) + number(0xFFFFFF, 4), 0), 1, {255, 0});  // from the bottom up
   const std::string small = number(12, 4) + number(2, 2) + number(1, 2) + number(1, 2) + number(1, 2);
-  expect_pixels(bmp(small, number(0xFFFFFF, 3) + number(0, 3) + number(0x40, 4), 6), 2, {255, 0});
+  expect_pixels(bmp(small, number(0, 3) + number(0xFFFFFF, 3) + number(0x40, 4), 6), 2, {0, 255});
 }
 
 // The header's own words are those of 40 bytes; the longer ones go on with masks, or with nothing of use.
