@@ -61,7 +61,7 @@ struct Destroy {
 };
 using OwnedPix = std::unique_ptr<Pix, Destroy>;
 
-// What Leptonica makes of it; nothing where it is damaged.
+// The picture as Leptonica has it; nothing where it is damaged.
 OwnedPix read_pix(Bytes bytes, int format, const std::string& name) {
   FirstFrame frame;
   if (format == IFF_GIF) {

@@ -42,6 +42,7 @@ TEST(Netpbm, MayHaveCommentsAndShadesBetween) {
   expect_pixels("P5 2 1 1023\n" + number(511, 2, true) + number(1023, 2, true), 2, {127, 255});
   expect_pixels("P5 2 1 256\n" + number(128, 2, true) + number(256, 2, true), 2, {128, 255});
   expect_pixels("P5 2 1 255\n#\n", 2, {'#', '\n'});  // these are pixels
+  expect_pixels("P5\r\n2 1\r\n255\r\n\x14\x46", 2, {20, 70});
 }
 
 TEST(Netpbm, WithoutAllItsPixelsIsRefused) {
@@ -137,7 +138,7 @@ TEST(Bmp, MayBeRunLengthEncoded) {
   const std::string nibbles("\x03\x10\x00\x01", 4), literal("\x00\x05\x10\x11\x00\x00\x00\x01", 8);
   expect_pixels(bmp(bmp_info(5, 1, 4, 2), kTwoColours + literal, 8), 5, {255, 0, 255, 255, 0});
   expect_pixels(bmp(bmp_info(3, 1, 4, 2), kTwoColours + nibbles, 8), 3, {255, 0, 255});
-  // What is not a run fills words of 16 bits.
+  // Pixels outside of a run fill words of 16 bits.
   const std::string padded8("\0\3\0\1\0\0\2\1\0\1", 10), padded4("\0\5\x10\x10\x10\0\2\x11\0\1", 10);
   expect_pixels(bmp(bmp_info(5, 1, 8, 1), kTwoColours + padded8, 8), 5, {0, 255, 0, 255, 255});
   expect_pixels(bmp(bmp_info(7, 1, 4, 2), kTwoColours + padded4, 8), 7, {255, 0, 255, 0, 255, 255, 255});

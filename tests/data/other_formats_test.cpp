@@ -66,7 +66,7 @@ TEST(Gif, ShowsItsFirstFrame) {
 }
 
 TEST(Gif, MayBeTransparent) {
-  // What is transparent, the third colour, has no colour of its own.
+  // The third colour stands for none.
   const std::string control("!\xF9\4\1\0\0\2\0", 8);
   expect_pixels(gif(control + gif_frame(0, 2)), 2, {0, 255});
   expect_pixels(gif(control + gif_frame(1, 2)), 2, {255, 0});

@@ -95,8 +95,7 @@ TEST(NumberText, HasNamesInItsFirstLineAlone) {
   expect_refused("PK\x03\x04", {".npz"});
 }
 
-// What is typeset like a number, or written by a spreadsheet in the place of one, is neither a name nor a
-// comment.
+// A typeset number is no name, and a spreadsheet's error in the place of a number is no comment.
 TEST(NumberText, HasNoNamesThatLookLikeNumbers) {
   for (const char* word : {"\xEF\xBC\x91",
                            "\xE2\x88\x92"

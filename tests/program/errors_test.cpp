@@ -105,7 +105,7 @@ TEST(ProgramErrors, AClosedOutputGoesToNoOtherFile) {
   }
 }
 
-// What is wrong with the errors' own output changes no exit code.
+// A standard error that cannot be written changes no exit code.
 TEST(ProgramErrors, MayHaveNowhereToGo) {
   const TemporaryDirectory directory;
   const auto exit_code = [&](const std::string& arguments) {

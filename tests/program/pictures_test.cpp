@@ -42,6 +42,13 @@ class Pictures : public testing::Test {
       }
     return picture_file(ImageKind::png, side, side, 1, pixels);
   }
+  // A dark bar in the middle.
+  static Bytes drawn_pixels(int width, int height) {
+    Bytes pixels;
+    for (int y = 0; y < height; ++y)
+      for (int x = 0; x < width; ++x) pixels.push_back(y > 5 && y < 12 && x > 10 && x < 30 ? 0 : 255);
+    return pixels;
+  }
   ProgramRun predict(Arguments more) const {
     more.insert(more.begin(),
                 {"predict", "--device", "cpu", "--model", "model.safetensors", "--no-picture", "--top", "1"});
@@ -110,6 +117,15 @@ TEST_F(Pictures, OfSeveralDigitsAreSaidToBe) {
             std::string::npos);
   EXPECT_NE(predict({"three.png"}).out.find(", 3 figures side by side (expected one)"), std::string::npos);
   EXPECT_EQ(predict({"bar.png"}).out.find("figures"), std::string::npos);
+}
+
+TEST_F(Pictures, ThatLayAreSaidToBeTurned) {
+  Bytes file = picture_file(ImageKind::jpeg, 20, 40, 1, drawn_pixels(40, 20));
+  const Bytes exif = bytes_of(jpeg_segment(0xE1, kExif + exif_tags(true, 6)));
+  file.insert(file.begin() + 2, exif.begin(), exif.end());
+  directory_.write("lying.jpg", file);
+  EXPECT_NE(predict({"lying.jpg"}).out.find("lying.jpg: 20x40, turned upright, dark on light"),
+            std::string::npos);
 }
 
 // The libraries behind the formats would say it in lines of their own.
