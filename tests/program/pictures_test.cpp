@@ -3,10 +3,12 @@
 
 #include <gtest/gtest.h>
 #include <softwarp/mlp.h>
+#include <sys/wait.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
+#include <utility>
 
 #include "tests/data/drawn_images.h"
 #include "tests/data/picture_bytes.h"
