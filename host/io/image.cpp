@@ -127,6 +127,8 @@ Image upright(Image image, int orientation) {
 }
 
 std::vector<std::uint8_t> read_standard_input(std::size_t most) {
+  if (std::feof(stdin))
+    throw Error("standard input: expected - for one picture, found it again (it has been read to its end)");
   std::vector<std::uint8_t> bytes;
   std::array<std::uint8_t, 1 << 16> piece{};
   while (const std::size_t n = std::fread(piece.data(), 1, piece.size(), stdin)) {

@@ -41,12 +41,12 @@ int run(int argc, char** argv) {
   } catch (const CLI::Success& success) {
     return app.exit(success);
   } catch (const CLI::FileError& error) {
-    fmt::print(stderr, "softwarp: {}\n", error.what());
+    say_error("softwarp: {}\n", error.what());
     return 1;
   } catch (const CLI::ParseError& error) {
     if (const std::string what = config_error(app);
         !what.empty() && dynamic_cast<const CLI::ConfigError*>(&error) != nullptr) {
-      fmt::print(stderr, "softwarp: {}\n", what);
+      say_error("softwarp: {}\n", what);
       return 2;
     }
     // CLI11 lists what it did not expect from the last to the first.
@@ -54,7 +54,7 @@ int run(int argc, char** argv) {
     const std::string what = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !unexpected.empty()
                                  ? fmt::format("unexpected {}", fmt::join(unexpected, " "))
                                  : error.what();
-    fmt::print(stderr, "softwarp: {}{} (--help lists what there is)\n", what, suggestion(app, argc, argv));
+    say_error("softwarp: {}{} (--help lists what there is)\n", what, suggestion(app, argc, argv));
     return 2;
   }
 }

@@ -171,8 +171,7 @@ void run(const PredictOptions& o) {
   if (inputs.data.count > 0) print_predictions(o, model, inputs);
   if (inputs.errors.empty()) return;
   std::fflush(stdout);
-  for (std::size_t i = 0; i + 1 < inputs.errors.size(); ++i)
-    fmt::print(stderr, "softwarp: {}\n", inputs.errors[i]);
+  for (std::size_t i = 0; i + 1 < inputs.errors.size(); ++i) say_error("softwarp: {}\n", inputs.errors[i]);
   throw Error(inputs.errors.back());
 }
 

@@ -178,6 +178,20 @@ TEST_F(Directory, MayHaveTheNamesOthersGive) {
     }
 }
 
+TEST_F(Directory, HoldsOneSet) {
+  for (const std::string prefix : {"a-", "b-"})
+    fs::copy(directory_.path() / kTrainImages, directory_.path() / (prefix + kTrainImages));
+  EXPECT_EQ(load().train.count, 3);  // MNIST's own names come first
+  fs::rename(directory_.path() / kTrainImages, directory_.path() / "away");
+  expect_refused(kTrainImages,
+                 {"found a-train-images-idx3-ubyte and b-train-images-idx3-ubyte: give each set"});
+  fs::remove(directory_.path() / (std::string("a-") + kTrainImages));
+  EXPECT_EQ(load().train.count, 3);
+  fs::rename(directory_.path() / (std::string("b-") + kTrainImages),
+             directory_.path() / (std::string("no") + kTrainImages));
+  expect_refused(kTrainImages, {"found neither"});
+}
+
 TEST_F(Directory, MayLieBelowOrHoldFolders) {
   const TemporaryDirectory other;
   fs::create_directories(other.path() / "MNIST");
