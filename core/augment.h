@@ -76,7 +76,7 @@ SOFTWARP_HD inline SineCosine sine_cosine(float degrees) {
   return result;
 }
 
-SOFTWARP_HD inline float draw(const Interval& interval, std::uint32_t word) {
+SOFTWARP_HD inline float draw(const UniformInterval& interval, std::uint32_t word) {
   return interval.least + (interval.most - interval.least) * uniform(word);
 }
 

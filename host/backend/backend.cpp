@@ -124,7 +124,7 @@ void Backend::augment_batch(const DatasetView& data, const std::int32_t* order, 
   expects(batch.rows <= data.count, "a batch no larger than the data set");
   expects(data.width > 0 && data.pixels % data.width == 0, "images of whole rows");
   const Augmentation& a = augmentation;
-  for (const Interval& interval : {a.degrees, a.shear, a.scale, a.translate})
+  for (const UniformInterval& interval : {a.degrees, a.shear, a.scale, a.translate})
     expects(std::isfinite(interval.least) && std::isfinite(interval.most) && interval.least <= interval.most,
             "intervals whose ends are in order");
   expects(a.scale.least > 0, "a scale above 0");

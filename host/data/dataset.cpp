@@ -5,6 +5,7 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <system_error>
 #include <utility>
@@ -17,6 +18,10 @@ namespace softwarp {
 namespace {
 
 namespace fs = std::filesystem;
+
+// As Zalando's README has them.
+constexpr std::array kFashionNames{"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+                                   "Sandal",      "Shirt",   "Sneaker",  "Bag",   "Ankle boot"};
 
 constexpr char kFashionDirectory[] = "/usr/share/datasets/fashion-mnist";
 
@@ -81,6 +86,7 @@ void finish(Dataset& part, const PartFiles& files, int classes, int max_pixel, i
   check_at_most(classes - 1, part.labels, "label", files.labels);
   check_at_most(max_pixel, part.images, "pixel", files.images);
   part.classes = classes;
+  if (part.name == "fashion-mnist") part.class_names.assign(kFashionNames.begin(), kFashionNames.end());
   part.max_pixel = max_pixel;
 }
 

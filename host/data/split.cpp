@@ -18,6 +18,7 @@ Dataset like(const Dataset& data) {
   part.height = data.height;
   part.width = data.width;
   part.classes = data.classes;
+  part.class_names = data.class_names;
   part.max_pixel = data.max_pixel;
   return part;
 }

@@ -25,23 +25,11 @@ Bytes part(Bytes bytes, std::size_t at, std::size_t size) {
   return rest.first(std::min(size, rest.size()));
 }
 
-// The tag 0x0112 in the first directory of a TIFF header.
 int orientation_in(Bytes tiff) {
-  constexpr std::uint32_t kOrientation = 0x0112, kShort = 3, kEntryBytes = 12;
+  constexpr std::uint32_t kOrientation = 0x0112;
   if (begins_with(tiff, std::string_view("Exif\0\0", 6))) tiff = tiff.subspan(6);
-  const bool big = begins_with(tiff, "MM");
-  if (!big && !begins_with(tiff, "II")) return 1;
-  const std::size_t directory = number_at(tiff, 4, 4, big);
-  const std::uint32_t entries = number_at(tiff, directory, 2, big);
-  for (std::uint32_t i = 0; i < entries; ++i) {
-    const std::size_t entry = directory + 2 + std::size_t{kEntryBytes} * i;
-    if (entry > tiff.size()) break;
-    if (number_at(tiff, entry, 2, big) != kOrientation) continue;
-    const std::size_t size = number_at(tiff, entry + 2, 2, big) == kShort ? 2 : 4;
-    const std::uint32_t value = number_at(tiff, entry + 8, size, big);
-    return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
-  }
-  return 1;
+  const std::uint32_t value = tiff_number(tiff, kOrientation, 1);
+  return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
 }
 
 int in_jpeg(Bytes bytes) {
@@ -71,6 +59,21 @@ int in_chunks(Bytes bytes, std::size_t begin, std::string_view kind, bool png) {
 }
 
 }  // namespace
+
+std::uint32_t tiff_number(Bytes tiff, std::uint32_t tag, std::uint32_t otherwise) {
+  constexpr std::uint32_t kShort = 3, kEntryBytes = 12;
+  const bool big = begins_with(tiff, "MM");
+  if (!big && !begins_with(tiff, "II")) return otherwise;
+  const std::size_t directory = number_at(tiff, 4, 4, big);
+  const std::uint32_t entries = number_at(tiff, directory, 2, big);
+  for (std::uint32_t i = 0; i < entries; ++i) {
+    const std::size_t entry = directory + 2 + std::size_t{kEntryBytes} * i;
+    if (entry > tiff.size()) break;
+    if (number_at(tiff, entry, 2, big) != tag) continue;
+    return number_at(tiff, entry + 8, number_at(tiff, entry + 2, 2, big) == kShort ? 2 : 4, big);
+  }
+  return otherwise;
+}
 
 int exif_orientation(Bytes bytes) {
   if (begins_with(bytes, "\xFF\xD8")) return in_jpeg(bytes);

@@ -14,6 +14,7 @@
 #include <system_error>
 
 #include "host/io/byte_reader.h"
+#include "host/io/file.h"
 #include "host/io/image_formats.h"
 
 namespace softwarp {
@@ -127,6 +128,8 @@ Image upright(Image image, int orientation) {
 }
 
 std::vector<std::uint8_t> read_standard_input(std::size_t most) {
+  if (std::feof(stdin))
+    throw Error("standard input: expected - for one picture, found it again (it has been read to its end)");
   std::vector<std::uint8_t> bytes;
   std::array<std::uint8_t, 1 << 16> piece{};
   while (const std::size_t n = std::fread(piece.data(), 1, piece.size(), stdin)) {
@@ -158,6 +161,21 @@ Image read_image(const std::filesystem::path& path) {
     if (bytes.size() > kMostBytes) fail(path.string(), "more than 256 MiB");
   }
   return decode_image(bytes, path.string());
+}
+
+void write_png(const std::filesystem::path& path, std::span<const std::uint8_t> pixels, std::int64_t height,
+               std::int64_t width) {
+  png_image image{};
+  image.version = PNG_IMAGE_VERSION;
+  image.format = PNG_FORMAT_GRAY;
+  image.height = static_cast<png_uint_32>(height);
+  image.width = static_cast<png_uint_32>(width);
+  png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(image);
+  std::vector<std::byte> bytes(size);
+  if (png_image_write_to_memory(&image, bytes.data(), &size, 0, pixels.data(), 0, nullptr) == 0)
+    throw Error(fmt::format("{}: expected a PNG, found {}", path.string(), image.message));
+  const std::span<const std::byte> whole(bytes.data(), size);
+  write_file_atomically(path, {&whole, 1});
 }
 
 }  // namespace softwarp

@@ -26,4 +26,8 @@ struct Image {
 [[nodiscard]] Image read_image(const std::filesystem::path& path);
 [[nodiscard]] Image decode_image(std::span<const std::uint8_t> bytes, const std::string& name);
 
+// Writes a PNG of [height, width] bytes of grey, whole or not at all. Throws Error naming the file.
+void write_png(const std::filesystem::path& path, std::span<const std::uint8_t> pixels, std::int64_t height,
+               std::int64_t width);
+
 }  // namespace softwarp

@@ -38,5 +38,7 @@ Rgba decode_by_leptonica(Bytes bytes, const std::string& name);
 
 // How a camera was held, 1 (upright) to 8, as EXIF says in a JPEG, a PNG or a WebP; 1 where nothing does.
 [[nodiscard]] int exif_orientation(Bytes bytes);
+// The number behind a tag in the first directory of a TIFF, `otherwise` where there is none.
+[[nodiscard]] std::uint32_t tiff_number(Bytes tiff, std::uint32_t tag, std::uint32_t otherwise);
 
 }  // namespace softwarp::image_formats

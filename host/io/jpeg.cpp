@@ -9,10 +9,15 @@
 namespace softwarp::image_formats {
 namespace {
 
-// Adobe's programs store ink the other way round, and say that the file is theirs.
+// Adobe's programs store ink the other way round, and say in a segment of 14 bytes that the file is theirs.
 bool is_adobe(Bytes bytes) {
-  constexpr std::string_view kMark = "Adobe";
-  return std::search(bytes.begin(), bytes.end(), kMark.begin(), kMark.end()) != bytes.end();
+  constexpr std::string_view kMark(
+      "\xFF\xEE\0\x0E"
+      "Adobe",
+      9);
+  return std::ranges::search(bytes, kMark, {}, {}, [](char c) {
+           return static_cast<std::uint8_t>(c);
+         }).begin() != bytes.end();
 }
 
 void to_rgb(Rgba& rgba, bool inverted) {

@@ -67,7 +67,18 @@ std::string_view take_line(std::string_view& text) {
   return line;
 }
 
-std::string_view without_comment(std::string_view line) { return trimmed(line.substr(0, line.find('#'))); }
+// A # begins a comment, but not in a spreadsheet's error or in 1.#INF.
+std::string_view without_comment(std::string_view line) {
+  constexpr std::array<std::string_view, 7> kErrors{"#N/A",  "#DIV/0!", "#VALUE!", "#REF!",
+                                                    "#NUM!", "#NAME?",  "#NULL!"};
+  const auto is_error = [&](std::size_t at) {
+    return (at > 0 && line[at - 1] == '.') ||
+           std::ranges::any_of(kErrors, [&](auto error) { return line.substr(at).starts_with(error); });
+  };
+  std::size_t at = line.find('#');
+  while (at != std::string_view::npos && is_error(at)) at = line.find('#', at + 1);
+  return trimmed(line.substr(0, at));
+}
 
 // Calls see(c, left, right) for each character outside of quotes, with its neighbours.
 template <class See>
@@ -133,13 +144,21 @@ std::vector<Field> fields_of(std::string_view line, char separator) {
   return fields;
 }
 
+// The bytes of UTF-8 but those that begin spaces, signs such as a typeset minus (U+0080 to U+00BF, U+2000 to
+// U+2FFF), and digits of full width (U+FF10).
+bool begins_letter(char c) {
+  const auto byte = static_cast<std::uint8_t>(c);
+  return byte >= 0xC3 && byte != 0xE2 && byte != 0xEF;
+}
+
 // A word that is plainly the name of a column, not a mistyped or missing number.
 bool is_name(std::string_view word) {
   constexpr std::array<std::string_view, 6> kMissing{"na", "null", "none", "nil", "missing", "undefined"};
   std::string lower(word);
   for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || c == '_' || (c & 0x80) != 0; };
-  return !lower.empty() && is_letter(lower.front()) && !parse_number(word) &&
+  return !lower.empty() && is_letter(lower.front()) &&
+         ((lower.front() & 0x80) == 0 || begins_letter(lower.front())) && !parse_number(word) &&
          std::ranges::find(kMissing, lower) == kMissing.end() && std::ranges::all_of(lower, [&](char c) {
            return is_letter(c) || (c >= '0' && c <= '9') || c == ' ' || c == '-';
          });

@@ -8,6 +8,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstring>
+#include <nlohmann/json.hpp>
 
 #include "host/io/safetensors.h"
 #include "host/model/names.h"
@@ -81,6 +82,23 @@ MlpShape read_shape(const Metadata& metadata) {
   metadata.fail("activation", "a known", activation);
 }
 
+std::vector<std::string> read_class_names(const Metadata& metadata, const SafetensorsFile& file,
+                                          std::int64_t classes) {
+  if (!file.metadata.contains("class_names")) return {};
+  const auto json = nlohmann::json::parse(metadata.text("class_names"), nullptr, /*allow_exceptions=*/false);
+  const auto fail = [&](const std::string& found) {
+    metadata.fail("class_names", fmt::format("a JSON list of {} names as", classes), found);
+  };
+  if (!json.is_array()) fail("something else");
+  if (std::ssize(json) != classes) fail(fmt::format("{}", json.size()));
+  std::vector<std::string> names;
+  for (const nlohmann::json& name : json) {
+    if (!name.is_string() || !is_class_name(name.get<std::string>())) fail("something else among them");
+    names.push_back(name.get<std::string>());
+  }
+  return names;
+}
+
 void read_values(const std::filesystem::path& path, const SafetensorsFile& file,
                  const ParameterLayout& layout, std::vector<float>& values) {
   if (file.tensors.size() != layout.tensors.size())
@@ -100,6 +118,10 @@ void read_values(const std::filesystem::path& path, const SafetensorsFile& file,
 
 }  // namespace
 
+bool is_class_name(std::string_view name) {
+  return !name.empty() && std::ranges::none_of(name, [](unsigned char c) { return c < ' ' || c == 127; });
+}
+
 SafetensorsFile to_safetensors(const Model& model) {
   SafetensorsFile file;
   file.metadata = {{"format", "pt"},
@@ -109,6 +131,11 @@ SafetensorsFile to_safetensors(const Model& model) {
                    {"data", model.input.data},
                    {"image", fmt::format("{}x{}", model.input.height, model.input.width)},
                    {"max_pixel", fmt::format("{}", model.input.max_pixel)}};
+  if (const auto& names = model.input.class_names; !names.empty()) {
+    expects(std::ssize(names) == model.shape.classes, "a name for each class, or none");
+    constexpr auto kReplace = nlohmann::json::error_handler_t::replace;
+    file.metadata["class_names"] = nlohmann::json(names).dump(-1, ' ', false, kReplace);
+  }
   for (const ParameterTensor& tensor : ParameterLayout(model.shape).tensors) {
     const auto* first = reinterpret_cast<const std::byte*>(model.values.data() + tensor.offset);
     file.tensors.push_back({.name = tensor.name,
@@ -130,7 +157,8 @@ Model from_safetensors(const std::filesystem::path& path, const SafetensorsFile&
   model.input = {.data = metadata.text("data"),
                  .height = image[0],
                  .width = image[1],
-                 .max_pixel = static_cast<int>(std::min<std::int64_t>(metadata.number("max_pixel"), 255))};
+                 .max_pixel = static_cast<int>(std::min<std::int64_t>(metadata.number("max_pixel"), 255)),
+                 .class_names = read_class_names(metadata, file, model.shape.classes)};
 
   // Checked before anything of the promised size is asked for.
   std::size_t stored = 0;

@@ -4,6 +4,7 @@
 #include <softwarp/mlp.h>
 
 #include <filesystem>
+#include <string_view>
 
 #include "host/io/safetensors.h"
 
@@ -11,6 +12,9 @@ namespace softwarp {
 
 // Why the network cannot take the data's images: "expected ..., found ...". Empty: it can.
 [[nodiscard]] std::string misfit(const Model& model, const Dataset& data);
+
+// Text that can be shown in one line.
+[[nodiscard]] bool is_class_name(std::string_view name);
 
 // read_model and write_model without the file; `path` is for errors. Metadata that a model does not have is
 // left alone.

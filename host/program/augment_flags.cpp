@@ -44,8 +44,8 @@ bool read_number(std::string_view text, T& value) {
 }
 
 // "15" is -15 to 15, if a number may stand for both ends; "80,100" is 80 to 100.
-void add_interval(CLI::App& command, const std::string& flag, Interval& interval, float least, float most,
-                  bool symmetric, const std::string& text, const std::string& default_text) {
+void add_interval(CLI::App& command, const std::string& flag, UniformInterval& interval, float least,
+                  float most, bool symmetric, const std::string& text, const std::string& default_text) {
   const std::string expected =
       fmt::format("{}two numbers, as in {}, from {} to {}", symmetric ? "a number, or " : "",
                   symmetric ? "-5,15" : default_text, least, most);
@@ -54,7 +54,7 @@ void add_interval(CLI::App& command, const std::string& flag, Interval& interval
           flag,
           [=, &interval](const std::string& given) {
             const auto parts = split_at_commas(given);
-            Interval read;
+            UniformInterval read;
             bool right = parts.size() <= 2 && read_number(parts.back(), read.most);
             if (parts.size() == 2) right = right && read_number(parts.front(), read.least);
             if (parts.size() == 1) right = right && symmetric, read.least = -read.most;
@@ -82,11 +82,11 @@ void read_half(const std::string& given, std::uint64_t& half) {
 
 }  // namespace
 
-void add_augment_flags(CLI::App& command, Augmentation& a) {
+void add_augment_flags(CLI::App& command, Augmentation& a, const std::string& kinds) {
   const auto in = [](CLI::Option* option) { return option->capture_default_str()->group("Augmentation"); };
   command.add_option("--augment", "Deform each training image anew in each epoch")
       ->check(CLI::IsMember({"none", "affine", "elastic", "affine,elastic"}))
-      ->default_str("none")
+      ->default_str(kinds)
       ->group("Augmentation");
   add_interval(command, "--degrees", a.degrees, -360, 360, true, "Affine: rotation; 15 is -15 to 15", "15");
   add_interval(command, "--shear", a.shear, -80, 80, true, "Affine: horizontal shear in degrees", "15");
@@ -108,7 +108,7 @@ void add_augment_flags(CLI::App& command, Augmentation& a) {
 
 void settle_augment(const CLI::App& command, Augmentation& a) {
   const CLI::Option* option = command.get_option("--augment");
-  const std::string kinds = option->count() > 0 ? option->results().back() : "none";
+  const std::string kinds = option->count() > 0 ? option->results().back() : option->get_default_str();
   const bool affine = kinds.find("affine") != std::string::npos;
   const bool elastic = kinds.find("elastic") != std::string::npos;
   const auto settle = [&](const char* flag, const char* kind, bool chosen, auto& value,

@@ -14,7 +14,9 @@ struct ExitCode {
 void add_train(CLI::App& app);
 void add_evaluate(CLI::App& app);
 void add_predict(CLI::App& app);
+void add_deform(CLI::App& app);
 void add_devices(CLI::App& app);
+void add_compare(CLI::App& app);
 void add_softmax(CLI::App& app);
 void add_gradcheck(CLI::App& app);
 void add_completion(CLI::App& app);

@@ -250,6 +250,8 @@ complete -c softwarp -f
       text += fmt::format("{} -d {}\n", fish_offer(flag.values), fish_quoted(flag.help));
     }
     if (command.positional.kind == Values::Kind::files) text += at + " -F\n";
+    if (command.positional.kind == Values::Kind::directories)
+      text += at + fish_offer(command.positional) + "\n";
     if (command.positional.kind == Values::Kind::words)
       text += fmt::format("{} -a {}\n", at, fish_quoted(joined(command.positional.words)));
   }

@@ -171,7 +171,7 @@ void add_gradcheck(CLI::App& app) {
       ->check(count_in(0, 1 << 20))
       ->default_str("7,6");
   CLI::Option* classes = in(command->add_option("--classes", o->classes, "Width of the output"));
-  classes->check(count_in(1, 1 << 20));
+  classes->check(count_in(2, 1 << 20));
   in(add_choice(*command, "--activation", o->activation, "After each hidden layer"))->default_str("tanh");
   in(add_choice(*command, "--init", o->initialization, "Initial weights"))->default_str("kaiming");
   command

@@ -29,8 +29,10 @@ int run(int argc, char** argv) {
   add_evaluate(app);
   add_predict(app);
   default_to_newest_run(*app.get_subcommand("predict")->get_option("--model"));
+  add_compare(app);
   add_softmax(app);
   add_gradcheck(app);
+  add_deform(app);
   add_devices(app);
   add_completion(app);
   try {
@@ -40,12 +42,12 @@ int run(int argc, char** argv) {
   } catch (const CLI::Success& success) {
     return app.exit(success);
   } catch (const CLI::FileError& error) {
-    fmt::print(stderr, "softwarp: {}\n", error.what());
+    say_error("softwarp: {}\n", error.what());
     return 1;
   } catch (const CLI::ParseError& error) {
     if (const std::string what = config_error(app);
         !what.empty() && dynamic_cast<const CLI::ConfigError*>(&error) != nullptr) {
-      fmt::print(stderr, "softwarp: {}\n", what);
+      say_error("softwarp: {}\n", what);
       return 2;
     }
     // CLI11 lists what it did not expect from the last to the first.
@@ -53,7 +55,7 @@ int run(int argc, char** argv) {
     const std::string what = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !unexpected.empty()
                                  ? fmt::format("unexpected {}", fmt::join(unexpected, " "))
                                  : error.what();
-    fmt::print(stderr, "softwarp: {}{} (--help lists what there is)\n", what, suggestion(app, argc, argv));
+    say_error("softwarp: {}{} (--help lists what there is)\n", what, suggestion(app, argc, argv));
     return 2;
   }
 }

@@ -21,8 +21,8 @@ int finish_output(int exit_code) {
   if (arrived) return exit_code;
   const int error = errno != 0 ? errno : EIO;
   if (exit_code != 1)
-    fmt::print(stderr, "softwarp: standard output: expected to write all of it, found {}\n",
-               std::generic_category().message(error));
+    say_error("softwarp: standard output: expected to write all of it, found {}\n",
+              std::generic_category().message(error));
   return 1;
 }
 

@@ -16,6 +16,13 @@ void say(fmt::format_string<T...> format, T&&... values) {
   std::fwrite(text.data(), 1, text.size(), stdout);
 }
 
+// To the standard error, where there is nobody left to tell if that fails; fmt::print would throw.
+template <class... T>
+void say_error(fmt::format_string<T...> format, T&&... values) {
+  const std::string text = fmt::format(format, std::forward<T>(values)...);
+  std::fwrite(text.data(), 1, text.size(), stderr);
+}
+
 // For the start of main: makes a write to a pipe that nobody reads an error, and keeps files that are opened
 // later from the numbers of standard streams that are closed.
 void prepare_output();

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "host/data/framing.h"
+#include "host/program/class_names.h"
 #include "host/program/commands.h"
 #include "host/program/options.h"
 #include "host/program/output.h"
@@ -30,6 +31,7 @@ struct PredictOptions {
   std::string part = "test";
   std::int64_t top = 3;
   std::int64_t max_pixel = 0;
+  std::string class_names;
   bool json = false;
   bool no_picture = false;
   DeviceOptions device;
@@ -87,7 +89,8 @@ void add_indices(const PredictOptions& o, const Dataset& data, Inputs& inputs) {
                               data.count - 1, o.part, data.name, index));
     const auto size = static_cast<std::size_t>(data.pixels()), i = static_cast<std::size_t>(index);
     inputs.add(std::span(data.images).subspan(i * size, size),
-               fmt::format("{} {} image {}, labelled {}", data.name, o.part, index, data.labels[i]),
+               fmt::format("{} {} image {}, labelled {}", data.name, o.part, index,
+                           class_text(inputs.data.class_names, data.labels[i])),
                {{"data", data.name}, {"split", o.part}, {"index", index}, {"label", data.labels[i]}});
   }
 }
@@ -108,12 +111,14 @@ std::vector<Likely> likeliest(std::span<const float> probabilities, std::int64_t
 
 void print_text(const PredictOptions& o, const Inputs& inputs, std::size_t i,
                 const std::vector<Likely>& classes) {
+  const std::vector<std::string>& names = inputs.data.class_names;
   if (i > 0) say("\n");
   say("{}\n", inputs.titles[i]);
   if (!o.no_picture) say("{}", terminal_image(inputs.image(i), inputs.data.width, inputs.data.max_pixel));
   for (const Likely& c : classes) {
     const std::string share = bar(c.probability, 40);
-    say("{:>5}  {:6.2f} %{}{}\n", c.label, 100 * c.probability, share.empty() ? "" : "  ", share);
+    say("{}  {:6.2f} %{}{}\n", class_cell(names, c.label), 100 * c.probability, share.empty() ? "" : "  ",
+        share);
   }
 }
 
@@ -135,8 +140,12 @@ void print_predictions(const PredictOptions& o, const Model& model, const Inputs
     }
     json.push_back(inputs.origins[i]);
     json.back()["predicted"] = top.front().label;
-    for (const Likely& c : top)
-      json.back()["top"].push_back({{"class", c.label}, {"probability", c.probability}});
+    for (const Likely& c : top) {
+      nlohmann::ordered_json likely = {{"class", c.label}, {"probability", c.probability}};
+      if (const auto& names = inputs.data.class_names; !names.empty())
+        likely["name"] = names[static_cast<std::size_t>(c.label)];
+      json.back()["top"].push_back(std::move(likely));
+    }
   }
   if (o.json) say("{}\n", json_text(json));
 }
@@ -156,13 +165,13 @@ void run(const PredictOptions& o) {
     data = load_for(path, model, o.data, o.part, static_cast<int>(o.max_pixel));
     inputs.data.max_pixel = data.max_pixel;
   }
+  inputs.data.class_names = class_names_for(model, o.class_names, data);
   add_pictures(o, model, inputs);
   add_indices(o, data, inputs);
   if (inputs.data.count > 0) print_predictions(o, model, inputs);
   if (inputs.errors.empty()) return;
   std::fflush(stdout);
-  for (std::size_t i = 0; i + 1 < inputs.errors.size(); ++i)
-    fmt::print(stderr, "softwarp: {}\n", inputs.errors[i]);
+  for (std::size_t i = 0; i + 1 < inputs.errors.size(); ++i) say_error("softwarp: {}\n", inputs.errors[i]);
   throw Error(inputs.errors.back());
 }
 
@@ -192,6 +201,7 @@ void add_predict(CLI::App& app) {
       ->capture_default_str();
   add_max_pixel(*command, o->max_pixel);
   command->add_option("--top", o->top, "How many classes to list")->check(count_in(1))->capture_default_str();
+  add_class_names(*command, o->class_names);
   command->add_flag("--json", o->json, "Print JSON");
   command->add_flag("--no-picture", o->no_picture, "Do not draw what the network sees");
   o->device.add_to(*command);

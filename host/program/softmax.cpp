@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -271,6 +272,12 @@ Compared compare_with(const NumberTable& theirs, Asked asked, const SoftmaxOptio
   return compared;
 }
 
+// As the file's name says.
+std::string format_of(const std::string& output) {
+  const std::string extension = std::filesystem::path(output).extension().string();
+  return extension == ".csv" || extension == ".json" || extension == ".npy" ? extension.substr(1) : "text";
+}
+
 void run(SoftmaxOptions& o) {
   if (o.mean() && o.labels.empty())
     throw CLI::ValidationError("--reduction", "expected --cross-entropy, whose losses it averages");
@@ -362,13 +369,20 @@ void add_softmax(CLI::App& app) {
       ->capture_default_str();
   command->add_flag("--check", options->check,
                     "Compare the derivatives with finite differences; exit code 1 if off");
-  command->add_option("--format", options->format, "How to write the results; csv and npy have room for one")
-      ->check(CLI::IsMember({"text", "csv", "json", "npy"}))
-      ->capture_default_str();
+  const CLI::Option* format =
+      command
+          ->add_option(
+              "--format", options->format,
+              "How to write the results, by default as --output's name says; csv and npy have room for one")
+          ->check(CLI::IsMember({"text", "csv", "json", "npy"}))
+          ->capture_default_str();
   command->add_option("--output", options->output, "A file for the results")->type_name(kFileType);
   options->device.add_to(*command);
   tidy_help(*command);
-  command->callback([options] { run(*options); });
+  command->callback([options, format] {
+    if (format->count() == 0) options->format = format_of(options->output);
+    run(*options);
+  });
 }
 
 }  // namespace softwarp::program

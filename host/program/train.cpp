@@ -12,6 +12,7 @@
 
 #include "host/io/file.h"
 #include "host/program/augment_flags.h"
+#include "host/program/class_names.h"
 #include "host/program/commands.h"
 #include "host/program/options.h"
 #include "host/program/output.h"
@@ -31,6 +32,7 @@ struct TrainOptions {
   std::string data = "mnist";
   std::int64_t images = 0;
   std::int64_t max_pixel = 0;
+  std::string class_names;
   std::string output;
   bool overwrite = false;
   std::string resume;
@@ -90,6 +92,7 @@ void add_training_flags(CLI::App& command, TrainOptions& o) {
   in(command.add_option("--images", o.images, "Train on the first so many images; 0: all"))
       ->check(count_in(0));
   in(add_max_pixel(command, o.max_pixel));
+  in(add_class_names(command, o.class_names));
   in(command.add_option("--epochs", s.epochs, "Passes over the training images"))->check(count_in(1));
   in(command.add_option("--batch-size", s.batch_size, "Images a step; 0: all")->check(count_in(0)));
   in(command.add_option("--seed", s.seed, "Of initial weights, order, dropout and validation split"));
@@ -213,6 +216,10 @@ DataPair load(const TrainOptions& o, const Checkpoint& resumed) {
   if (o.images > data.train.count)
     throw Error(fmt::format("--images: expected at most the {} training images of {}, found {}",
                             data.train.count, o.data, o.images));
+  if (!o.class_names.empty())
+    data.train.class_names = read_class_names(o.class_names, data.train.classes);
+  else if (data.train.class_names.empty())
+    data.train.class_names = resumed.model.input.class_names;
   if (o.images > 0) data.train = head(data.train, o.images);
   return data;
 }

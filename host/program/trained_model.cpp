@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "host/program/options.h"
+#include "host/program/output.h"
 #include "host/program/runs.h"
 
 namespace softwarp::program {
@@ -17,7 +18,7 @@ std::string taken_run;  // in place of a model that was not named
 }  // namespace
 
 void say_newest_run() {
-  if (!taken_run.empty()) fmt::print(stderr, "the model is that of the newest run, {}\n", taken_run);
+  if (!taken_run.empty()) say_error("the model is that of the newest run, {}\n", taken_run);
 }
 
 std::filesystem::path model_path(const std::string& model) {
@@ -60,8 +61,8 @@ Dataset load_for(const std::filesystem::path& path, const Model& model, const st
 void say_guess(const Dataset& data) {
   if (!data.max_pixel_guessed) return;
   const int largest = *std::ranges::max_element(data.images);
-  fmt::print(stderr, "softwarp: {}: no pixel is above {}, taken as 0 to {} (--max-pixel decides)\n",
-             data.name, largest, data.max_pixel);
+  say_error("softwarp: {}: no pixel is above {}, taken as 0 to {} (--max-pixel decides)\n", data.name,
+            largest, data.max_pixel);
 }
 
 CLI::Option* add_max_pixel(CLI::App& command, std::int64_t& max_pixel) {

@@ -1,18 +1,18 @@
-# cmake -DFOLDER=host/report -DOUTPUT=page.cpp -P embed_page.cmake: joins the page's files and writes them as C++.
+# cmake -DPAGE=host/report/page.html -DFUNCTION=report_page -DOUTPUT=page.cpp -P embed_page.cmake: joins a page's files
+# and writes them as C++. In the page, /* name */ is the place of a file beside it.
 # Compilers need not take a string literal above 64 KiB, and some take none above 16: the text is cut into pieces.
-file(READ ${FOLDER}/page.html page)
-foreach(part page.css charts.js page.js)
-  file(READ ${FOLDER}/${part} text)
-  string(FIND "${page}" "/* ${part} */" at)
-  if(at EQUAL -1)
-    message(FATAL_ERROR "${FOLDER}/page.html: expected a place for ${part}, found none")
-  endif()
-  string(REPLACE "/* ${part} */" "${text}" page "${page}")
+get_filename_component(folder ${PAGE} DIRECTORY)
+file(READ ${PAGE} page)
+string(REGEX MATCHALL "/\\* [a-z]+\\.[a-z]+ \\*/" places "${page}")
+foreach(place ${places})
+  string(REGEX REPLACE "/\\* (.*) \\*/" "\\1" part "${place}")
+  file(READ ${folder}/${part} text)
+  string(REPLACE "${place}" "${text}" page "${page}")
 endforeach()
 # A piece that ends in the middle of a character would be no text.
 string(REGEX MATCH "[^\n -~]" foreign "${page}")
 if(NOT foreign STREQUAL "")
-  message(FATAL_ERROR "${FOLDER}: expected ASCII in the page, found ${foreign}")
+  message(FATAL_ERROR "${PAGE}: expected ASCII in the page, found ${foreign}")
 endif()
 
 set(pieces "")
@@ -27,7 +27,7 @@ file(WRITE ${OUTPUT} "#include \"host/report/page.h\"
 
 namespace softwarp {
 
-std::string report_page() {
+std::string ${FUNCTION}() {
   static constexpr std::string_view kPieces[] = {
 ${pieces}  };
   std::string page;

@@ -1,14 +1,16 @@
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
 #include <string>
-#include <string_view>
 
 namespace softwarp {
 
-// The place of the numbers in the page.
-constexpr std::string_view kReportData = "\"the numbers\"";
+// The pages of a training and of several, without their numbers; written by embed_page.cmake.
+std::string report_page();
+std::string comparison_page();
 
-// page.html with its style and scripts, as they were when the program was built.
-[[nodiscard]] std::string report_page();
+// The page with its numbers. Nothing in them can end the script element that they stand in, or is beyond
+// ASCII.
+std::string with_data(std::string page, const nlohmann::ordered_json& data);
 
 }  // namespace softwarp

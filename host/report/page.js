@@ -1,4 +1,6 @@
-// The text of the page, section by section.
+// The text of the report page, section by section.
+
+const className = (c) => (report.class_names && report.class_names[c]) || String(c);
 
 function showHead() {
   const { summary, history } = report;
@@ -11,7 +13,6 @@ function showHead() {
     said.push(`the model is that of epoch ${history.model}, of the lowest validation loss`);
   if (summary.stopped) said.push(`stopped in epoch ${summary.epochs}`);
   byId("subtitle").textContent = said.join("; ") + ".";
-  const duration = shown((s) => (s < 60 ? `${s.toFixed(s < 1 ? 2 : 1)} s` : `${Math.floor(s / 60)} min ${Math.floor(s % 60)} s`));
   const entries = [
     ["test accuracy", percent(summary.accuracy)],
     ["test loss", decimal(summary.loss)],
@@ -26,25 +27,22 @@ function showHead() {
 
 function showCurves() {
   const h = report.history;
-  const pair = (what) => [
-    { name: "train", style: "train", values: h["train_" + what] },
-    ...(h["validation_" + what] ? [{ name: "validation", style: "validation", values: h["validation_" + what] }] : []),
-  ];
+  const pair = (what, of = (v) => v) => ["train", "validation"].filter((part) => h[`${part}_${what}`]).map((part) =>
+    ({ name: part, style: part, values: h[`${part}_${what}`].map((v) => (v === null ? null : of(v))) }));
   const one = (name, values) => [{ name, style: "train", values }];
-  const plain = (v) => String(+v.toPrecision(6));
   const rate = shown((v) => v.toPrecision(4));
-  const small = (v) => (v !== 0 && Math.abs(v) < 1e-3 ? v.toExponential().replace("e-", "e\u2212") : plain(v));
-  const thousands = (v) => (v >= 1e6 ? plain(v / 1e6) + "M" : v >= 1e4 ? plain(v / 1e3) + "k" : plain(v));
+  const marker = h.validation_loss && h.model !== epochs[epochs.length - 1] ? h.model : undefined;
   const charts = [
+    { title: "Accuracy", series: pair("accuracy"), format: percent, height: 250, tickFormat: plainPercent },
+    { title: "Error, 1 \u2212 accuracy", series: pair("accuracy", (v) => 1 - v), format: percent, height: 250, log: true, tickFormat: plainPercent },
     { title: "Loss", series: pair("loss"), format: decimal, height: 250, zero: true, canLog: true, tickFormat: small },
-    { title: "Accuracy", series: pair("accuracy"), format: percent, height: 250, tickFormat: (v) => plain(100 * v) + " %" },
     { title: "Learning rate", series: one("rate", h.learning_rate), format: rate, height: 160, zero: true, tickFormat: small },
-    { title: "Throughput", series: one("samples/s", h.samples_per_second), format: counted, height: 160, zero: true, tickFormat: thousands },
   ];
-  byId("charts").append(...charts.map((options) => new LineChart(options).element));
+  byId("charts").append(...charts.map((options) => new LineChart({ ...options, marker }).element));
   for (const chart of cursor.charts) chart.render();
   const said = ["By epoch. Train is the mean over the epoch, each batch measured before its step."];
-  if (h.validation_loss && h.model !== epochs[epochs.length - 1]) said.push(`Dashed: epoch ${h.model}, which the model is of.`);
+  said.push("Error has a logarithmic axis.");
+  if (marker !== undefined) said.push(`Dotted: epoch ${h.model}, which the model is of.`);
   if (h.every > 1) said.push(`Of ${counted(report.summary.epochs)} epochs, one in ${h.every} is shown.`);
   byId("curves-note").textContent = said.join(" ");
 }
@@ -58,11 +56,6 @@ function showEpochs() {
     table(byId("epochs").querySelector("table"), names.map((name) => name.replaceAll("_", " ")),
           epochs.map((_, i) => names.map((name) => shown(String)(h[name][i]))));
   }, { once: true });
-}
-
-function table(element, head, rows) {
-  const row = (cell, texts) => make("tr", {}, ...texts.map((text) => make(cell, {}, text)));
-  element.append(make("thead", {}, row("th", head)), make("tbody", {}, ...rows.map((texts) => row("td", texts))));
 }
 
 function showConfusion() {
@@ -96,8 +89,8 @@ function showConfusion() {
       if (n <= 20 && count > 0) svg.append(text(side + (predicted + 0.5) * size, side + (label + 0.5) * size, count));
     }
   }
-  const usual = wrongs.length === 0 ? "No image was taken for another class." : "Most often: " +
-    wrongs.slice(0, 4).map((c) => `${c.label} taken for ${c.predicted} (${counted(c.count)})`).join(", ") + ".";
+  const usual = wrongs.length === 0 ? "No image was read as another class." : "Most often: " +
+    wrongs.slice(0, 4).map((c) => `${className(c.label)} read as ${className(c.predicted)} (${counted(c.count)})`).join(", ") + ".";
   let at = null;
   const point = (index) => {
     if (at !== null && cells.has(at)) cells.get(at).classList.remove("at");
@@ -106,7 +99,7 @@ function showConfusion() {
     if (at === null) return;
     const label = Math.floor(at / n), images = report.classes[label].images;
     if (cells.has(at)) cells.get(at).classList.add("at");
-    byId("confusion-note").textContent = `Label ${label} taken for ${at % n}: ${counted(counts[at])} of ` +
+    byId("confusion-note").textContent = `${className(label)} read as ${className(at % n)}: ${counted(counts[at])} of ` +
       `${counted(images)} images, ${percent(images ? counts[at] / images : null)}.`;
   };
   const follow = (event) => {
@@ -131,8 +124,42 @@ function showConfusion() {
 function showClasses() {
   const share = shown((x) => x.toFixed(4));
   table(byId("classes"), ["class", "precision", "recall", "F1", "images"], report.classes.map((c, i) =>
-    [String(i), share(c.precision), share(c.recall), share(c.f1), counted(c.images)]));
-  byId("calibration").textContent = `Expected calibration error ${share(report.calibration_error)} in 15 bins.`;
+    [className(i) === String(i) ? String(i) : `${i} ${className(i)}`, share(c.precision), share(c.recall), share(c.f1),
+     counted(c.images)]));
+}
+
+// The reliability diagram of Guo et al., arXiv:1706.04599: a bar as high as the accuracy of a bin's images, a line at
+// their mean confidence, and below a bar for their number.
+function showCalibration() {
+  const bins = report.calibration, n = bins.length, share = shown((x) => x.toFixed(4));
+  const [left, side, top, foot, below] = [40, 300, 10, 364, 48], bottom = top + side, width = side / n;
+  const x = (v) => left + side * v, y = (v) => bottom - side * v;
+  const most = Math.max(1, ...bins.map((bin) => bin.images));
+  const range = (i) => `${(i / n).toFixed(2)} to ${((i + 1) / n).toFixed(2)}`;
+  const parts = [];
+  for (const v of [0, 0.2, 0.4, 0.6, 0.8, 1])
+    parts.push(draw("line", { class: "grid", x1: left, x2: left + side, y1: y(v), y2: y(v) }),
+               draw("text", { x: left - 6, y: y(v) + 4, "text-anchor": "end" }, String(v)),
+               draw("text", { x: x(v), y: bottom + 16, "text-anchor": "middle" }, String(v)));
+  bins.forEach((bin, i) => {
+    const at = x(i / n) + 1, height = below * Math.log1p(bin.images) / Math.log1p(most);
+    parts.push(draw("rect", { class: "bin", x: at, y: foot + below - height, width: width - 2, height }));
+    if (bin.accuracy === null) return;
+    const name = draw("title", {}, `confidence ${range(i)}: ${counted(bin.images)} images, accuracy ${share(bin.accuracy)}`);
+    parts.push(draw("rect", { class: "bin", x: at, y: y(bin.accuracy), width: width - 2, height: side * bin.accuracy }, name));
+    if (bin.confidence !== null)
+      parts.push(draw("line", { class: "mean", x1: at, x2: at + width - 2, y1: y(bin.confidence), y2: y(bin.confidence) }));
+  });
+  parts.push(draw("line", { class: "diagonal", x1: x(0), y1: y(0), x2: x(1), y2: y(1) }),
+             draw("text", { x: left + 6, y: top + 14 }, "accuracy"),
+             draw("text", { x: x(0.5), y: bottom + 34, "text-anchor": "middle" }, "confidence"),
+             draw("text", { x: x(0.5), y: foot + below + 15, "text-anchor": "middle" }, "images (log scale)"));
+  byId("reliability").append(...parts);
+  const filled = bins.map((bin, i) => [range(i), share(bin.confidence), share(bin.accuracy), counted(bin.images)])
+    .filter((_, i) => bins[i].images > 0);
+  table(byId("bins"), ["confidence", "mean", "accuracy", "images"], filled);
+  byId("calibration").textContent = `Expected calibration error ${share(report.calibration_error)} in ${n} bins: the ` +
+    "distance from each bin's accuracy (bar) to its mean confidence (line), weighted by its images. Where bars end below the dashed diagonal, the model is too sure.";
 }
 
 // Paints each picture's bytes: 127 is 0, 0 and 254 are the limits, 255 is no number.
@@ -163,23 +190,23 @@ function showImages(box, pictures, caption, name, colours) {
 function showMistakes() {
   const m = report.mistakes;
   byId("mistakes-note").textContent = m.of === 0 ? "There are none."
-    : `${m.shown.length} of ${counted(m.of)}, by the probability given to the wrong class: prediction, label, probability.`;
+    : `${m.shown.length} of ${counted(m.of)}, by the probability given to the wrong class.`;
   showImages(byId("mistakes"), m,
-    (p) => [make("b", {}, String(p.predicted)), `, is ${p.label}`, make("br"), percent(p.probability)],
-    (p) => `test image ${p.image}: ${p.label} taken for ${p.predicted}`, ["--ink", "--ink"]);
+    (p) => [make("b", {}, className(p.label)), " read as ", make("b", {}, className(p.predicted)), make("br"), percent(p.probability)],
+    (p) => `test image ${p.image}: ${className(p.label)} read as ${className(p.predicted)}`, ["--ink", "--ink"]);
 }
 
 function showWeights() {
   const w = report.weights;
-  const what = w.classes ? "class" : "unit";
+  const name = (unit) => (w.classes ? `class ${className(unit)}` : `unit ${unit}`);
   byId("weights-note").textContent = `${w.shown.length} of ${counted(w.of)} ${w.classes ? "classes" : "units"}, ` +
     `those of largest norm: what each pixel is multiplied by. The colours end at the 99th percentile.`;
   const [low, , high] = byId("weights-legend").children;
   low.textContent = signed(w.limit === null ? null : -w.limit);
   high.textContent = "+" + decimal(w.limit);
   showImages(byId("weights"), w,
-    (p) => [`${what} ${p.unit}`, make("br"), `norm ${shown((x) => x.toFixed(2))(p.norm)}`],
-    (p) => `weights of ${what} ${p.unit}`, ["--negative", "--positive"]);
+    (p) => [name(p.unit), make("br"), `norm ${shown((x) => x.toFixed(2))(p.norm)}`],
+    (p) => `weights of ${name(p.unit)}`, ["--negative", "--positive"]);
 }
 
 function showPairs(element, pairs) {
@@ -192,6 +219,7 @@ showCurves();
 showEpochs();
 showConfusion();
 showClasses();
+showCalibration();
 showMistakes();
 showWeights();
 showPairs(byId("settings"), report.settings);

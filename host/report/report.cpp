@@ -83,6 +83,13 @@ Json classes(const Classification& classification) {
   return scores;
 }
 
+Json calibration(const Classification& classification) {
+  Json bins = Json::array();
+  for (const CalibrationBin& bin : classification.calibration)
+    bins.push_back({{"confidence", bin.confidence}, {"accuracy", bin.accuracy}, {"images", bin.images}});
+  return bins;
+}
+
 // Images of one size, with what is said of each.
 Json pictures(std::int64_t height, std::int64_t width, std::size_t of) {
   const Image size = shrunk({height, width, std::vector<float>(static_cast<std::size_t>(height * width))});
@@ -164,29 +171,22 @@ Json environment_list(const TrainingResult& result, const ReportEnvironment& env
       entry("date", environment.date)};
 }
 
-// Nothing in it can end the script element that it stands in, or is beyond ASCII.
-std::string text_of(const Json& json) {
-  std::string text;
-  for (const char c : json.dump(-1, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace))
-    text += c == '<' ? "\\u003c" : std::string(1, c);
-  return text;
-}
-
 }  // namespace
 
 std::string report_html(const TrainingResult& result, const TrainingSettings& settings, const DataPair& data,
                         const ReportEnvironment& environment) {
   const Json json = {{"summary", summary(result, data.test)},
                      {"history", history_columns(result.history)},
+                     {"class_names", result.model.input.class_names},
                      {"classes", classes(result.classification)},
                      {"confusion", result.classification.confusion},
                      {"calibration_error", result.classification.calibration_error},
+                     {"calibration", calibration(result.classification)},
                      {"mistakes", mistakes(result.classification.mistakes, data.test)},
                      {"weights", first_layer(result.model)},
                      {"settings", settings_list(settings)},
                      {"environment", environment_list(result, environment, data)}};
-  std::string page = report_page();
-  return page.replace(page.find(kReportData), kReportData.size(), text_of(json));
+  return with_data(report_page(), json);
 }
 
 }  // namespace softwarp

@@ -57,8 +57,8 @@ std::optional<T> parse(std::string_view text) {
   return value;
 }
 
-// The row of `epoch`, with its times.
-std::optional<EpochRecord> parse_row(std::string_view row, std::int64_t epoch) {
+// The row of `epoch`.
+std::optional<EpochRecord> parse_row(std::string_view row, std::int64_t epoch, bool times) {
   EpochRecord r;
   bool right = true;
   const auto read = [&](auto& field) {
@@ -67,29 +67,15 @@ std::optional<EpochRecord> parse_row(std::string_view row, std::int64_t epoch) {
     if (value) field = *value;
   };
   read(r.epoch), read(r.steps), read(r.learning_rate), read(r.train.loss), read(r.train.accuracy);
-  if (row.starts_with(",,")) {
-    row.remove_prefix(2);
+  if (const std::string_view none = times ? ",," : ","; row.starts_with(none)) {
+    row.remove_prefix(none.size());
   } else {
     read(r.validation.loss), read(r.validation.accuracy);
     r.validation.images = 1;  // how many is not in the row, only that there were some
   }
-  read(r.seconds), read(r.samples_per_second);
+  if (times) read(r.seconds), read(r.samples_per_second);
   const bool counts = r.epoch == epoch && r.steps >= epoch && r.steps <= std::int64_t{1} << 48;
   return right && row.empty() && counts ? std::optional(r) : std::nullopt;
-}
-
-std::vector<EpochRecord> parse_history(const std::filesystem::path& path, std::string_view csv) {
-  if (take_field(csv, '\n') != fmt::format("{}{}", kHead, kTimes))
-    fail(path, fmt::format("a history of {}{}", kHead, kTimes), "another");
-  std::vector<EpochRecord> history;
-  while (!csv.empty()) {
-    const auto record = parse_row(take_field(csv, '\n'), static_cast<std::int64_t>(history.size()) + 1);
-    if (!record || (!history.empty() && record->steps < history.back().steps))
-      fail(path, fmt::format("the numbers of epoch {} in the history", history.size() + 1), "something else");
-    history.push_back(*record);
-  }
-  if (history.empty()) fail(path, "at least one epoch in the history", "none");
-  return history;
 }
 
 // JSON has no text but UTF-8, and names of files may be anything: what is no UTF-8 is a list of its bytes.
@@ -147,6 +133,21 @@ std::string history_csv(const std::vector<EpochRecord>& history, bool times) {
   return csv;
 }
 
+std::vector<EpochRecord> parse_history(const std::filesystem::path& path, std::string_view csv, bool times) {
+  const std::string head = fmt::format("{}{}", kHead, times ? kTimes : "");
+  if (take_field(csv, '\n') != head) fail(path, fmt::format("a history of {}", head), "another");
+  std::vector<EpochRecord> history;
+  while (!csv.empty()) {
+    const auto record =
+        parse_row(take_field(csv, '\n'), static_cast<std::int64_t>(history.size()) + 1, times);
+    if (!record || (!history.empty() && record->steps < history.back().steps))
+      fail(path, fmt::format("the numbers of epoch {} in the history", history.size() + 1), "something else");
+    history.push_back(*record);
+  }
+  if (history.empty()) fail(path, "at least one epoch in the history", "none");
+  return history;
+}
+
 std::int64_t epoch_of_model(const std::vector<EpochRecord>& history) {
   double lowest = std::numeric_limits<double>::infinity();
   std::int64_t epoch = history.empty() ? 0 : history.back().epoch;
@@ -179,7 +180,7 @@ void write_checkpoint(const std::filesystem::path& path, const Checkpoint& check
 Checkpoint read_checkpoint(const std::filesystem::path& path) {
   SafetensorsFile file = read_safetensors(path);
   Checkpoint checkpoint;
-  checkpoint.history = parse_history(path, entry(path, file, "history"));
+  checkpoint.history = parse_history(path, entry(path, file, "history"), /*times=*/true);
   checkpoint.settings = parse_settings(path, entry(path, file, "settings"));
   const auto checksum = parse<std::uint32_t>(entry(path, file, "data_checksum"));
   if (!checksum) fail(path, "a checksum of the training images", "something else");

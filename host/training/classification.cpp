@@ -8,9 +8,11 @@
 namespace softwarp {
 namespace {
 
+// Sums over the images of a bin.
 struct Bin {
   double confidence = 0;
   double correct = 0;
+  std::int64_t images = 0;
 };
 
 constexpr std::size_t kBins = 15;
@@ -51,12 +53,16 @@ Classification classify(std::span<const float> probabilities, std::span<const st
     Bin& bin = bins[confidence < 1 ? static_cast<std::size_t>(confidence * kBins) : kBins - 1];
     bin.confidence += confidence;
     bin.correct += hit;
+    ++bin.images;
     if (!hit)
       result.mistakes.push_back(
           {static_cast<std::int64_t>(i), labels[i], static_cast<int>(best), confidence});
   }
-  for (const Bin& bin : bins)
+  for (const Bin& bin : bins) {
     result.calibration_error += std::abs(bin.correct - bin.confidence) / static_cast<double>(labels.size());
+    const auto images = static_cast<double>(bin.images);
+    result.calibration.push_back({bin.confidence / images, bin.correct / images, bin.images});
+  }
   result.classes = class_scores(result.confusion, n);
   std::stable_sort(result.mistakes.begin(), result.mistakes.end(), [](const Mistake& a, const Mistake& b) {
     return a.probability > b.probability || (std::isnan(b.probability) && !std::isnan(a.probability));

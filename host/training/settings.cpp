@@ -34,7 +34,7 @@ namespace {
 // The double of the digits by which the float was given: 0.2, not 0.20000000298.
 double as_given(float value) { return std::stod(fmt::format("{}", value)); }
 
-nlohmann::ordered_json as_given(const Interval& interval) {
+nlohmann::ordered_json as_given(const UniformInterval& interval) {
   return {as_given(interval.least), as_given(interval.most)};
 }
 

@@ -76,10 +76,13 @@ MlpShape shape_for(const TrainingSettings& settings, const Dataset& data) {
 }
 
 Model model_of(const Mlp& mlp, const Dataset& data) {
-  return {
-      .shape = mlp.shape(),
-      .input = {.data = data.name, .height = data.height, .width = data.width, .max_pixel = data.max_pixel},
-      .values = mlp.values()};
+  return {.shape = mlp.shape(),
+          .input = {.data = data.name,
+                    .height = data.height,
+                    .width = data.width,
+                    .max_pixel = data.max_pixel,
+                    .class_names = data.class_names},
+          .values = mlp.values()};
 }
 
 Checkpoint checkpoint_of(const Trainer& trainer, const Dataset& data, const std::vector<float>& best,
@@ -127,6 +130,8 @@ void expect_fit(const Checkpoint& checkpoint, const Trainer& trainer, bool valid
 TrainingResult train(Backend& backend, const TrainingSettings& settings, const DataPair& data,
                      TrainingObserver& observer, const TrainingControl& control) {
   expects(settings.epochs > 0, "at least one epoch");
+  expects(data.train.class_names.empty() || std::ssize(data.train.class_names) == data.train.classes,
+          "a name for each class, or none");
   const Parts parts(backend, settings, data.train);
   Trainer trainer(backend, settings, shape_for(settings, data.train), *parts.train);
   if (control.check_every_step) trainer.set_check_interval(1);

@@ -9,12 +9,12 @@
 namespace softwarp {
 
 /// A range from which a number is drawn uniformly.
-struct Interval {
+struct UniformInterval {
   float least = 0;  ///< included
   float most = 0;   ///< not below least
 
   /// Compares both ends.
-  bool operator==(const Interval&) const = default;
+  bool operator==(const UniformInterval&) const = default;
 };
 
 /// The deformation of an image, drawn anew for each image of each epoch: a function of seed, epoch and the
@@ -27,10 +27,10 @@ struct Interval {
 /// pixel and axis, smoothed by a Gaussian of deviation sigma whose weights add up to 1. The field goes on
 /// beyond the image's border, so that it does not fade there. The defaults leave every image as it is.
 struct Augmentation {
-  Interval degrees{};      ///< rotation, clockwise where rows go down
-  Interval shear{};        ///< degrees: x += tan(shear) y
-  Interval scale{1, 1};    ///< of each axis on its own; above 0
-  Interval translate{};    ///< pixels, along each axis on its own
+  UniformInterval degrees{};    ///< rotation, clockwise where rows go down
+  UniformInterval shear{};      ///< degrees: x += tan(shear) y
+  UniformInterval scale{1, 1};  ///< of each axis on its own; above 0
+  UniformInterval translate{};  ///< pixels, along each axis on its own
   float alpha = 0;         ///< pixels: what the smoothed field is multiplied by; 0: no elastic deformation
   float sigma = 5;         ///< pixels: deviation of the Gaussian, in (0, 10], cut off at 3 sigma
   std::uint64_t half = 0;  ///< bit k: rotation and shear of images labelled k are halved, as of 1 and 7

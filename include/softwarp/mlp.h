@@ -84,6 +84,8 @@ struct InputFormat {
   std::int64_t height = 0;  ///< rows of an image
   std::int64_t width = 0;   ///< pixels of a row
   int max_pixel = 255;      ///< a pixel's value divided by this is the network's input
+  /// One name a class; empty: the classes have none but their numbers.
+  std::vector<std::string> class_names = {};
 };
 
 /// A trained network in the host's memory.

@@ -111,6 +111,14 @@ struct Mistake {
   double probability = 0;  ///< the wrong class's
 };
 
+/// The images whose highest probability, the confidence, lies in one of 15 ranges of equal width: of range i,
+/// in [i / 15, (i + 1) / 15). The last holds 1 and NaN, too. Means are NaN if there is no image.
+struct CalibrationBin {
+  double confidence = 0;    ///< mean
+  double accuracy = 0;      ///< share whose likeliest class is the label
+  std::int64_t images = 0;  ///< images counted
+};
+
 /// Scores of a classifier's probabilities, beside its accuracy.
 struct Classification {
   std::vector<std::int64_t> confusion;  ///< [classes, classes]: rows are labels, columns predictions
@@ -118,7 +126,8 @@ struct Classification {
   /// Expected calibration error: 15 bins of the highest probability, |accuracy - confidence| weighted by size
   /// (Guo et al., arXiv:1706.04599).
   double calibration_error = 0;
-  std::vector<Mistake> mistakes;  ///< the most confident first, NaN last
+  std::vector<CalibrationBin> calibration;  ///< [15]: a reliability diagram's bars
+  std::vector<Mistake> mistakes;            ///< the most confident first, NaN last
 };
 
 /// The progress of a training run, between two steps.

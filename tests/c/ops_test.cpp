@@ -5,6 +5,10 @@
 #include <cuda_fp16.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
+#include <utility>
+
 #include "tests/c/device_memory.h"
 #include "tests/softmax/reference.h"
 
@@ -188,6 +192,33 @@ TEST_P(COps, Jacobian) {
 }
 
 // One target is ignored and one is no class; smoothing and weights differ from the defaults.
+// 0 x inf, and the mean 0 / 0.
+TEST(CCrossEntropy, IsNaNWherePyTorchsIs) {
+  const auto loss = [](std::vector<float> logits, std::vector<std::int32_t> targets,
+                       std::vector<float> weights, float smoothing) {
+    const auto rows = static_cast<std::int64_t>(targets.size());
+    const softwarp_cross_entropy_options options = {weights.empty() ? nullptr : weights.data(), smoothing,
+                                                    -100};
+    std::vector<float> losses(targets.size()), gradient(logits.size());
+    softwarp_cross_entropy_sums sums{};
+    EXPECT_EQ(softwarp_softmax_cross_entropy(SOFTWARP_CPU, SOFTWARP_FLOAT32, rows, 3, logits.data(), 3,
+                                             targets.data(), &options, losses.data(), gradient.data(), 3,
+                                             &sums, nullptr, 0, nullptr),
+              SOFTWARP_SUCCESS);
+    return std::pair(sums.loss / sums.weight, gradient);
+  };
+  const float inf = std::numeric_limits<float>::infinity();
+  const auto [smoothed, finite] = loss({0, -inf, 1}, {0}, {1, 0, 1}, 0.1f);
+  EXPECT_TRUE(std::isnan(smoothed));
+  const auto [mean, none] = loss({0, 1, 2, 2, 1, 0}, {0, 1}, {0, 0, 1}, 0);
+  EXPECT_TRUE(std::isnan(mean));
+  for (const float value : none) EXPECT_TRUE(std::isnan(value));
+  const auto [masked, slope] = loss({0, -inf, 1}, {0}, {}, 0);  // without smoothing
+  EXPECT_NEAR(masked, std::log1p(std::exp(1.0)), 1e-6);
+  EXPECT_NEAR(slope[0], -1 / (1 + std::exp(-1.0)), 1e-6);
+  EXPECT_EQ(slope[1], 0);
+}
+
 TEST_P(COps, CrossEntropy) {
   std::size_t bytes = 0;
   const softwarp_status known =

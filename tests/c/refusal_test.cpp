@@ -84,6 +84,32 @@ TEST(CRefusals, BackwardChecksEachMatrix) {
                  name + "dx, found NULL");
 }
 
+TEST(CRefusals, OfMatricesThatOverlapInAnyOp) {
+  static float shared[16] = {}, apart[8] = {};
+  float* const results = shared + 4;
+  const std::string expected = "a result in the input's memory, or in memory that no input shares";
+  const auto two = [&](const std::string& name, auto op, const float* x) {
+    expect_refusal(op(SOFTWARP_CPU, SOFTWARP_FLOAT32, 2, 4, x, 4, results, 4, nullptr, 0, nullptr),
+                   SOFTWARP_INVALID_ARGUMENT, name + ": expected " + expected);
+  };
+  const auto three = [&](const std::string& name, auto op, const float* y, const float* dy) {
+    expect_refusal(op(SOFTWARP_CPU, SOFTWARP_FLOAT32, 2, 4, y, 4, dy, 4, results, 4, nullptr, 0, nullptr),
+                   SOFTWARP_INVALID_ARGUMENT, name + ": expected " + expected);
+  };
+  const std::int32_t targets[2] = {0, 3};
+  softwarp_cross_entropy_sums sums{};
+  for (const float* x : {results - 1, results + 1, results + 7, results - 4}) {
+    two("softwarp_softmax", softwarp_softmax, x);
+    two("softwarp_log_softmax", softwarp_log_softmax, x);
+    three("softwarp_softmax_backward", softwarp_softmax_backward, x, apart);
+    three("softwarp_softmax_backward", softwarp_softmax_backward, apart, x);
+    three("softwarp_log_softmax_backward", softwarp_log_softmax_backward, apart, x);
+    expect_refusal(softwarp_softmax_cross_entropy(SOFTWARP_CPU, SOFTWARP_FLOAT32, 2, 4, x, 4, targets,
+                                                  nullptr, nullptr, results, 4, &sums, nullptr, 0, nullptr),
+                   SOFTWARP_INVALID_ARGUMENT, "softwarp_softmax_cross_entropy: expected " + expected);
+  }
+}
+
 TEST(CRefusals, TheJacobianHasItsOwnMemory) {
   expect_refusal(softwarp_softmax_jacobian(SOFTWARP_CPU, SOFTWARP_FLOAT32, 1, 2, Call::values, 2,
                                            Call::values, 2, nullptr),

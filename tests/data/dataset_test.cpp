@@ -77,6 +77,9 @@ TEST(LoadData, KnowsFashionMnistOrNamesItsPackage) {
     return expect_error([] { std::ignore = load_data("fashion-mnist"); },
                         {kFashionDirectory, "expected", "dataset-fashion-mnist", "found no such directory"});
   const auto [train, test] = load_data("fashion-mnist");
+  ASSERT_EQ(train.class_names.size(), 10u);
+  EXPECT_EQ(train.class_names[9], "Ankle boot");  // what the first training image shows
+  EXPECT_EQ(head(train, 1).class_names, train.class_names);
   expect_shape(train, 60000, 28, 255);
   expect_shape(test, 10000, 28, 255);
   EXPECT_EQ(first_labels(train), (Bytes{9, 0, 0, 3, 0}));
@@ -173,6 +176,20 @@ TEST_F(Directory, MayHaveTheNamesOthersGive) {
       }
       EXPECT_EQ(load_data(other.path().string()).test.labels, (Bytes{1, 4}));
     }
+}
+
+TEST_F(Directory, HoldsOneSet) {
+  for (const std::string prefix : {"a-", "b-"})
+    fs::copy(directory_.path() / kTrainImages, directory_.path() / (prefix + kTrainImages));
+  EXPECT_EQ(load().train.count, 3);  // MNIST's own names come first
+  fs::rename(directory_.path() / kTrainImages, directory_.path() / "away");
+  expect_refused(kTrainImages,
+                 {"found a-train-images-idx3-ubyte and b-train-images-idx3-ubyte: give each set"});
+  fs::remove(directory_.path() / (std::string("a-") + kTrainImages));
+  EXPECT_EQ(load().train.count, 3);
+  fs::rename(directory_.path() / (std::string("b-") + kTrainImages),
+             directory_.path() / (std::string("no") + kTrainImages));
+  expect_refused(kTrainImages, {"found neither"});
 }
 
 TEST_F(Directory, MayLieBelowOrHoldFolders) {

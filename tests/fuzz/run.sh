@@ -7,16 +7,16 @@ fuzzers=$1/tests/fuzz
 seconds=$2
 if [ $# = 2 ]; then
   "$fuzzers/write_seeds" "$fuzzers/seeds"
-  printf '%s\n' idx_fuzz model_fuzz checkpoint_fuzz config_fuzz table_fuzz image_fuzz |
+  printf '%s\n' idx_fuzz model_fuzz checkpoint_fuzz config_fuzz table_fuzz image_fuzz run_fuzz |
     xargs -P "$(nproc)" -n 1 "$0" "$1" "$seconds"
   exit
 fi
 
 name=$3
-most_mb=40
-[ "$name" != image_fuzz ] || most_mb=600  # a picture's head may promise 64 million pixels
+most_mb=40 most_seconds=10
+[ "$name" != image_fuzz ] || most_mb=600 most_seconds=60  # a picture's head may promise 64 million pixels
 mkdir -p "$fuzzers/corpus/$name"
-if ! "$fuzzers/$name" -max_total_time="$seconds" -max_len=16384 -timeout=10 -malloc_limit_mb=$most_mb \
+if ! "$fuzzers/$name" -max_total_time="$seconds" -max_len=16384 -timeout="$most_seconds" -malloc_limit_mb=$most_mb \
   -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$fuzzers/$name-" \
   "$fuzzers/corpus/$name" "$fuzzers/seeds/$name" >"$fuzzers/$name.log" 2>&1; then
   tail -n 60 "$fuzzers/$name.log"

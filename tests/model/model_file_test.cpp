@@ -56,6 +56,25 @@ TEST_F(ModelFile, ReadsBackToTheLastBit) {
   EXPECT_EQ(back.input.max_pixel, 16);
 }
 
+TEST_F(ModelFile, HasTheNamesOfItsClasses) {
+  EXPECT_FALSE(to_safetensors(model_).metadata.contains("class_names"));
+  const auto path = directory_.path() / "model.safetensors";
+  model_.input.class_names = {"T-shirt/top", "\"a, b\"", "\xC3\xA9t\xC3\xA9"};
+  write_model(path, model_);
+  EXPECT_EQ(read_model(path).input.class_names, model_.input.class_names);
+  model_.input.class_names[1] = "\xFF";  // no UTF-8
+  write_model(path, model_);
+  EXPECT_EQ(read_model(path).input.class_names[1], "\xEF\xBF\xBD");
+  for (const auto& [text, found] : {std::pair{R"(["a","b"])", "found 2"},
+                                    {R"(["a","b","c","d"])", "found 4"},
+                                    {R"(["a","b",3])", "something else"},
+                                    {R"(["a","","c"])", "something else"},
+                                    {R"(["a","\u001b[2J","c"])", "something else"},
+                                    {R"({"a":1,"b":2,"c":3})", "something else"},
+                                    {"a,b,c", "something else"}})
+    expect_entry_refused("class_names", text, {"a JSON list of 3 names", found});
+}
+
 TEST_F(ModelFile, HoldsNoNumberThatIsNotFinite) {
   const auto path = directory_.path() / "model.safetensors";
   for (const float wrong :

@@ -24,7 +24,7 @@ struct LabelledImage {
   }
 };
 
-inline double interval_definition(const Interval& interval, std::uint32_t word) {
+inline double interval_definition(const UniformInterval& interval, std::uint32_t word) {
   return interval.least + (double{interval.most} - double{interval.least}) * (word >> 8) / (1 << 24);
 }
 

@@ -131,8 +131,9 @@ zle -N finish; bindkey '^X' finish
         for files in ("predict", "evaluate", "softmax --input", "train --config"):
             found = self.offers(f"softwarp {files} so")
             self.assertEqual({word.replace("\\", "") for word in found}, both, files)
-        found = self.offers("softwarp train --output so")
-        self.assertEqual({word.replace("\\", "") for word in found}, both - {"some picture.png"})
+        for directories in ("train --output", "compare"):
+            found = self.offers(f"softwarp {directories} so")
+            self.assertEqual({word.replace("\\", "") for word in found}, both - {"some picture.png"}, directories)
         self.assertLessEqual({"mnist", "fashion-mnist", "digits"}, self.offers("softwarp train --data "))
 
 

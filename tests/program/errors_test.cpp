@@ -70,8 +70,9 @@ TEST(ProgramErrors, AnOutputThatCannotBeWrittenEndsWithOne) {
   const TemporaryDirectory directory;
   for (const std::string command :
        {"--help", "--version", "train --help", "devices", "softmax 1 2 3", "softmax 1 2 3 --format npy",
-        "gradcheck", "completion bash", "train --data digits --epochs 1 --output run --overwrite",
-        "evaluate run", "predict --model run --index 0 --json"})
+        "softmax 1 nan --check", "gradcheck", "completion bash",
+        "train --data digits --epochs 1 --output run --overwrite", "evaluate run",
+        "predict --model run --index 0 --json"})
     for (const std::string to : {">/dev/full", ">&-", "| true"}) {
       const std::string line = "set -o pipefail; ulimit -c 0; (sleep 0.3; exec \"" SOFTWARP_PROGRAM "\" " +
                                command + ") " + to + " 2>error";
@@ -86,6 +87,38 @@ TEST(ProgramErrors, AnOutputThatCannotBeWrittenEndsWithOne) {
       EXPECT_EQ(error.find("softwarp: "), 0u) << command << to << ": " << error;
     }
   EXPECT_TRUE(std::filesystem::exists(directory.path() / "run" / "model.safetensors"));
+}
+
+// A closed output's number would be that of the next file that is opened.
+TEST(ProgramErrors, AClosedOutputGoesToNoOtherFile) {
+  const TemporaryDirectory directory;
+  const std::string line =
+      "cd '" + directory.path().string() +
+      "'; \"" SOFTWARP_PROGRAM
+      "\" train --device cpu --data digits --hidden 8 --epochs 2 --tensorboard --output run";
+  EXPECT_EQ(WEXITSTATUS(std::system((line + " >&- 2>&-").c_str())), 1);
+  for (const auto& entry : std::filesystem::directory_iterator(directory.path() / "run")) {
+    std::ifstream file(entry.path(), std::ios::binary);
+    const std::string content{std::istreambuf_iterator<char>(file), {}};
+    for (const char* text : {"output     run", "epoch 1/2", "softwarp: "})
+      EXPECT_EQ(content.find(text), std::string::npos) << entry.path();
+  }
+}
+
+// A standard error that cannot be written changes no exit code.
+TEST(ProgramErrors, MayHaveNowhereToGo) {
+  const TemporaryDirectory directory;
+  const auto exit_code = [&](const std::string& arguments) {
+    const std::string line = "cd '" + directory.path().string() + "'; \"" SOFTWARP_PROGRAM "\" " + arguments;
+    return WEXITSTATUS(std::system(line.c_str()));
+  };
+  for (const std::string to : {" 2>&-", " 2>/dev/full"}) {
+    EXPECT_EQ(exit_code("softmax 1 x" + to), 1) << to;
+    EXPECT_EQ(exit_code("fly" + to), 2) << to;
+    EXPECT_EQ(exit_code("softmax 1 2 >/dev/full" + to), 1) << to;
+    EXPECT_EQ(exit_code("train --device cpu --data digits --hidden 8 --epochs 1 >progress" + to), 0) << to;
+    EXPECT_EQ(exit_code("evaluate >answer" + to), 0) << to;  // which names the newest run there
+  }
 }
 
 TEST(ProgramNames, MayBeNoUtf8) {

@@ -49,7 +49,8 @@ TEST(GradcheckProgram, RefusesWhatIsNoNetwork) {
     EXPECT_NE(ended.err.find(part), std::string::npos) << ended.err;
   };
   expect_refused({"--hidden", "5,0"}, 2, "--hidden: expected widths above 0, or 0 alone");
-  expect_refused({"--classes", "0"}, 2, "--classes: expected a whole number from 1");
+  expect_refused({"--classes", "0"}, 2, "--classes: expected a whole number from 2");
+  expect_refused({"--classes", "1"}, 2, "--classes: expected a whole number from 2");
   expect_refused({"--activation", "softplus"}, 2, "softplus");
   expect_refused({"--data", "digits", "--inputs", "3"}, 2, "--inputs excludes --data");
   expect_refused({"--data", "digits", "--batch-size", "99999"}, 1,

@@ -97,6 +97,36 @@ TEST_F(PredictProgram, DrawsWhatTheNetworkSees) {
             "    7");
 }
 
+// The same images, of another largest pixel than those that the network was trained on.
+TEST_F(PredictProgram, DividesAnImageByTheLargestPixelOfItsDataSet) {
+  train("digits");
+  const Dataset data = load_data("digits").test;
+  ASSERT_EQ(data.max_pixel, 16);
+  Bytes brighter = data.images;
+  for (std::uint8_t& pixel : brighter) pixel = static_cast<std::uint8_t>(pixel * 240 / 16);
+  const auto count = static_cast<std::uint32_t>(data.count);
+  directory_.write("t10k-images-idx3-ubyte", idx_file({count, 8, 8}, brighter));
+  directory_.write("t10k-labels-idx1-ubyte", idx_file({count}, data.labels));
+  std::string indices = "0";
+  for (std::int64_t i = 1; i < data.count; ++i) indices += "," + std::to_string(i);
+  const auto own = predict({"--index", indices});
+  const auto other = predict({"--index", indices, "--data", ".", "--max-pixel", "240"});
+  for (std::size_t i = 0; i < own.size(); ++i) {
+    EXPECT_EQ(other[i]["predicted"], own[i]["predicted"]) << i;
+    EXPECT_NEAR(other[i]["top"][0]["probability"].get<double>(),
+                own[i]["top"][0]["probability"].get<double>(), 1e-5);
+  }
+  const auto accuracy = [&](const Arguments& more) {
+    Arguments arguments{"evaluate", "softwarp-run", "--json"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return nlohmann::json::parse(run(arguments).out)["accuracy"].get<double>();
+  };
+  EXPECT_EQ(accuracy({"--data", ".", "--max-pixel", "240"}), accuracy({}));
+  const ProgramRun dimmer = run({"evaluate", "softwarp-run", "--data", ".", "--max-pixel", "16"});
+  EXPECT_EQ(dimmer.exit_code, 1);
+  EXPECT_NE(dimmer.err.find("expected pixels 0 to 16, found pixel "), std::string::npos) << dimmer.err;
+}
+
 TEST_F(PredictProgram, AnswersForGoodPicturesBesideBadOnes) {
   train("digits");
   const std::string good = "P2 4 4 9 9 9 9 9 9 0 9 9 9 0 9 9 9 9 9 9";

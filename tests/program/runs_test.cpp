@@ -129,6 +129,8 @@ TEST_F(Runs, ThatHaveNoModelYetSayHowToGoOn) {
   expect_refused({"evaluate", "run"}, "softwarp train --resume run goes on");
   expect_refused({"predict", "--model", "run", "--index", "0"}, "softwarp train --resume run goes on");
   expect_refused({"evaluate", "run/last.safetensors"}, "found a training's checkpoint");
+  fs::rename(path("run"), path("it's a run"));  // in a shell's words
+  expect_refused({"evaluate", "it's a run"}, R"(softwarp train --resume 'it'\''s a run' goes on)");
 }
 
 // A data set whose pixels stop at 1: its range is guessed aloud, or chosen, and a run that is resumed keeps

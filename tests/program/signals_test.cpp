@@ -89,6 +89,7 @@ TEST_F(Ended, EarlyStoppingNamesTheBestEpoch) {
 TEST_F(Ended, ResumeTakesTheCheckpointItselfAndSaysWhenAllIsDone) {
   ASSERT_EQ(run(small_training({"--output", "run"})).exit_code, 0);
   EXPECT_NE(resume({}).out.find("nothing to train: all 2 epochs are done"), std::string::npos);
+  EXPECT_NE(resume({"--epochs", "2"}).out.find("nothing to train: all 2 epochs are done"), std::string::npos);
   const ProgramRun on =
       run({"train", "--device", "cpu", "--resume", "run/last.safetensors", "--epochs", "3"});
   EXPECT_EQ(on.exit_code, 0) << on.err;

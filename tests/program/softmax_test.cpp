@@ -123,6 +123,23 @@ TEST_F(SoftmaxProgram, ReadsAndWritesNumPysFiles) {
   expect_refused({"--input", "complex.npy"}, 1, "float64 (f2, f4, f8), found \"<c8\"");
 }
 
+TEST_F(SoftmaxProgram, WritesAsTheNameOfItsOutputSays) {
+  const auto written = [&](Arguments more, const std::string& name) {
+    more.insert(more.end(), {"1", "2", "3", "--output", name});
+    EXPECT_EQ(output_of(more), "");
+    std::ifstream file(directory_.path() / name, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  EXPECT_EQ(written({}, "y.npy"), written({"--format", "npy"}, "z"));
+  EXPECT_EQ(written({"--log"}, "y.csv"), output_of({"1", "2", "3", "--log", "--format", "csv"}));
+  EXPECT_EQ(nlohmann::json::parse(written({}, "y.json")), json_of({"1", "2", "3"}));
+  for (const char* name : {"y.txt", "y", "npy", "y.npy.old"})
+    EXPECT_EQ(written({}, name), output_of({"1", "2", "3"}));
+  EXPECT_EQ(written({"--format", "csv"}, "csv.npy"), output_of({"1", "2", "3", "--format", "csv"}));
+  expect_refused({"1", "2", "--jacobian", "--vjp", "1,2", "--output", "two.npy"}, 2,
+                 "expected one result to write as npy");
+}
+
 TEST_F(SoftmaxProgram, TakesMaskedLogits) {
   const auto json = json_of({"--", "1", "-inf", "2"});
   EXPECT_EQ(json["softmax"][0][1], 0);

@@ -5,6 +5,7 @@ wide as a desk's screen and a phone's, light and dark, points at what it shows, 
 import base64
 import csv
 import json
+import math
 import os
 import re
 import shutil
@@ -63,6 +64,7 @@ def check_words(said, report, width):
     with open("run/summary.json") as file:
         accuracy = json.load(file)["test_accuracy"]
     equal(said["title"], f"{100 * accuracy:.2f} % \u00b7 64-24-10 on {DATA} \u00b7 softwarp", "title")
+    equal(said["nameless"], [], "lines without a dash or a name of their own")
     for word in ("--lr0.01", "--hidden24", "--dropout0.2"):
         assert word in said["settings"], said["settings"]
     assert DATA in said["environment"], said["environment"]
@@ -71,19 +73,45 @@ def check_words(said, report, width):
     equal(len(said["cells"]), n * n, "cells")
     for i, cell in enumerate(said["cells"]):
         count = report["confusion"][i]
-        assert cell["note"].startswith(f"Label {i // n} taken for {i % n}: {count} of "), cell["note"]
+        assert cell["note"].startswith(f"{i // n} read as {i % n}: {count} of "), cell["note"]
     assert said["usual"].startswith("Most often: "), said["usual"]
     shown = report["mistakes"]["shown"]
     assert len(shown) > 0
-    equal(said["captions"], [f"{m['predicted']}, is {m['label']}{100 * m['probability']:.2f} %" for m in shown], "captions")
+    equal(said["captions"], [f"{m['label']} read as {m['predicted']}{100 * m['probability']:.2f} %" for m in shown], "captions")
     equal(len(said["weights"]), 24, "units")
+    # The reliability diagram, in its own units: bars as high as accuracies, lines at mean confidences.
+    bins = report["calibration"]
+    filled = [b for b in bins if b["images"] > 0]
+    equal(len(bins), 15, "bins")
+    equal(sum(b["images"] for b in bins), sum(report["confusion"]), "images in bins")
+    equal(len(said["bins"]), len(filled) + 1, "rows of bins")
+    for found, b in zip(said["bins"][1:], filled):
+        equal(found[1:], [f"{b['confidence']:.4f}", f"{b['accuracy']:.4f}", str(b["images"])], "a bin's numbers")
+    diagonal = said["diagonal"]
+    place = lambda share: diagonal[0] + share * (diagonal[1] - diagonal[0])
+    for (bar, mean), b in zip(said["reliability"], filled):
+        assert abs(bar - place(b["accuracy"])) < 0.01 and abs(mean - place(b["confidence"])) < 0.01, (bar, mean, b)
+    error = sum(b["images"] * abs(b["accuracy"] - b["confidence"]) for b in filled) / sum(b["images"] for b in filled)
+    assert f"error {error:.4f}" in said["calibration"], (error, said["calibration"])
+    equal(said["broken"], [], "contents that lead nowhere")
+
+
+def check_phone(said):
+    """Folded but for the first section, and each part of it for a thumb."""
+    equal(said["folded"], [False] + [True] * 5, "folded sections")
+    print(f"the page is {said['firstHeight']} pixels high on a phone, {said['openHeight']} unfolded", flush=True)
+    assert said["firstHeight"] < 2600, said["firstHeight"]
+    equal(said["small"], [], "less than 44 pixels to touch")
 
 
 def check_curves(said):
     """Every number that a pointer or a key brings up is that of metrics.csv."""
     metrics, times = rows_of("run/metrics.csv"), rows_of("run/times.csv")
-    columns = {"Loss": ["train_loss", "validation_loss"], "Accuracy": ["train_accuracy", "validation_accuracy"],
-               "Learning rate": ["learning_rate"], "Throughput": ["samples_per_second"]}
+    columns = {"Accuracy": ["train_accuracy", "validation_accuracy"],
+               "Error, 1 \u2212 accuracy": ["train_error", "validation_error"],
+               "Loss": ["train_loss", "validation_loss"], "Learning rate": ["learning_rate"]}
+    for row in metrics:
+        row.update({f"{part}_error": 1 - float(row[f"{part}_accuracy"]) for part in ("train", "validation")})
     equal([chart["title"] for chart in said["charts"]], list(columns), "charts")
     for chart in said["charts"]:
         names = columns[chart["title"]]
@@ -96,7 +124,11 @@ def check_curves(said):
         equal(numbers(chart["second"]), expected[1], chart["title"] + " by keys")
         equal(chart["marks"], len(names), "marks")
         assert chart["spoken"].startswith("epoch 2"), chart["spoken"]
-    loss, accuracy = said["charts"][:2]
+    accuracy, error, loss = said["charts"][:3]
+    # On a log axis, what halves the error moves the curve as far wherever it is.
+    heights = [(math.log(row["train_error"]), spot[1]) for row, spot in zip(metrics, error["spots"])]
+    slopes = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in zip(heights, heights[3:]) if abs(b[0] - a[0]) > 0.2]
+    assert len(slopes) > 2 and max(slopes) - min(slopes) < 0.05 * abs(slopes[0]) and slopes[0] < 0, slopes
     for i, row in enumerate(metrics):
         equal(loss["hovered"][i][1][1], f"{float(row['train_loss']):.4f}", "the loss as text")
         equal(accuracy["hovered"][i][2][1], f"{100 * float(row['validation_accuracy']):.2f} %", "the accuracy as text")
@@ -107,7 +139,7 @@ def check_curves(said):
     assert said["logMoves"] and said["logReturns"], "the log scale does nothing, or cannot be undone"
     equal(len(said["rows"]), EPOCHS + 1, "rows of numbers")
     for row, cells in zip(metrics, said["rows"][1:]):
-        equal([float(cell) for cell in cells[:7]], [float(row[name]) for name in row], "the table's numbers")
+        equal([float(cell) for cell in cells[:7]], [float(row[name]) for name in list(row)[:7]], "the table's numbers")
 
 
 def colour(text):
@@ -143,7 +175,8 @@ def check_photo(photo, said, report, scheme):
             columns = (numpy.abs(inside - colours[name]).sum(axis=2) < 60).any(axis=0)
             first, last = (round(spot[0]) for spot in (chart["spots"][0], chart["spots"][-1]))
             share = columns[first:last].mean()
-            assert share > 0.9, f"{chart['title']}: {name} is seen in {share:.0%} of the columns"
+            # A dashed line has gaps, and names have its colour.
+            assert share > (0.9 if name == "train" else 0.5), f"{chart['title']}: {name} is seen in {share:.0%} of the columns"
             assert not columns[:first - 6].any(), f"{chart['title']}: {name} left of the first epoch"
 
     # Beside a cell's number: diagonal blue, mistakes red, nothing grey.
@@ -182,6 +215,10 @@ def check_blanks(browser, text, report):
         if isinstance(values, list):
             history[key] = values[:5] if key in ("epoch", "steps") else [None] * 5
     history["train_loss"] = [4, 2, None, 3, None]
+    history["train_accuracy"] = [0.5, 1, None, 0.98, 1]
+    blank["calibration"] = [{"confidence": None, "accuracy": None, "images": 0}] * 14 + [
+        {"confidence": None, "accuracy": 0.5, "images": 4}]
+    blank["class_names"] = ["plane", "<b>", "bird"]
     n = 30
     blank["classes"] = [{"precision": None, "recall": None, "f1": None, "images": 0}] * n
     blank["confusion"] = [0] * (n * n)
@@ -195,22 +232,97 @@ def check_blanks(browser, text, report):
         file.write(before + 'id="report">' + json.dumps(blank).replace("<", "\\u003c") + after[after.index("</script>"):])
     write_with("blank.html", "blank_probed.html", FIRST, """
         document.querySelector(".chart button").click();
-        const readout = document.querySelector(".readout");
+        const readout = document.querySelectorAll(".readout")[2];
+        const error = document.querySelectorAll(".plot")[1];
         const pre = document.createElement("pre");
         pre.id = "probe";
         pre.textContent = JSON.stringify({ errors: seenErrors, headline: document.querySelector("#headline dd").textContent,
-          readout: readout.textContent, curves: [...document.querySelectorAll(".curve")].map((c) => c.getAttribute("d")),
-          dots: document.querySelectorAll(".chart circle").length, cells: document.querySelectorAll(".cell").length, head: document.title,
+          readout: readout.textContent, curves: [...document.querySelectorAll("path.curve")].map((c) => c.getAttribute("d")),
+          dots: document.querySelectorAll(".chart circle").length, errorTicks: [...error.querySelectorAll("text")].map((t) => t.textContent), firstClasses: document.querySelector("#classes tbody").textContent,
+          usual: document.getElementById("confusion-note").textContent, cells: document.querySelectorAll(".cell").length, head: document.title,
           broken: /NaN|undefined|null|Infinity/.test(document.querySelector("main").outerHTML) });
         document.body.append(pre);""")
     said = json.loads(browser.text_of("blank_probed.html", "probe", WIDTH, 2000))
     equal(said["errors"], [], "errors")
     equal(said["headline"], "\u2013", "what stands for no number")
-    equal([re.sub("[^ML]", "", curve) for curve in said["curves"]], ["MLM"] + [""] * 5, "curves with gaps")
-    equal(said["dots"], 3, "dots")
+    equal([re.sub("[^ML]", "", curve) for curve in said["curves"]], ["MLML", "", "MLML", "", "MLM", "", ""], "curves with gaps")
+    equal(said["dots"], 11, "dots")
+    # An error of 0 stands at the foot of the axis.
+    assert "0 %" in said["errorTicks"] and "50 %" in said["errorTicks"], said["errorTicks"]
+    error = [[float(v) for v in point.split()] for point in re.findall("[ML]([^ML]*)", said["curves"][2])]
+    assert error[1][1] == error[3][1] == 226 and error[0][1] < error[2][1] < 200, error
+    equal(said["usual"], "Most often: bird read as <b> (7).", "names of classes")
+    assert said["firstClasses"].startswith("0 plane\u2013"), said["firstClasses"][:40]
     equal(said["readout"], "epoch 5train \u2013validation \u2013", "what stands for no number in a chart")
     equal(said["cells"], 1, "cells of a matrix that is nearly empty")
     equal(said["broken"], False, "words of JavaScript on the page")
+
+
+def check_comparison(browser):
+    """Four runs of different length: every number of their charts, and lines that differ without their colours."""
+    runs = {"short": ["--epochs", "2"], "a-run-with-a-long-name": ["--hidden", "4"], "third": ["--seed", "3"],
+            "plain": ["--validation", "0"]}
+    for name, flags in runs.items():
+        subprocess.run([PROGRAM, "train", "--device", "cpu", "--threads", "1", "--data", "digits", "--hidden", "8", "--epochs",
+                        "4", "--validation", "0.2", "--output", name, *flags], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([PROGRAM, "compare", *runs], check=True, stdout=subprocess.DEVNULL)
+    probed = write_with("compare.html", "compare_probed.html", FIRST, COMPARISON)
+    write_framed(probed, "compare_phone.html", PHONE, 800,
+                 "addEventListener('message',e=>{const p=document.createElement('pre');p.id='answer';"
+                 "p.textContent=e.data;document.body.append(p)})")
+    metrics = {name: rows_of(f"{name}/metrics.csv") for name in runs}
+
+    def value(name, epoch, column, of=lambda v: v):
+        text = metrics[name][epoch][column] if epoch < len(metrics[name]) else ""
+        return of(float(text)) if text else None
+    error = lambda v: 1 - v
+    for page, element, width in (("compare_probed.html", "probe", WIDTH), ("compare_phone.html", "answer", PHONE)):
+        for scheme in SCHEMES:
+            said = json.loads(browser.text_of(page, element, max(width, 500), 900, scheme))
+            equal(said["errors"], [], "errors")
+            equal(said["folded"], [False] + [width == PHONE] * 2, "folded sections")
+            assert said["pageWidth"] <= width, said["pageWidth"]
+            equal([row[0] for row in said["runs"][1:]], [f"{i + 1} {name}" for i, name in enumerate(runs)], "runs")
+            equal([chart["title"] for chart in said["charts"]],
+                  ["Error, validation", "Loss, validation", "Error, train", "Loss, train"], "charts")
+            for chart, (column, of) in zip(said["charts"], (("validation_accuracy", error), ("validation_loss", float),
+                                                            ("train_accuracy", error), ("train_loss", float))):
+                expected = [[epoch + 1.0] + [value(name, epoch, column, of) for name in runs] for epoch in range(4)]
+                equal([[float(v) if v else None for v in readout] for readout in chart["hovered"]], expected, chart["title"])
+                equal(len(set(chart["dashes"])), len(runs), "dashes")
+                equal(chart["names"], [str(i + 1) for i, name in enumerate(runs) if expected[0][i + 1] is not None],
+                      "names at the lines' ends")
+            assert ["--seed", "1", "1", "3", "1"] in said["settings"], said["settings"]
+            for name in said["colours"][1:]:
+                assert contrast(colour(name), colour(said["colours"][0])) >= 4.5, (name, scheme)
+    print("passed: comparison", flush=True)
+
+
+COMPARISON = """
+setTimeout(() => {
+  const folded = sections.map((section) => !section.open);
+  for (const section of sections) section.open = true;
+  const style = getComputedStyle(document.documentElement);
+  const rows = (id) => [...document.querySelectorAll(id + " tr")].map((tr) => [...tr.children].map((c) => c.textContent));
+  setTimeout(() => {
+    const charts = [...document.querySelectorAll(".chart")].map((chart) => ({
+      title: chart.querySelector("h3").textContent,
+      hovered: epochs.map((_, i) => {
+        pointAt(i);
+        return [...chart.querySelectorAll(".readout data")].map((d) => d.value);
+      }),
+      dashes: [...chart.querySelectorAll("path.curve")].map((line) => getComputedStyle(line).strokeDasharray),
+      names: [...chart.querySelectorAll("text.name")].map((name) => name.textContent).sort(),
+    }));
+    const pre = document.createElement("pre");
+    pre.id = "probe";
+    pre.textContent = JSON.stringify({ errors: seenErrors, folded, charts, runs: rows("#runs"), settings: rows("#settings"),
+      pageWidth: document.documentElement.scrollWidth,
+      colours: ["paper", "train", "validation", "third", "fourth", "fifth", "ink"].map((c) => style.getPropertyValue("--" + c)) });
+    document.body.append(pre);
+    parent.postMessage(pre.textContent, "*");
+  }, 300);
+}, 300);"""
 
 
 def main():
@@ -223,12 +335,15 @@ def main():
         report = json.loads(text.split('id="report">')[1].split("</script>")[0])
         with open(os.path.join(HERE, "probe.js")) as file:
             probed = write_with("run/report.html", "probed.html", FIRST, file.read())
-        write_framed(probed, "phone_probed.html", PHONE, 6000,
+        write_framed(probed, "phone_probed.html", PHONE, 800,
                      "addEventListener('message',e=>{const p=document.createElement('pre');p.id='answer';"
                      "p.textContent=e.data;document.body.append(p)})")
-        write_framed(text, "phone.html", PHONE, 6000)
+        write_with("run/report.html", "unfolded.html", "", "for (const section of sections) section.open = true")
+        with open("unfolded.html") as file:
+            write_framed(file.read(), "phone.html", PHONE, 6500)
         check_blanks(browser, text, report)
         print("passed: blanks", flush=True)
+        check_comparison(browser)
         for scheme in SCHEMES:
             said = json.loads(browser.text_of("probed.html", "probe", WIDTH, 4000, scheme))
             check_words(said, report, WIDTH)
@@ -236,10 +351,11 @@ def main():
             photo = browser.photograph("run/report.html", f"{OUT}/desk-{scheme}.png", WIDTH, said["height"], scheme)
             check_photo(photo, said, report, scheme)
             print(f"passed: {WIDTH} pixels, {scheme}", flush=True)
-            said = json.loads(browser.text_of("phone_probed.html", "answer", 500, 6000, scheme))
+            said = json.loads(browser.text_of("phone_probed.html", "answer", 500, 900, scheme))
+            check_phone(said)
             check_words(said, report, PHONE)
             check_curves(said)
-            photo = browser.photograph("phone.html", f"{OUT}/phone-{scheme}.png", 500, 6000, scheme)
+            photo = browser.photograph("phone.html", f"{OUT}/phone-{scheme}.png", 500, 6500, scheme)
             check_photo(photo, said, report, scheme)
             print(f"passed: {PHONE} pixels, {scheme}", flush=True)
 

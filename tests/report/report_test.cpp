@@ -18,8 +18,9 @@ constexpr std::string_view kOpen = R"(<script type="application/json" id="report
 // Three classes of images of 2x3, four of them to test on, two of which are misclassified.
 struct ATraining {
   ATraining() {
-    data.train = {"toy", Bytes(12), {0, 1}, 2, 2, 3, 3, 10};
-    data.test = {"toy", Bytes(24), {0, 1, 2, 1}, 4, 2, 3, 3, 10};
+    data.train = {"toy", Bytes(12), {0, 1}, 2, 2, 3, 3};
+    data.test = {"toy", Bytes(24), {0, 1, 2, 1}, 4, 2, 3, 3};
+    data.train.max_pixel = data.test.max_pixel = 10;
     for (std::size_t i = 0; i < 24; ++i) data.test.images[i] = static_cast<std::uint8_t>(i % 11);
     result.model = {{6, {4}, 3, Activation::relu}, {"toy", 2, 3, 10}, {}};
     const ParameterLayout layout(result.model.shape);
@@ -77,9 +78,25 @@ TEST(Report, HoldsTheNumbersOfTheTraining) {
   EXPECT_EQ(history["model"], 2);  // the least validation loss
   EXPECT_EQ(json["confusion"], nlohmann::json({1, 0, 0, 1, 0, 1, 0, 0, 1}));
   EXPECT_EQ(json["classes"][0]["precision"], 0.5);
+  // Confidences 0.8, 0.7, 0.8 and 0.9, of which the first and the third are right: bins 10, 12 and 13 of 15.
+  ASSERT_EQ(json["calibration"].size(), 15u);
+  EXPECT_EQ(json["calibration"][10]["images"], 1);
+  EXPECT_EQ(json["calibration"][10]["accuracy"], 0);
+  EXPECT_EQ(json["calibration"][12]["images"], 2);
+  EXPECT_EQ(json["calibration"][12]["accuracy"], 1);
+  EXPECT_NEAR(json["calibration"][12]["confidence"].get<double>(), 0.8, 1e-6);
+  EXPECT_EQ(json["calibration"][13]["images"], 1);
+  EXPECT_TRUE(json["calibration"][0]["confidence"].is_null());
   const std::string all = json["environment"].dump();
   for (const char* part : {"cpu (2 threads)", "2001-02-03 04:05 UTC", "2x3, 3 classes", "0.2.0"})
     EXPECT_NE(all.find(part), std::string::npos) << part;
+}
+
+TEST(Report, NamesClasses) {
+  ATraining training;
+  EXPECT_EQ(training.json()["class_names"], nlohmann::json::array());
+  training.result.model.input.class_names = {"a", "</script>", "\xc3\xa4"};
+  EXPECT_EQ(training.json()["class_names"], nlohmann::json({"a", "</script>", "\xc3\xa4"}));
 }
 
 TEST(Report, NamesTheFlagsAndTheChosenOnes) {
@@ -177,14 +194,15 @@ TEST(Report, EscapesWhatComesFromOutside) {
 
 TEST(Report, NeedsNothingButItself) {
   const std::string page = ATraining().page();
-  for (const char* part :
-       {"://", "src=", "href=", "url(", "@import", "innerHTML", "fetch(", "XMLHttpRequest"})
+  for (const char* part : {"://", "src=", "url(", "@import", "innerHTML", "fetch(", "XMLHttpRequest"})
     EXPECT_EQ(page.find(part), std::string::npos) << part;
   EXPECT_NE(page.find("default-src 'none'"), std::string::npos);
+  for (std::size_t at = page.find("href="); at != std::string::npos; at = page.find("href=", at + 1))
+    EXPECT_EQ(page.substr(at, 7), "href=\"#");
   EXPECT_EQ(page.find("/* page"), std::string::npos) << "a part is missing";
   EXPECT_TRUE(
       std::all_of(page.begin(), page.end(), [](char c) { return c == '\n' || (c >= ' ' && c <= '~'); }));
-  EXPECT_LT(page.size(), 40'000u);
+  EXPECT_LT(page.size(), 45'000u);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <random>
 
 namespace softwarp {
 namespace {
@@ -56,6 +57,52 @@ TEST(Classification, ListsTheMostConfidentMistakesFirst) {
 TEST(Classification, MeasuresCalibration) {
   EXPECT_NEAR(classify(kProbabilities, kLabels, 3).calibration_error, (0.2 + 0.4 + 0.4 + 0.0 + 0.9) / 5,
               1e-6);
+}
+
+// Guo et al., arXiv:1706.04599, equations 2 to 5, bin by bin from their definitions.
+TEST(Classification, BinsConfidencesAsTheDefinitionSays) {
+  constexpr std::size_t kImages = 2000, kClasses = 4;
+  std::mt19937 random(5);
+  std::gamma_distribution<float> gamma(0.3f);
+  std::vector<float> probabilities;
+  std::vector<std::uint8_t> labels;
+  for (std::size_t i = 0; i < kImages; ++i) {
+    float row[kClasses], sum = 0;
+    for (float& p : row) sum += p = gamma(random) + 1e-6f;
+    for (const float p : row) probabilities.push_back(p / sum);
+    labels.push_back(static_cast<std::uint8_t>(random() % kClasses));
+  }
+  probabilities[0] = 1, probabilities[1] = probabilities[2] = probabilities[3] = 0;  // the last bin's end
+
+  const Classification found = classify(probabilities, labels, kClasses);
+  ASSERT_EQ(found.calibration.size(), 15u);
+  double error = 0;
+  std::int64_t images = 0;
+  for (int b = 0; b < 15; ++b) {
+    double confidence = 0, correct = 0, count = 0;
+    for (std::size_t i = 0; i < kImages; ++i) {
+      std::size_t best = 0;
+      for (std::size_t c = 1; c < kClasses; ++c)
+        if (probabilities[i * kClasses + c] > probabilities[i * kClasses + best]) best = c;
+      const double p = probabilities[i * kClasses + best];
+      if (p < b / 15.0 || (p >= (b + 1) / 15.0 && b < 14)) continue;
+      confidence += p, correct += best == labels[i], ++count;
+    }
+    const CalibrationBin& bin = found.calibration[static_cast<std::size_t>(b)];
+    EXPECT_EQ(static_cast<double>(bin.images), count) << b;
+    images += bin.images;
+    if (count == 0) {
+      EXPECT_TRUE(std::isnan(bin.confidence) && std::isnan(bin.accuracy)) << b;
+      continue;
+    }
+    EXPECT_NEAR(bin.confidence, confidence / count, 1e-12) << b;
+    EXPECT_NEAR(bin.accuracy, correct / count, 1e-12) << b;
+    error += count / kImages * std::abs(correct / count - confidence / count);
+  }
+  EXPECT_EQ(images, static_cast<std::int64_t>(kImages));
+  EXPECT_EQ(found.calibration[0].images, 0);  // of four classes, one has at least 1/4
+  EXPECT_GT(error, 0.1);
+  EXPECT_NEAR(found.calibration_error, error, 1e-12);
 }
 
 }  // namespace

@@ -137,10 +137,11 @@ void add_augmentation_rows(Table& t) {
     t.changes(flag, &S::augmentation, adamw(), augmentations);
   };
   using A = Augmentation;
-  changes("--degrees", &A::degrees, Interval{-20, 20}, Interval{-10, 30}, Interval{5, 5});
-  changes("--shear", &A::shear, Interval{-20, 20}, Interval{-20, 30});
-  changes("--scale", &A::scale, Interval{0.5f, 2}, Interval{0.8f, 2});
-  changes("--translate", &A::translate, Interval{-1, 1}, Interval{-1, 2});
+  changes("--degrees", &A::degrees, UniformInterval{-20, 20}, UniformInterval{-10, 30},
+          UniformInterval{5, 5});
+  changes("--shear", &A::shear, UniformInterval{-20, 20}, UniformInterval{-20, 30});
+  changes("--scale", &A::scale, UniformInterval{0.5f, 2}, UniformInterval{0.8f, 2});
+  changes("--translate", &A::translate, UniformInterval{-1, 1}, UniformInterval{-1, 2});
   changes("--half-angles", &A::half, std::uint64_t{1}, std::uint64_t{3}, std::uint64_t{0});
   changes("--alpha", &A::alpha, 0.5f, 1.0f);
   changes("--sigma", &A::sigma, 1.0f, 2.0f);

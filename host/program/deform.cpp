@@ -1,0 +1,162 @@
+// `softwarp deform`: what --augment makes of images, to look at.
+
+#include <fmt/format.h>
+#include <softwarp/backend.h>
+#include <softwarp/dataset.h>
+#include <softwarp/error.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <memory>
+
+#include "host/data/resident.h"
+#include "host/io/image.h"
+#include "host/program/augment_flags.h"
+#include "host/program/commands.h"
+#include "host/program/options.h"
+#include "host/program/output.h"
+#include "host/program/terminal_image.h"
+#include "host/program/trained_model.h"
+
+namespace softwarp::program {
+namespace {
+
+struct DeformOptions {
+  std::string data = "mnist";
+  std::string part = "train";
+  std::vector<std::int64_t> indices;
+  std::uint64_t seed = 1;
+  std::int64_t epoch = 1;
+  std::int64_t max_pixel = 0;
+  std::string output;
+  bool overwrite = false;
+  Augmentation augmentation;
+  DeviceOptions device;
+};
+
+constexpr std::int64_t kColumns = 8;  // of the PNG
+constexpr std::int64_t kZoom = 4;     // pixels of the PNG for one of an image
+constexpr std::int64_t kGap = 2;      // pixels of an image between two
+
+// Images [count, pixels], as a training deforms them.
+std::vector<std::uint8_t> deformed(const DeformOptions& o, const Dataset& data) {
+  const std::unique_ptr<Backend> backend = o.device.make_backend();
+  const ResidentDataset resident(*backend, data);
+  const auto count = std::ssize(o.indices);
+  std::vector<std::int32_t> order(o.indices.begin(), o.indices.end());
+  const auto order_there = backend->make_array<std::int32_t>(count);
+  const auto targets = backend->make_array<std::int32_t>(count);
+  const auto state = backend->make_array<TrainingState>(1);
+  const Matrix batch = backend->make_matrix(count, data.pixels());
+  const TrainingState at{.seed = o.seed, .epoch = o.epoch - 1};
+  backend->upload<std::int32_t>(order, order_there.data());
+  backend->upload<TrainingState>({&at, 1}, state.data());
+  backend->augment_batch(resident.view(), order_there.data(), state.data(), o.augmentation, batch.view(),
+                         targets.data());
+  std::vector<float> values(static_cast<std::size_t>(count * data.pixels()));
+  backend->download<float>(batch.view().data, values);
+  std::vector<std::uint8_t> bytes;
+  for (const float value : values)
+    bytes.push_back(static_cast<std::uint8_t>(std::lround(value * static_cast<float>(data.max_pixel))));
+  return bytes;
+}
+
+// Pixels of 0..255 in rows.
+struct Sheet {
+  Sheet(std::int64_t rows, std::int64_t cols)
+      : height(rows), width(cols), pixels(static_cast<std::size_t>(rows * cols), 64) {}
+
+  void draw(std::span<const std::uint8_t> image, const Dataset& data, std::int64_t top, std::int64_t left,
+            std::int64_t zoom) {
+    for (std::int64_t y = 0; y < data.height * zoom; ++y)
+      for (std::int64_t x = 0; x < data.width * zoom; ++x)
+        pixels[static_cast<std::size_t>((top + y) * width + left + x)] = static_cast<std::uint8_t>(
+            image[static_cast<std::size_t>(y / zoom * data.width + x / zoom)] * 255 / data.max_pixel);
+  }
+
+  std::int64_t height, width;
+  std::vector<std::uint8_t> pixels;
+};
+
+std::span<const std::uint8_t> image_of(const std::vector<std::uint8_t>& images, std::int64_t i,
+                                       const Dataset& data) {
+  const auto size = static_cast<std::size_t>(data.pixels());
+  return std::span(images).subspan(static_cast<std::size_t>(i) * size, size);
+}
+
+// Each image above what has become of it.
+void write_sheet(const DeformOptions& o, const Dataset& data, const std::vector<std::uint8_t>& images) {
+  const std::int64_t count = std::ssize(o.indices), cols = std::min(count, kColumns);
+  const std::int64_t high = (data.height + kGap) * kZoom, wide = (data.width + kGap) * kZoom;
+  Sheet sheet(2 * ((count + kColumns - 1) / kColumns) * high, cols * wide);
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::int64_t top = 2 * (i / kColumns) * high, left = i % kColumns * wide;
+    const auto index = o.indices[static_cast<std::size_t>(i)];
+    sheet.draw(image_of(data.images, index, data), data, top, left, kZoom);
+    sheet.draw(image_of(images, i, data), data, top + data.height * kZoom + kZoom, left, kZoom);
+  }
+  write_png(o.output, sheet.pixels, sheet.height, sheet.width);
+  say("wrote {}\n", o.output);
+}
+
+void print_text(const DeformOptions& o, const Dataset& data, const std::vector<std::uint8_t>& images) {
+  for (std::int64_t i = 0; i < std::ssize(o.indices); ++i) {
+    const auto index = o.indices[static_cast<std::size_t>(i)];
+    Sheet pair(data.height, 2 * data.width + kGap);
+    std::ranges::fill(pair.pixels, std::uint8_t{0});
+    pair.draw(image_of(data.images, index, data), data, 0, 0, 1);
+    pair.draw(image_of(images, i, data), data, 0, data.width + kGap, 1);
+    say("{}{} {} image {}, labelled {}, and deformed\n{}", i > 0 ? "\n" : "", data.name, o.part, index,
+        data.labels[static_cast<std::size_t>(index)], terminal_image(pair.pixels, pair.width, 255));
+  }
+}
+
+void run(const CLI::App& command, DeformOptions& o) {
+  settle_augment(command, o.augmentation);
+  if (!o.output.empty() && !o.overwrite && std::filesystem::exists(o.output))
+    throw Error(
+        fmt::format("{}: expected a new file, found one that exists (--overwrite replaces it)", o.output));
+  const Dataset data = load_data_part(o.data, o.part == "test" ? DataPart::test : DataPart::train,
+                                      static_cast<int>(o.max_pixel));
+  say_guess(data);
+  for (const std::int64_t index : o.indices)
+    if (index >= data.count)
+      throw Error(fmt::format("--index: expected at most {}, the last {} image of {}, found {}",
+                              data.count - 1, o.part, data.name, index));
+  const std::vector<std::uint8_t> images = deformed(o, data);
+  if (o.output.empty())
+    print_text(o, data, images);
+  else
+    write_sheet(o, data, images);
+}
+
+}  // namespace
+
+void add_deform(CLI::App& app) {
+  const auto o = std::make_shared<DeformOptions>();
+  CLI::App* command = app.add_subcommand("deform", "Show training images as --augment deforms them");
+  command->fallthrough();
+  command->add_option("--data", o->data, "As for train")->type_name(kDataType)->capture_default_str();
+  command->add_option("--split", o->part, "Which part of the data")
+      ->check(CLI::IsMember({"test", "train"}))
+      ->capture_default_str();
+  command->add_option("--index", o->indices, "Images by number from 0, as in 0,7")
+      ->delimiter(',')
+      ->check(count_in(0))
+      ->default_str("0,1,...,15");
+  command->add_option("--seed", o->seed, "Of the training")->capture_default_str();
+  command->add_option("--epoch", o->epoch, "Of the training, from 1")
+      ->check(count_in(1))
+      ->capture_default_str();
+  add_max_pixel(*command, o->max_pixel);
+  command->add_option("--output", o->output, "A PNG file to draw to, each image above its deformation")
+      ->type_name(kFileType);
+  command->add_flag("--overwrite", o->overwrite, "Replace that file");
+  add_augment_flags(*command, o->augmentation, "affine,elastic");
+  o->device.add_to(*command);
+  tidy_help(*command);
+  command->callback([command, o] { run(*command, *o); });
+}
+
+}  // namespace softwarp::program
