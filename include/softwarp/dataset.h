@@ -20,10 +20,10 @@ struct Dataset {
   std::int64_t height = 0;           ///< rows of an image
   std::int64_t width = 0;            ///< pixels of a row
   int classes = 0;                   ///< number of classes
-  /// Names of the classes, of `classes` elements; empty: they have none but their numbers.
-  std::vector<std::string> class_names = {};
   int max_pixel = 255;             ///< the largest value that a pixel can have
   bool max_pixel_guessed = false;  ///< nobody said so, and no pixel has it or none is above 16
+  /// Names of the classes, of `classes` elements; empty: they have none but their numbers.
+  std::vector<std::string> class_names = {};
 
   /// Pixels of an image.
   std::int64_t pixels() const { return height * width; }
