@@ -1,5 +1,6 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <softwarp/dataset.h>
 #include <softwarp/error.h>
 #include <softwarp/train.h>
@@ -10,6 +11,7 @@
 #include <functional>
 #include <optional>
 
+#include "host/data/data_directory.h"
 #include "host/io/file.h"
 #include "host/program/class_names.h"
 #include "host/program/commands.h"
@@ -32,6 +34,8 @@ struct TrainOptions {
   std::int64_t images = 0;
   std::int64_t max_pixel = 0;
   std::string class_names;
+  std::string weights;
+  ForeignOptions foreign;
   std::string output;
   bool overwrite = false;
   std::string resume;
@@ -43,7 +47,8 @@ struct TrainOptions {
   TrainingSettings settings;
 };
 
-void add_network_flags(CLI::App& command, TrainingSettings& s) {
+void add_network_flags(CLI::App& command, TrainOptions& o) {
+  TrainingSettings& s = o.settings;
   const auto in = [](CLI::Option* option) { return option->capture_default_str()->group("Network"); };
   in(command.add_option("--hidden", s.hidden,
                         "Widths of the hidden layers, as in 512,256; 0: no hidden layer"))
@@ -54,6 +59,11 @@ void add_network_flags(CLI::App& command, TrainingSettings& s) {
   in(add_choice(command, "--init", s.initialization,
                 "Initial weights: kaiming, or uniform in +-sqrt(1/inputs)"))
       ->default_str("kaiming");
+  command
+      .add_option("--weights", o.weights,
+                  "Begin with this model, softwarp's or a state dict as safetensors, and with its layers")
+      ->type_name(kModelType)
+      ->group("Network");
   in(command.add_option("--dropout", s.dropout.hidden, "Chance that a hidden value is dropped"))
       ->check(number_in(0, 0.99));
   in(command.add_option("--input-dropout", s.dropout.input, "Chance that a pixel is dropped"))
@@ -163,6 +173,7 @@ class Display final : public ProgressLine {
                             train.classes));
     row("network", fmt::format("{}, {}{}", start.shape.text(), name_of(s.activation), dropout_text(s)));
     row("parameters", fmt::format("{}", start.parameters));
+    if (!options_.weights.empty()) row("weights", options_.weights);
     row("batch", fmt::format("{} images, {} steps an epoch; epochs: {}", start.batch_size,
                              start.steps_per_epoch, s.epochs));
     row("optimizer",
@@ -199,7 +210,7 @@ class Display final : public ProgressLine {
 // All that a training's result depends on, as flags.
 std::map<std::string, std::string> flags_of(const TrainOptions& o) {
   std::map<std::string, std::string> flags = to_flags(o.settings);
-  flags["--data"] = o.data;
+  flags["--data"] = lasting_name(o.data);
   flags["--images"] = fmt::format("{}", o.images);
   return flags;
 }
@@ -210,7 +221,13 @@ DataPair load(const TrainOptions& o, const Checkpoint& resumed) {
   if (before > 0 && o.max_pixel > 0 && o.max_pixel != before)
     throw Error(fmt::format("--max-pixel: expected {}, with which {} began, found {}", before, o.resume,
                             o.max_pixel));
-  DataPair data = load_data(o.data, before > 0 ? before : static_cast<int>(o.max_pixel));
+  const auto recorded = resumed.settings.find("--data");
+  const bool moved = recorded != resumed.settings.end() && recorded->second != lasting_name(o.data);
+  if (before > 0 && !moved) expect_data_there(o.resume, o.data);
+  DataPair data = load_data(o.data, before > 0 && !moved ? before : static_cast<int>(o.max_pixel));
+  for (Dataset* part : {&data.train, &data.test})
+    if (before > 0) part->max_pixel = before, part->max_pixel_guessed = false;
+  say_shadowed(o.data);
   say_guess(data.train);
   if (o.images > data.train.count)
     throw Error(fmt::format("--images: expected at most the {} training images of {}, found {}",
@@ -221,6 +238,33 @@ DataPair load(const TrainOptions& o, const Checkpoint& resumed) {
     data.train.class_names = resumed.model.input.class_names;
   if (o.images > 0) data.train = head(data.train, o.images);
   return data;
+}
+
+// The network of --weights. Its layers and its activation become the settings', which may not say otherwise.
+std::optional<Model> read_weights(const CLI::App& command, TrainOptions& o) {
+  if (o.weights.empty() && !o.foreign.normalization.empty())
+    throw CLI::ValidationError("--normalize", "expected --weights of another program");
+  if (o.weights.empty()) return std::nullopt;
+  if (!o.resume.empty())
+    throw CLI::ValidationError("--weights",
+                               "expected none with --resume, which goes on with its checkpoint's");
+  const std::filesystem::path path = model_path(o.weights);
+  if (command.get_option("--activation")->count() > 0) o.foreign.activation = o.settings.activation;
+  Model model = open_model(path, o.foreign);
+  std::vector<std::int64_t> hidden = o.settings.hidden;
+  settle_hidden(hidden);
+  if (command.get_option("--hidden")->count() > 0 && hidden != model.shape.hidden)
+    throw Error(fmt::format("--hidden: expected the layers of {}, {}, found {}", path.string(),
+                            model.shape.text(), fmt::join(o.settings.hidden, ",")));
+  o.settings.hidden = model.shape.hidden;
+  o.settings.activation = model.shape.activation;
+  return model;
+}
+
+void expect_fit(const TrainOptions& o, const Model& weights, const Dataset& data) {
+  if (weights.shape.inputs != data.pixels() || weights.shape.classes != data.classes)
+    throw Error(fmt::format("{}: expected {} inputs and {} classes, as {} has, found the layers {}",
+                            o.weights, data.pixels(), data.classes, data.name, weights.shape.text()));
 }
 
 bool same_directory(const std::filesystem::path& a, const std::filesystem::path& b) {
@@ -291,10 +335,12 @@ void run(CLI::App& command, TrainOptions& o) {
     resumed = apply_checkpoint(command, checkpoint_path(o.resume), flags_of(o));
     expect_epochs_left(o.settings, epochs_chosen, resumed, o.resume);
   }
+  const std::optional<Model> weights = read_weights(command, o);
   const auto flags = flags_of(o);  // before "no hidden layer" becomes an empty list
   check_together(o.settings);
   const bool replaces = settle_output(o, command.get_option("--output")->count() > 0);
   const DataPair data = load(o, resumed);
+  if (weights) expect_fit(o, *weights, data.train);
   const std::uint32_t data_checksum = checksum(data.train);
   if (!o.resume.empty() && data_checksum != resumed.data_checksum)
     throw Error(
@@ -306,6 +352,7 @@ void run(CLI::App& command, TrainOptions& o) {
   TrainingControl control;
   control.checkpoint_every = o.checkpoint_every;
   control.check_every_step = o.check_finite;
+  control.weights = weights ? &*weights : nullptr;
   control.resume = o.resume.empty() ? nullptr : &resumed;
   control.save_checkpoint = [&](Checkpoint checkpoint) {
     checkpoint.settings = flags;
@@ -342,8 +389,10 @@ void add_train(CLI::App& app) {
   command->footer(
       "--config FILE reads these flags from a TOML file's section [train]; flags given here win.");
   add_training_flags(*command, *options);
-  add_network_flags(*command, options->settings);
+  add_network_flags(*command, *options);
   add_optimizer_flags(*command, options->settings);
+  options->foreign.add_normalization_to(*command);
+  command->get_option("--normalize")->group("Network");
   options->device.add_to(*command);
   tidy_help(*command);
   command->callback([command, options] { run(*command, *options); });

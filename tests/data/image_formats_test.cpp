@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "host/data/framing.h"
+#include "tests/data/drawn_images.h"
 #include "tests/data/temporary_files.h"
 
 namespace softwarp {
@@ -112,7 +113,7 @@ double difference(const FramedImage& a, const FramedImage& b) {
 }
 
 TEST(FramedImage, OfAPhotographIsThatOfTheDrawing) {
-  const FramedImage clean = frame_image(seven(), Framing::mnist, 28, 28, 255, "clean");
+  const FramedImage clean = frame_image(seven(), kMnistFraming, 28, 28, 255, "clean");
   EXPECT_FALSE(clean.uneven);
   for (const double shadow : {0.2, 0.45}) {
     Image photograph = seven();
@@ -125,7 +126,7 @@ TEST(FramedImage, OfAPhotographIsThatOfTheDrawing) {
         const double light = 1 - shadow / (1 + std::exp(-(static_cast<double>(x + y) - 350) / 30));
         pixel = static_cast<float>(pixel * light + (state >> 24) / 12.0 - 10);
       }
-    const FramedImage framed = frame_image(photograph, Framing::mnist, 28, 28, 255, "photograph");
+    const FramedImage framed = frame_image(photograph, kMnistFraming, 28, 28, 255, "photograph");
     EXPECT_TRUE(framed.uneven);
     EXPECT_TRUE(framed.inverted);
     EXPECT_LT(difference(framed, clean), 8) << shadow;
@@ -136,18 +137,18 @@ TEST(FramedImage, CountsWhatStandsSideBySide) {
   Image two = seven();
   for (std::int64_t y = 120; y < 280; ++y)
     for (std::int64_t x = 230; x < 245; ++x) two.pixels[static_cast<std::size_t>(y * 300 + x)] = 50;
-  const FramedImage framed = frame_image(two, Framing::mnist, 28, 28, 255, "two");
+  const FramedImage framed = frame_image(two, kMnistFraming, 28, 28, 255, "two");
   EXPECT_EQ(framed.figures, 2);
-  EXPECT_NE(describe(two, Framing::mnist, framed).find("300x400"), std::string::npos);
-  EXPECT_EQ(frame_image(seven(), Framing::mnist, 28, 28, 255, "one").figures, 1);
+  EXPECT_NE(describe(two, kMnistFraming, framed).find("300x400"), std::string::npos);
+  EXPECT_EQ(frame_image(seven(), kMnistFraming, 28, 28, 255, "one").figures, 1);
 }
 
 TEST(FramedImage, StretchesAMask) {
   Image mask = seven();
   for (float& pixel : mask.pixels) pixel = pixel > 100 ? 1 : 0;
-  const FramedImage framed = frame_image(mask, Framing::mnist, 28, 28, 255, "mask");
+  const FramedImage framed = frame_image(mask, kMnistFraming, 28, 28, 255, "mask");
   EXPECT_TRUE(framed.is_stretched());
-  EXPECT_EQ(framed.pixels, frame_image(seven(), Framing::mnist, 28, 28, 255, "seven").pixels);
+  EXPECT_EQ(framed.pixels, frame_image(seven(), kMnistFraming, 28, 28, 255, "seven").pixels);
 }
 
 }  // namespace
