@@ -1,6 +1,5 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <softwarp/dataset.h>
 #include <softwarp/error.h>
 #include <softwarp/train.h>
@@ -22,6 +21,7 @@
 #include "host/program/runs.h"
 #include "host/program/train_notes.h"
 #include "host/program/trained_model.h"
+#include "host/program/weights.h"
 #include "host/report/report.h"
 #include "host/report/scalar_log.h"
 #include "host/training/run_directory.h"
@@ -34,8 +34,7 @@ struct TrainOptions {
   std::int64_t images = 0;
   std::int64_t max_pixel = 0;
   std::string class_names;
-  std::string weights;
-  ForeignOptions foreign;
+  WeightsOptions weights;
   std::string output;
   bool overwrite = false;
   std::string resume;
@@ -59,11 +58,7 @@ void add_network_flags(CLI::App& command, TrainOptions& o) {
   in(add_choice(command, "--init", s.initialization,
                 "Initial weights: kaiming, or uniform in +-sqrt(1/inputs)"))
       ->default_str("kaiming");
-  command
-      .add_option("--weights", o.weights,
-                  "Begin with this model, softwarp's or a state dict as safetensors, and with its layers")
-      ->type_name(kModelType)
-      ->group("Network");
+  o.weights.add_to(command);
   in(command.add_option("--dropout", s.dropout.hidden, "Chance that a hidden value is dropped"))
       ->check(number_in(0, 0.99));
   in(command.add_option("--input-dropout", s.dropout.input, "Chance that a pixel is dropped"))
@@ -173,7 +168,7 @@ class Display final : public ProgressLine {
                             train.classes));
     row("network", fmt::format("{}, {}{}", start.shape.text(), name_of(s.activation), dropout_text(s)));
     row("parameters", fmt::format("{}", start.parameters));
-    if (!options_.weights.empty()) row("weights", options_.weights);
+    if (!options_.weights.file.empty()) row("weights", options_.weights.file);
     row("batch", fmt::format("{} images, {} steps an epoch; epochs: {}", start.batch_size,
                              start.steps_per_epoch, s.epochs));
     row("optimizer",
@@ -238,33 +233,6 @@ DataPair load(const TrainOptions& o, const Checkpoint& resumed) {
     data.train.class_names = resumed.model.input.class_names;
   if (o.images > 0) data.train = head(data.train, o.images);
   return data;
-}
-
-// The network of --weights. Its layers and its activation become the settings', which may not say otherwise.
-std::optional<Model> read_weights(const CLI::App& command, TrainOptions& o) {
-  if (o.weights.empty() && !o.foreign.normalization.empty())
-    throw CLI::ValidationError("--normalize", "expected --weights of another program");
-  if (o.weights.empty()) return std::nullopt;
-  if (!o.resume.empty())
-    throw CLI::ValidationError("--weights",
-                               "expected none with --resume, which goes on with its checkpoint's");
-  const std::filesystem::path path = model_path(o.weights);
-  if (command.get_option("--activation")->count() > 0) o.foreign.activation = o.settings.activation;
-  Model model = open_model(path, o.foreign);
-  std::vector<std::int64_t> hidden = o.settings.hidden;
-  settle_hidden(hidden);
-  if (command.get_option("--hidden")->count() > 0 && hidden != model.shape.hidden)
-    throw Error(fmt::format("--hidden: expected the layers of {}, {}, found {}", path.string(),
-                            model.shape.text(), fmt::join(o.settings.hidden, ",")));
-  o.settings.hidden = model.shape.hidden;
-  o.settings.activation = model.shape.activation;
-  return model;
-}
-
-void expect_fit(const TrainOptions& o, const Model& weights, const Dataset& data) {
-  if (weights.shape.inputs != data.pixels() || weights.shape.classes != data.classes)
-    throw Error(fmt::format("{}: expected {} inputs and {} classes, as {} has, found the layers {}",
-                            o.weights, data.pixels(), data.classes, data.name, weights.shape.text()));
 }
 
 bool same_directory(const std::filesystem::path& a, const std::filesystem::path& b) {
@@ -335,12 +303,12 @@ void run(CLI::App& command, TrainOptions& o) {
     resumed = apply_checkpoint(command, checkpoint_path(o.resume), flags_of(o));
     expect_epochs_left(o.settings, epochs_chosen, resumed, o.resume);
   }
-  const std::optional<Model> weights = read_weights(command, o);
+  const std::optional<Model> weights = read_weights(command, o.weights, o.settings);
   const auto flags = flags_of(o);  // before "no hidden layer" becomes an empty list
   check_together(o.settings);
   const bool replaces = settle_output(o, command.get_option("--output")->count() > 0);
   const DataPair data = load(o, resumed);
-  if (weights) expect_fit(o, *weights, data.train);
+  if (weights) expect_fit(o.weights, *weights, data.train);
   const std::uint32_t data_checksum = checksum(data.train);
   if (!o.resume.empty() && data_checksum != resumed.data_checksum)
     throw Error(
@@ -391,8 +359,6 @@ void add_train(CLI::App& app) {
   add_training_flags(*command, *options);
   add_network_flags(*command, *options);
   add_optimizer_flags(*command, options->settings);
-  options->foreign.add_normalization_to(*command);
-  command->get_option("--normalize")->group("Network");
   options->device.add_to(*command);
   tidy_help(*command);
   command->callback([command, options] { run(*command, *options); });

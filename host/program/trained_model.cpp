@@ -51,8 +51,8 @@ std::filesystem::path model_path(const std::string& model) {
   return path;
 }
 
-void ForeignOptions::add_normalization_to(CLI::App& command) {
-  command
+CLI::Option* ForeignOptions::add_normalization_to(CLI::App& command) {
+  return command
       .add_option("--normalize", normalization,
                   "Mean and standard deviation of a network's inputs, if another program trained it so")
       ->type_name("X,X")

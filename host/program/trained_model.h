@@ -21,12 +21,12 @@ std::filesystem::path model_path(const std::string& model);
 // it itself; so this is for the end of what went well.
 void say_newest_run();
 
-// What flags say of a network that another program saved.
+// The flags that complete a network that another program saved.
 struct ForeignOptions {
   std::optional<Activation> activation;
   std::vector<double> normalization;  // the mean and the standard deviation of its inputs; empty: 0 and 1
 
-  void add_normalization_to(CLI::App& command);
+  CLI::Option* add_normalization_to(CLI::App& command);
   void add_to(CLI::App& command);  // and the activation
 };
 

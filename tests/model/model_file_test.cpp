@@ -93,6 +93,23 @@ TEST_F(ModelFile, SaysHowItsImagesLieAndWhatTheyWere) {
     expect_entry_refused("test_checksum", sum, {"a CRC-32"});
 }
 
+// Of 16 bits a number, as many parameters are half the bytes.
+TEST_F(ModelFile, MayBeRoundedToSixteenBits) {
+  SafetensorsFile file = to_safetensors(model_);
+  for (Tensor& tensor : file.tensors) {
+    std::vector<std::byte> upper;  // of each float: BF16
+    for (std::size_t i = 0; i < tensor.data.size(); i += 4)
+      upper.insert(upper.end(), {tensor.data[i + 2], tensor.data[i + 3]});
+    tensor.dtype = "BF16", tensor.data = upper;
+  }
+  const Model rounded = from_safetensors("the file", file);
+  ASSERT_EQ(rounded.values.size(), model_.values.size());
+  for (std::size_t i = 0; i < rounded.values.size(); ++i) {
+    EXPECT_LE(rounded.values[i], model_.values[i]);
+    EXPECT_GE(rounded.values[i], model_.values[i] * (1 - 0x1p-7f));
+  }
+}
+
 // Before models said it, the data's name did.
 TEST_F(ModelFile, OfAnEarlierVersionIsFramedByItsDatasName) {
   for (const auto& [data, framing] : {std::pair{"mnist", Framing{Framing::Kind::mass, 20.0 / 28}},
