@@ -24,6 +24,7 @@ struct EvaluateOptions {
   std::string part = "test";
   std::int64_t max_pixel = 0;
   std::string class_names;
+  ForeignOptions foreign;
   bool json = false;
   DeviceOptions device;
 };
@@ -85,7 +86,7 @@ void print_text(const Score& score, const Classification& result, const std::vec
 
 void run(const EvaluateOptions& o) {
   const std::filesystem::path path = model_path(o.model);
-  const Model model = read_model(path);
+  Model model = open_model(path, o.foreign);
   const Dataset data = load_for(path, model, o.data, o.part, static_cast<int>(o.max_pixel));
 
   const std::vector<std::string> names = class_names_for(model, o.class_names, data);
@@ -115,6 +116,7 @@ void add_evaluate(CLI::App& app) {
       ->check(CLI::IsMember({"test", "train"}))
       ->capture_default_str();
   add_max_pixel(*command, options->max_pixel);
+  options->foreign.add_to(*command);
   add_class_names(*command, options->class_names);
   command->add_flag("--json", options->json, "Print JSON, with every mistake");
   options->device.add_to(*command);

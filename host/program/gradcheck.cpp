@@ -16,6 +16,7 @@
 #include "host/program/gradient_answers.h"
 #include "host/program/options.h"
 #include "host/program/output.h"
+#include "host/program/trained_model.h"
 #include "host/training/gradient_check.h"
 #include "host/training/json_text.h"
 
@@ -54,6 +55,7 @@ GradientProblem make_problem(const GradcheckOptions& o) {
   MlpShape shape{o.inputs, o.hidden, o.classes, o.activation};
   if (o.data.empty()) return draw_problem(shape, o.initialization, o.batch_size, o.seed);
   const Dataset data = load_data(o.data).train;
+  say_shadowed(o.data);
   if (o.batch_size > data.count)
     throw Error(fmt::format("--batch-size: expected at most the {} training images of {}, found {}",
                             data.count, o.data, o.batch_size));

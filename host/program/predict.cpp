@@ -32,6 +32,7 @@ struct PredictOptions {
   std::int64_t top = 3;
   std::int64_t max_pixel = 0;
   std::string class_names;
+  ForeignOptions foreign;
   bool json = false;
   bool no_picture = false;
   DeviceOptions device;
@@ -58,7 +59,7 @@ struct Inputs {
 };
 
 void add_picture(const std::string& path, const PredictOptions& o, const Model& model, Inputs& inputs) {
-  const Framing framing = framing_of(model.input.data);
+  const Framing& framing = model.input.framing;
   Image image = read_image(path);
   if (o.max_pixel > 0)
     for (float& pixel : image.pixels) pixel = std::min(255.0f, pixel * 255 / static_cast<float>(o.max_pixel));
@@ -154,17 +155,16 @@ void run(const PredictOptions& o) {
   if (o.images.empty() && o.indices.empty())
     throw CLI::ValidationError("pictures", "expected files, or --index N for images of a data set");
   const std::filesystem::path path = model_path(o.model);
-  const Model model = read_model(path);
+  Model model = open_model(path, o.foreign);
+  Dataset data;
+  if (!o.indices.empty() || (is_foreign(model) && !o.data.empty()))
+    data = load_for(path, model, o.data, o.part, static_cast<int>(o.max_pixel));
+  if (is_foreign(model)) assume_square(path, model);
   Inputs inputs;
   inputs.data.height = model.input.height;
   inputs.data.width = model.input.width;
   inputs.data.classes = static_cast<int>(model.shape.classes);
-  inputs.data.max_pixel = model.input.max_pixel;
-  Dataset data;
-  if (!o.indices.empty()) {
-    data = load_for(path, model, o.data, o.part, static_cast<int>(o.max_pixel));
-    inputs.data.max_pixel = data.max_pixel;
-  }
+  inputs.data.max_pixel = o.indices.empty() ? model.input.max_pixel : data.max_pixel;
   inputs.data.class_names = class_names_for(model, o.class_names, data);
   add_pictures(o, model, inputs);
   add_indices(o, data, inputs);
@@ -182,8 +182,8 @@ void add_predict(CLI::App& app) {
   CLI::App* command = app.add_subcommand("predict", "Classify pictures, or images of a data set");
   command->fallthrough();
   command->footer(
-      "A picture may have any size. For a network trained on MNIST, dark on light is inverted, and what is\n"
-      "drawn is scaled to 20 of 28 pixels and centred by its mass, as MNIST's digits were.");
+      "A picture may have any size. What is drawn is made light on dark, scaled and centred as the images\n"
+      "of the training data are: MNIST's fill 20 of 28 pixels and are centred by their mass.");
   command
       ->add_option("pictures", o->images, "PNG, JPEG, BMP, PGM, GIF, WebP or TIFF files; - is standard input")
       ->type_name(kFileType);
@@ -201,6 +201,7 @@ void add_predict(CLI::App& app) {
       ->capture_default_str();
   add_max_pixel(*command, o->max_pixel);
   command->add_option("--top", o->top, "How many classes to list")->check(count_in(1))->capture_default_str();
+  o->foreign.add_to(*command);
   add_class_names(*command, o->class_names);
   command->add_flag("--json", o->json, "Print JSON");
   command->add_flag("--no-picture", o->no_picture, "Do not draw what the network sees");

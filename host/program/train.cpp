@@ -10,6 +10,7 @@
 #include <functional>
 #include <optional>
 
+#include "host/data/data_directory.h"
 #include "host/io/file.h"
 #include "host/program/class_names.h"
 #include "host/program/commands.h"
@@ -20,6 +21,7 @@
 #include "host/program/runs.h"
 #include "host/program/train_notes.h"
 #include "host/program/trained_model.h"
+#include "host/program/weights.h"
 #include "host/report/report.h"
 #include "host/report/scalar_log.h"
 #include "host/training/run_directory.h"
@@ -32,6 +34,7 @@ struct TrainOptions {
   std::int64_t images = 0;
   std::int64_t max_pixel = 0;
   std::string class_names;
+  WeightsOptions weights;
   std::string output;
   bool overwrite = false;
   std::string resume;
@@ -43,7 +46,8 @@ struct TrainOptions {
   TrainingSettings settings;
 };
 
-void add_network_flags(CLI::App& command, TrainingSettings& s) {
+void add_network_flags(CLI::App& command, TrainOptions& o) {
+  TrainingSettings& s = o.settings;
   const auto in = [](CLI::Option* option) { return option->capture_default_str()->group("Network"); };
   in(command.add_option("--hidden", s.hidden,
                         "Widths of the hidden layers, as in 512,256; 0: no hidden layer"))
@@ -54,6 +58,7 @@ void add_network_flags(CLI::App& command, TrainingSettings& s) {
   in(add_choice(command, "--init", s.initialization,
                 "Initial weights: kaiming, or uniform in +-sqrt(1/inputs)"))
       ->default_str("kaiming");
+  o.weights.add_to(command);
   in(command.add_option("--dropout", s.dropout.hidden, "Chance that a hidden value is dropped"))
       ->check(number_in(0, 0.99));
   in(command.add_option("--input-dropout", s.dropout.input, "Chance that a pixel is dropped"))
@@ -163,6 +168,7 @@ class Display final : public ProgressLine {
                             train.classes));
     row("network", fmt::format("{}, {}{}", start.shape.text(), name_of(s.activation), dropout_text(s)));
     row("parameters", fmt::format("{}", start.parameters));
+    if (!options_.weights.file.empty()) row("weights", options_.weights.file);
     row("batch", fmt::format("{} images, {} steps an epoch; epochs: {}", start.batch_size,
                              start.steps_per_epoch, s.epochs));
     row("optimizer",
@@ -199,7 +205,7 @@ class Display final : public ProgressLine {
 // All that a training's result depends on, as flags.
 std::map<std::string, std::string> flags_of(const TrainOptions& o) {
   std::map<std::string, std::string> flags = to_flags(o.settings);
-  flags["--data"] = o.data;
+  flags["--data"] = lasting_name(o.data);
   flags["--images"] = fmt::format("{}", o.images);
   return flags;
 }
@@ -210,7 +216,13 @@ DataPair load(const TrainOptions& o, const Checkpoint& resumed) {
   if (before > 0 && o.max_pixel > 0 && o.max_pixel != before)
     throw Error(fmt::format("--max-pixel: expected {}, with which {} began, found {}", before, o.resume,
                             o.max_pixel));
-  DataPair data = load_data(o.data, before > 0 ? before : static_cast<int>(o.max_pixel));
+  const auto recorded = resumed.settings.find("--data");
+  const bool moved = recorded != resumed.settings.end() && recorded->second != lasting_name(o.data);
+  if (before > 0 && !moved) expect_data_there(o.resume, o.data);
+  DataPair data = load_data(o.data, before > 0 && !moved ? before : static_cast<int>(o.max_pixel));
+  for (Dataset* part : {&data.train, &data.test})
+    if (before > 0) part->max_pixel = before, part->max_pixel_guessed = false;
+  say_shadowed(o.data);
   say_guess(data.train);
   if (o.images > data.train.count)
     throw Error(fmt::format("--images: expected at most the {} training images of {}, found {}",
@@ -291,10 +303,12 @@ void run(CLI::App& command, TrainOptions& o) {
     resumed = apply_checkpoint(command, checkpoint_path(o.resume), flags_of(o));
     expect_epochs_left(o.settings, epochs_chosen, resumed, o.resume);
   }
+  const std::optional<Model> weights = read_weights(command, o.weights, o.settings);
   const auto flags = flags_of(o);  // before "no hidden layer" becomes an empty list
   check_together(o.settings);
   const bool replaces = settle_output(o, command.get_option("--output")->count() > 0);
   const DataPair data = load(o, resumed);
+  if (weights) expect_fit(o.weights, *weights, data.train);
   const std::uint32_t data_checksum = checksum(data.train);
   if (!o.resume.empty() && data_checksum != resumed.data_checksum)
     throw Error(
@@ -306,6 +320,7 @@ void run(CLI::App& command, TrainOptions& o) {
   TrainingControl control;
   control.checkpoint_every = o.checkpoint_every;
   control.check_every_step = o.check_finite;
+  control.weights = weights ? &*weights : nullptr;
   control.resume = o.resume.empty() ? nullptr : &resumed;
   control.save_checkpoint = [&](Checkpoint checkpoint) {
     checkpoint.settings = flags;
@@ -342,7 +357,7 @@ void add_train(CLI::App& app) {
   command->footer(
       "--config FILE reads these flags from a TOML file's section [train]; flags given here win.");
   add_training_flags(*command, *options);
-  add_network_flags(*command, options->settings);
+  add_network_flags(*command, *options);
   add_optimizer_flags(*command, options->settings);
   options->device.add_to(*command);
   tidy_help(*command);
