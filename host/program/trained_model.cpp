@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "host/program/announce.h"
 #include "host/program/options.h"
 #include "host/program/runs.h"
 
@@ -45,12 +46,20 @@ std::filesystem::path model_path(const std::string& model) {
   return path;
 }
 
+CLI::Option* add_model(CLI::App& command, const std::string& name, std::string& model) {
+  return command.add_option(name, model, "A training's directory, or a model.safetensors")
+      ->type_name(kModelType)
+      ->default_str("the newest softwarp-run");
+}
+
 Dataset load_for(const std::filesystem::path& path, const Model& model, const std::string& name,
                  const std::string& part, int max_pixel) {
   const bool same = name.empty() || name == model.input.data;
   if (max_pixel == 0 && same) max_pixel = model.input.max_pixel;
-  Dataset data = load_data_part(name.empty() ? model.input.data : name,
-                                part == "test" ? DataPart::test : DataPart::train, max_pixel);
+  const std::string& source = name.empty() ? model.input.data : name;
+  Announce announce("reading " + source);
+  Dataset data = load_data_part(source, part == "test" ? DataPart::test : DataPart::train, max_pixel);
+  announce.done();
   say_guess(data);
   if (const std::string why = misfit(model, data); !why.empty())
     throw Error(fmt::format("{}: {}", path.string(), why));
