@@ -57,12 +57,12 @@ class OnTerminals(unittest.TestCase):
     def test_progress_fits_into_the_columns(self):
         self.assertEqual(self.redrawn(self.run_on_terminal(1, *DIGITS, "--epochs", "30")), [])
         for columns in (20, 40, 80, 200):
-            lines = self.redrawn(self.run_on_terminal(columns, *DIGITS, "--epochs", "30"))
+            lines = self.redrawn(self.run_on_terminal(columns, *DIGITS, "--epochs", "120"))
             self.assertGreater(len(lines), 2)
             for line in lines:
                 self.assertLess(len(line), columns)
-            self.assertRegex(lines[-1], r"^epoch \d+/30  .* %")
-        self.assertRegex(lines[-1], r"^epoch \d+/30  [█▉▊▋▌▍▎▏ ]{16}  +\d+ %  \d+ s left  loss [\d.]+  accuracy [\d.]+ %  "
+            self.assertRegex(lines[-1], r"^epoch \d+/120  .* %")
+        self.assertRegex(lines[-1], r"^epoch \d+/120  [█▉▊▋▌▍▎▏ ]{16}  +\d+ %  \d+ s left  loss [\d.]+  accuracy [\d.]+ %  "
                                     r"\d+ samples/s$")
 
     def test_progress_is_that_of_the_whole_training(self):
@@ -83,8 +83,8 @@ class OnTerminals(unittest.TestCase):
                                r"\d+ samples/s\n")
 
     def test_fewer_columns_count_at_once(self):
-        text = self.run_on_terminal(100, *DIGITS, "--epochs", "60", "--report-every", "20", resized=("epoch 20/60  loss", 40))
-        early, late = text.split("\nepoch 40/60  loss")[0], text.split("epoch 40/60  loss")[1]
+        text = self.run_on_terminal(100, *DIGITS, "--epochs", "300", "--report-every", "100", resized=("epoch 100/300  loss", 40))
+        early, late = text.split("epoch 100/300  loss")[0], text.split("epoch 200/300  loss")[1]
         self.assertGreater(max(map(len, self.redrawn(early))), 60)
         self.assertLess(max(map(len, self.redrawn(late))), 40)
 
