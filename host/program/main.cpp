@@ -40,7 +40,7 @@ void print_error(std::string what) {
   fmt::print(stderr, "softwarp: {}\n", what);
 }
 
-// What CLI11 says, in the words of our own checks.
+// CLI11's errors in the words of our own checks.
 std::string text_of(const CLI::ParseError& error, const CLI::App& app) {
   const std::string what = error.what();
   // It lists what it did not expect from the last to the first.

@@ -76,15 +76,15 @@ void ProgressLine::on_step(const Progress& p) {
       static_cast<double>(p.epoch - 1) + static_cast<double>(p.samples) / static_cast<double>(p.count);
   const double done = epochs / static_cast<double>(p.epochs);
   const int columns = terminal_columns(STDOUT_FILENO) - 1;  // some terminals wrap once the last is filled
-  std::vector<std::string> fields{fmt::format("epoch {}/{}", p.epoch, p.epochs),
-                                  fmt::format("{:3.0f} %", std::floor(100 * done)),
-                                  duration(p.seconds * (1 - done) / done) + " left"};
-  constexpr int kBar = 16;
-  if (columns >= 60) {
+  const bool wide = columns >= 60;
+  std::vector<std::string> fields{fmt::format("epoch {}/{}", p.epoch, p.epochs)};
+  if (wide) {
+    constexpr int kBar = 16;
     const std::string filled = bar(done, kBar);
-    fields.insert(fields.begin() + 1,
-                  filled + std::string(static_cast<std::size_t>(kBar - display_width(filled)), ' '));
+    fields.push_back(filled + std::string(static_cast<std::size_t>(kBar - display_width(filled)), ' '));
   }
+  fields.push_back(fmt::format("{:{}.0f} %", std::floor(100 * done), wide ? 3 : 1));
+  fields.push_back(duration(p.seconds * (1 - done) / done) + " left");
   add_score("", p.score(), fields);
   fields.push_back(fmt::format("{:.0f} samples/s", static_cast<double>(p.samples) / p.epoch_seconds));
   say("{}{}", kClearLine, fit(fields, columns));

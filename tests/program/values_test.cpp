@@ -12,7 +12,7 @@
 namespace softwarp {
 namespace {
 
-// What makes a command end after its flags are read and before it computes anything.
+// Arguments that end a command once its flags are read, before it computes anything.
 const std::vector<std::pair<std::string, Arguments>> kCommands{
     {"train", {"--data", "nowhere"}},
     {"evaluate", {"--model", "nowhere"}},
