@@ -78,8 +78,10 @@ Source source_of(const std::string& name, int max_pixel) {
   std::error_code error;
   if (name == kFashion) {
     if (!fs::exists(kFashionDirectory, error))
-      throw Error(fmt::format("{}: expected Debian's package dataset-fashion-mnist, found no such directory",
-                              kFashionDirectory));
+      throw Error(
+          fmt::format("{}: expected the files of Debian's package dataset-fashion-mnist, found no such "
+                      "directory (apt-get install dataset-fashion-mnist, as root)",
+                      kFashionDirectory));
     return {kFashionDirectory, 10, known(255)};
   }
   const fs::file_status status = fs::status(name, error);

@@ -10,6 +10,7 @@
 
 #include "host/data/data_directory.h"
 #include "host/model/names.h"
+#include "host/program/announce.h"
 #include "host/program/options.h"
 #include "host/program/output.h"
 #include "host/program/runs.h"
@@ -52,13 +53,16 @@ std::filesystem::path model_path(const std::string& model) {
   return path;
 }
 
+CLI::Option* add_model(CLI::App& command, const std::string& name, std::string& model) {
+  return command.add_option(name, model, "A training's directory, or a model.safetensors")
+      ->type_name(kModelType)
+      ->default_str("the newest softwarp-run");
+}
+
 CLI::Option* ForeignOptions::add_normalization_to(CLI::App& command) {
-  return command
-      .add_option("--normalize", normalization,
+  return add_list(command, "--normalize", normalization, any_number(),
                   "Mean and standard deviation of a network's inputs, if another program trained it so")
-      ->type_name("X,X")
-      ->delimiter(',')
-      ->expected(2);
+      ->type_name("X,X");
 }
 
 void ForeignOptions::add_to(CLI::App& command) {
@@ -71,7 +75,7 @@ void ForeignOptions::add_to(CLI::App& command) {
   command
       .add_option_function<std::string>("--activation", choose,
                                         "After each hidden layer, if the model does not say it")
-      ->check(CLI::IsMember(names));
+      ->check(one_of(names));
   add_normalization_to(command);
 }
 
@@ -99,6 +103,9 @@ void take_in_normalization(Model& model, double mean, double deviation) {
 
 Model open_model(const std::filesystem::path& path, const ForeignOptions& options) {
   const auto& [activation, normalization] = options;
+  if (!normalization.empty() && normalization.size() != 2)
+    throw CLI::ValidationError("--normalize", fmt::format("expected a mean and a deviation, found {} numbers",
+                                                          normalization.size()));
   if (!normalization.empty() &&
       !(normalization[1] > 1e-6 && normalization[1] < 1e6 && std::abs(normalization[0]) < 1e6))
     throw CLI::ValidationError("--normalize", "expected a mean within 1e6, and a deviation of 1e-6 to 1e6");
@@ -113,10 +120,10 @@ Model open_model(const std::filesystem::path& path, const ForeignOptions& option
     return model;
   }
   if (!activation && !model.shape.hidden.empty())
-    fmt::print(stderr,
-               "softwarp: {}: does not say its activation, taken as relu after each hidden layer "
-               "(--activation decides)\n",
-               path.string());
+    say_error(
+        "softwarp: {}: does not say its activation, taken as relu after each hidden layer "
+        "(--activation decides)\n",
+        path.string());
   if (!normalization.empty()) take_in_normalization(model, normalization[0], normalization[1]);
   return model;
 }
@@ -127,10 +134,10 @@ void assume_square(const std::filesystem::path& path, Model& model) {
     throw Error(fmt::format("{}: expected the inputs of a square image, found {} (--data names its data)",
                             path.string(), model.shape.inputs));
   model.input.height = model.input.width = side;
-  fmt::print(stderr,
-             "softwarp: {}: does not say its data; pictures are scaled as a whole to {}x{} (--data DATA "
-             "frames them as its images are)\n",
-             path.string(), side, side);
+  say_error(
+      "softwarp: {}: does not say its data; pictures are scaled as a whole to {}x{} (--data DATA "
+      "frames them as its images are)\n",
+      path.string(), side, side);
 }
 
 void expect_data_there(const std::string& file, const std::string& data) {
@@ -146,9 +153,8 @@ void say_shadowed(const std::string& data) {
   std::error_code error;
   if (!is_data_name(data) || !fs::is_directory(data, error)) return;
   if (data != "fashion-mnist" && fs::equivalent(data, find_dataset(data), error)) return;
-  fmt::print(stderr,
-             "softwarp: --data {0}: the set of that name, not the directory here (--data ./{0} is that)\n",
-             data);
+  say_error("softwarp: --data {0}: the set of that name, not the directory here (--data ./{0} is that)\n",
+            data);
 }
 
 namespace {
@@ -159,11 +165,11 @@ void say_other_data(const std::filesystem::path& path, const InputFormat& traine
   if (trained == 0 || trained == data.source_checksum) return;
   const char* part = is_test ? "test" : "training";
   if (name.empty() || lasting_name(name) == trained_on.data)
-    fmt::print(stderr, "softwarp: {}: holds other {} images or labels than when {} was trained\n", data.name,
-               part, path.string());
+    say_error("softwarp: {}: holds other {} images or labels than when {} was trained\n", data.name, part,
+              path.string());
   else
-    fmt::print(stderr, "softwarp: {} was trained on {}; {} holds other {} images or labels\n", path.string(),
-               trained_on.data, data.name, part);
+    say_error("softwarp: {} was trained on {}; {} holds other {} images or labels\n", path.string(),
+              trained_on.data, data.name, part);
 }
 
 // The largest pixel that the model records for these images, wherever they lie; 0: they are others.
@@ -195,8 +201,10 @@ Dataset load_for(const std::filesystem::path& path, Model& model, const std::str
   if (name.empty()) expect_data_there(path.string(), model.input.data);
   const bool same = name.empty() || lasting_name(name) == model.input.data, is_test = part == "test";
   if (max_pixel == 0 && same) max_pixel = model.input.max_pixel;
-  Dataset data = load_data_part(name.empty() ? model.input.data : name,
-                                is_test ? DataPart::test : DataPart::train, max_pixel);
+  const std::string& source = name.empty() ? model.input.data : name;
+  Announce announce("reading " + source);
+  Dataset data = load_data_part(source, is_test ? DataPart::test : DataPart::train, max_pixel);
+  announce.done();
   if (const int recorded = recorded_max_pixel(model.input, data); max_pixel == 0 && recorded > 0) {
     data.max_pixel = recorded;
     data.max_pixel_guessed = false;

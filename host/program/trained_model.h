@@ -17,6 +17,9 @@ namespace softwarp::program {
 // run. Throws Error if there is none.
 std::filesystem::path model_path(const std::string& model);
 
+// An option or argument of this name for a model, by default the newest run.
+CLI::Option* add_model(CLI::App& command, const std::string& name, std::string& model);
+
 // Names the newest run on the standard error, if model_path() has chosen one. An error is one line, and names
 // it itself; so this is for the end of what went well.
 void say_newest_run();

@@ -21,7 +21,7 @@ std::optional<Model> read_weights(const CLI::App& command, WeightsOptions option
                                   TrainingSettings& settings) {
   const auto given = [&](const char* flag) { return command.get_option(flag)->count() > 0; };
   if (!given("--weights") && given("--normalize"))
-    throw CLI::ValidationError("--normalize", "expected --weights of another program");
+    throw CLI::ValidationError("--normalize", "expected --weights of another program, found none");
   if (!given("--weights")) return std::nullopt;
   if (given("--resume"))
     throw CLI::ValidationError("--weights",

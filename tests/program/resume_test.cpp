@@ -174,7 +174,8 @@ TEST(Resume, RenamesNoFileBeforeItIsOnTheDisk) {
 }
 
 TEST(Resume, GoesOnAfterCtrlC) {
-  const Arguments arguments = training(500);
+  Arguments arguments = training(500);
+  arguments.insert(arguments.end(), {"--report-every", "1"});
   const TemporaryDirectory directory;
   const ProgramRun run = run_program(arguments, directory.path(), {.interrupt_after = "epoch 3/"});
   ASSERT_EQ(run.exit_code, 128 + SIGINT) << run.err;
