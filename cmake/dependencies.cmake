@@ -31,6 +31,9 @@ if(SOFTWARP_HOST)
 endif()
 if(SOFTWARP_PROGRAM OR SOFTWARP_FUZZERS)
   find_package(CLI11 REQUIRED)
+  find_path(TOMLPLUSPLUS_INCLUDE_DIR toml++/toml.h REQUIRED)
+  add_library(softwarp_toml INTERFACE)  # its headers alone
+  target_include_directories(softwarp_toml SYSTEM INTERFACE ${TOMLPLUSPLUS_INCLUDE_DIR})
 endif()
 
 if(SOFTWARP_TESTS OR SOFTWARP_FUZZERS OR SOFTWARP_THREAD_TESTS)

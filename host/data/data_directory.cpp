@@ -32,4 +32,16 @@ std::filesystem::path find_dataset(const std::string& name) {
       "{}: expected the directory {} (SOFTWARP_DATA_DIR chooses another place), found none", name, searched));
 }
 
+bool is_data_name(const std::string& data) {
+  return data == "mnist" || data == "fashion-mnist" || data == "digits";
+}
+
+std::string lasting_name(const std::string& data) {
+  std::error_code error;
+  if (is_data_name(data) || !std::filesystem::is_directory(data, error)) return data;
+  const std::filesystem::path path = std::filesystem::absolute(data, error).lexically_normal();
+  if (error) return data;
+  return (path.has_filename() ? path : path.parent_path()).string();
+}
+
 }  // namespace softwarp

@@ -14,4 +14,10 @@ namespace softwarp {
 // The directory of one of these datasets. Throws Error naming the places searched.
 [[nodiscard]] std::filesystem::path find_dataset(const std::string& name);
 
+// True for the names of sets that need no directory.
+[[nodiscard]] bool is_data_name(const std::string& data);
+
+// The same data's name in every working directory: a directory's is absolute.
+[[nodiscard]] std::string lasting_name(const std::string& data);
+
 }  // namespace softwarp

@@ -7,11 +7,13 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <span>
 #include <system_error>
 #include <utility>
 
 #include "host/data/data_directory.h"
 #include "host/data/data_files.h"
+#include "host/data/framing.h"
 #include "host/io/idx.h"
 
 namespace softwarp {
@@ -23,6 +25,15 @@ namespace fs = std::filesystem;
 constexpr std::array kFashionNames{"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
                                    "Sandal",      "Shirt",   "Sneaker",  "Bag",   "Ankle boot"};
 
+// The checksums of the parts of sets that are known wherever they lie.
+constexpr std::array<std::uint32_t, 2> kFashionParts{0xa8c91d78, 0xd12e98e2},
+    kDigitsParts{0x223dfd65, 0x087c47f1};
+
+bool is_part(const Dataset& data, std::span<const std::uint32_t> checksums) {
+  return std::ranges::count(checksums, data.source_checksum) > 0;
+}
+
+constexpr char kFashion[] = "fashion-mnist";
 constexpr char kFashionDirectory[] = "/usr/share/datasets/fashion-mnist";
 
 Dataset read_part(const std::string& name, const PartFiles& files) {
@@ -38,6 +49,7 @@ Dataset read_part(const std::string& name, const PartFiles& files) {
   part.count = images.dimensions[0];
   part.height = images.dimensions[1];
   part.width = images.dimensions[2];
+  part.source_checksum = checksum(part);
   return part;
 }
 
@@ -64,10 +76,12 @@ Source source_of(const std::string& name, int max_pixel) {
   if (name == "mnist") return {find_dataset(name), 10, known(255)};
   if (name == "digits") return {find_dataset(name), 10, known(16)};
   std::error_code error;
-  if (name == "fashion-mnist") {
+  if (name == kFashion) {
     if (!fs::exists(kFashionDirectory, error))
-      throw Error(fmt::format("{}: expected Debian's package dataset-fashion-mnist, found no such directory",
-                              kFashionDirectory));
+      throw Error(
+          fmt::format("{}: expected the files of Debian's package dataset-fashion-mnist, found no such "
+                      "directory (apt-get install dataset-fashion-mnist, as root)",
+                      kFashionDirectory));
     return {kFashionDirectory, 10, known(255)};
   }
   const fs::file_status status = fs::status(name, error);
@@ -81,13 +95,16 @@ Source source_of(const std::string& name, int max_pixel) {
 
 // Completes a part; `largest_pixel` is the largest of the data.
 void finish(Dataset& part, const PartFiles& files, int classes, int max_pixel, int largest_pixel) {
+  if (max_pixel == 0 && is_part(part, kDigitsParts)) max_pixel = 16;
   part.max_pixel_guessed = max_pixel == 0 && largest_pixel != 255;
   if (max_pixel == 0) max_pixel = largest_pixel <= 1 ? 1 : largest_pixel <= 16 ? 16 : 255;
   check_at_most(classes - 1, part.labels, "label", files.labels);
   check_at_most(max_pixel, part.images, "pixel", files.images);
   part.classes = classes;
-  if (part.name == "fashion-mnist") part.class_names.assign(kFashionNames.begin(), kFashionNames.end());
+  if (part.name == kFashion || is_part(part, kFashionParts))
+    part.class_names.assign(kFashionNames.begin(), kFashionNames.end());
   part.max_pixel = max_pixel;
+  part.framing = measure_framing(part);
 }
 
 }  // namespace

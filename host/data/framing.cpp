@@ -82,20 +82,16 @@ std::uint8_t quantize(double share, int max_pixel) {
 
 }  // namespace
 
-Framing framing_of(const std::string& data_name) {
-  if (data_name == "mnist") return Framing::mnist;
-  return data_name == "digits" || data_name == "fashion-mnist" ? Framing::fill : Framing::whole;
-}
-
 FramedImage frame_image(const Image& image, Framing framing, std::int64_t height, std::int64_t width,
                         int max_pixel, const std::string& name) {
   FramedImage framed;
   framed.scaled = image.height != height || image.width != width;
   framed.largest = *std::ranges::max_element(image.pixels);
+  const bool whole = framing.kind == Framing::Kind::whole;
   Image ink{0, 0, {}};
-  if (framing != Framing::whole) {
+  if (!whole) {
     Ink found = find_ink(image, name);
-    framed.inverted = found.dark;
+    framed.inverted = found.dark != framing.dark_on_light;
     framed.uneven = found.uneven;
     framed.figures = found.figures;
     if (framed.scaled) ink = std::move(found.amounts);
@@ -103,7 +99,7 @@ FramedImage frame_image(const Image& image, Framing framing, std::int64_t height
   if (ink.pixels.empty()) {
     ink = image;
     // A mask of 0 and 1, or any with so few shades, was saved without being stretched.
-    const float white = framing != Framing::whole && framed.is_stretched() ? framed.largest : 255;
+    const float white = !whole && framed.is_stretched() ? framed.largest : 255;
     for (float& pixel : ink.pixels) pixel = framed.inverted ? 1 - pixel / white : pixel / white;
   }
   if (!framed.scaled) {
@@ -114,40 +110,41 @@ FramedImage frame_image(const Image& image, Framing framing, std::int64_t height
   Extent rows, cols;
   for (std::int64_t y = 0; y < ink.height; ++y)
     for (std::int64_t x = 0; x < ink.width; ++x) {
-      const double amount = framing == Framing::whole ? 1 : double{ink.at(y, x)};
+      const double amount = whole ? 1 : double{ink.at(y, x)};
       rows.see(y, amount);
       cols.see(x, amount);
     }
-  const double room = framing == Framing::mnist ? 20.0 / 28 : 1;
-  const double scale = room * std::min(static_cast<double>(height) / rows.length(),
-                                       static_cast<double>(width) / cols.length());
-  const bool by_mass = framing == Framing::mnist;
-  const auto pixels =
-      resample(ink, height, width, by_mass ? rows.centre_of_mass() : rows.middle(),
-               by_mass ? cols.centre_of_mass() : cols.middle(), scale, framing != Framing::whole);
+  const double scale = framing.share * std::min(static_cast<double>(height) / rows.length(),
+                                                static_cast<double>(width) / cols.length());
+  const bool by_mass = framing.kind == Framing::Kind::mass;
+  framed.frame = std::max(height, width);
+  framed.side = std::lround(framing.share * static_cast<double>(framed.frame));
+  const auto pixels = resample(ink, height, width, by_mass ? rows.centre_of_mass() : rows.middle(),
+                               by_mass ? cols.centre_of_mass() : cols.middle(), scale, !whole);
   // Thin strokes of a large image come out pale; a data set's darkest are not.
-  const double most = framing == Framing::whole ? 1 : *std::max_element(pixels.begin(), pixels.end());
-  for (const double pixel : pixels) framed.pixels.push_back(quantize(pixel / most, max_pixel));
+  const double most = whole ? 1 : *std::max_element(pixels.begin(), pixels.end());
+  for (const double pixel : pixels)
+    framed.pixels.push_back(quantize(framing.dark_on_light ? 1 - pixel / most : pixel / most, max_pixel));
   return framed;
 }
 
 std::string describe(const Image& image, Framing framing, const FramedImage& framed) {
   std::string text = fmt::format("{}x{}", image.width, image.height);
   if (image.turned) text += ", turned upright";
-  if (framing != Framing::whole) {
-    text += framed.inverted ? ", dark on light: inverted" : ", light on dark";
+  if (framing.kind != Framing::Kind::whole) {
+    text += framed.inverted == framing.dark_on_light ? ", light on dark" : ", dark on light";
+    if (framed.inverted) text += ": inverted";
     if (framed.is_stretched())
       text += fmt::format(", of shades up to {:.0f} only: stretched", framed.largest);
     if (framed.uneven) text += ", on an uneven background: the largest mark";
     if (framed.figures > 1) text += fmt::format(", {} figures side by side (expected one)", framed.figures);
   }
   if (!framed.scaled) return text + "; of the network's size, so left where it lies";
-  switch (framing) {
-    case Framing::mnist: return text + "; scaled to 20 of 28 pixels, centred by its mass, as MNIST's were";
-    case Framing::fill: return text + "; scaled to fill the frame, centred";
-    case Framing::whole: break;
-  }
-  return text + "; scaled as a whole";
+  if (framing.kind == Framing::Kind::whole) return text + "; scaled as a whole";
+  text += framed.side == framed.frame ? "; scaled to fill the frame"
+                                      : fmt::format("; scaled to {} of {} pixels", framed.side, framed.frame);
+  return text + (framing.kind == Framing::Kind::mass ? ", centred by its mass, as the data's images are"
+                                                     : ", centred, as the data's images are");
 }
 
 }  // namespace softwarp

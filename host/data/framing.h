@@ -1,5 +1,7 @@
 #pragma once
 
+#include <softwarp/dataset.h>
+
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -8,21 +10,18 @@
 
 namespace softwarp {
 
-// How a data set's images were made of images.
-enum class Framing {
-  mnist,  // the ink's box scaled to 20/28 of the frame, its centre of mass in the frame's centre
-  fill,   // the ink's box scaled to the frame and centred: the 8x8 digits, Fashion-MNIST
-  whole   // unknown: the whole image scaled to the frame and centred, light and dark as they are
-};
-[[nodiscard]] Framing framing_of(const std::string& data_name);
+// How most of the data's images lie in their frames, as a sample of them shows; `whole` where they lie in no
+// one way.
+[[nodiscard]] Framing measure_framing(const Dataset& data);
 
 // An image as an image of a data set.
 struct FramedImage {
   std::vector<std::uint8_t> pixels;  // [height, width], 0..max_pixel
-  bool inverted = false;             // it was dark on light
+  bool inverted = false;             // light and dark were exchanged
   bool scaled = false;               // false: it had the frame's size, and was left where it lay
   bool uneven = false;               // it was drawn on a background of many shades, as in a photograph
   std::int64_t figures = 1;          // drawn side by side
+  std::int64_t side = 0, frame = 0;  // pixels that the drawing was scaled to, and of the frame
   float largest = 255;               // the lightest shade, of 0 to 255
 
   // The picture's shades are a mask's or a small array's, and no eye could tell them apart.

@@ -19,6 +19,8 @@ Dataset like(const Dataset& data) {
   part.width = data.width;
   part.classes = data.classes;
   part.class_names = data.class_names;
+  part.framing = data.framing;
+  part.source_checksum = data.source_checksum;
   part.max_pixel = data.max_pixel;
   return part;
 }

@@ -7,9 +7,9 @@
 #include <array>
 #include <bit>
 #include <charconv>
-#include <cmath>
 #include <cstring>
-#include <limits>
+
+#include "host/io/half.h"
 
 namespace softwarp {
 namespace {
@@ -60,15 +60,6 @@ std::string printable(std::string_view text) {
   for (char& c : line)
     if (c < ' ' || c > '~') c = '?';
   return '"' + line + '"';
-}
-
-double from_half(std::uint16_t bits) {
-  const int exponent = bits >> 10 & 31, fraction = bits & 1023;
-  const double size = exponent == 0   ? std::ldexp(fraction, -24)
-                      : exponent < 31 ? std::ldexp(1024 + fraction, exponent - 25)
-                      : fraction == 0 ? std::numeric_limits<double>::infinity()
-                                      : std::numeric_limits<double>::quiet_NaN();
-  return bits >> 15 ? -size : size;
 }
 
 template <class T>

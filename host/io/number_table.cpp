@@ -39,19 +39,6 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
 }
 
-std::optional<double> parse_number(std::string_view word) {
-  if (word.starts_with('+')) {
-    word.remove_prefix(1);
-    if (word.starts_with('-')) return std::nullopt;
-  }
-  double value = 0;
-  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
-  if (end != word.data() + word.size()) return std::nullopt;
-  // A decimal number, but one too large or too small: infinity or zero.
-  if (error == std::errc::result_out_of_range) return std::strtod(std::string(word).c_str(), nullptr);
-  return error == std::errc() ? std::optional(value) : std::nullopt;
-}
-
 double number(std::string_view word, const std::string& name) {
   const auto value = parse_number(word);
   if (!value) fail(name, "a number", word.empty() ? "nothing" : shown(word));
@@ -223,6 +210,19 @@ NumberTable parse_text(std::string_view text, const std::string& name) {
 }
 
 }  // namespace
+
+std::optional<double> parse_number(std::string_view word) {
+  if (word.starts_with('+')) {
+    word.remove_prefix(1);
+    if (word.starts_with('-')) return std::nullopt;
+  }
+  double value = 0;
+  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
+  if (end != word.data() + word.size()) return std::nullopt;
+  // A decimal number, but one too large or too small: infinity or zero.
+  if (error == std::errc::result_out_of_range) return std::strtod(std::string(word).c_str(), nullptr);
+  return error == std::errc() ? std::optional(value) : std::nullopt;
+}
 
 NumberTable parse_table(std::string_view bytes, const std::string& name) {
   if (bytes.starts_with("\xFF\xFE") || bytes.starts_with("\xFE\xFF")) fail(name, "text in UTF-8", "UTF-16");

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,6 +26,9 @@ struct NumberTable {
 // of double become 0 or infinity. Throws Error naming `name` (a file's, for the message), the line and column
 // of the number, what was expected and what was found.
 NumberTable parse_table(std::string_view bytes, const std::string& name);
+// A decimal number, inf or nan, as in a table; none if the word is no such number.
+std::optional<double> parse_number(std::string_view word);
+
 // One row, one argument a number.
 NumberTable parse_row(const std::vector<std::string>& words, const std::string& name);
 

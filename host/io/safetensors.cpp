@@ -166,6 +166,8 @@ std::string header_of(const SafetensorsFile& file, const std::vector<const Tenso
 
 }  // namespace
 
+std::string shown_name(std::string_view name) { return shown(name); }
+
 const Tensor* SafetensorsFile::find(std::string_view name) const {
   const auto found =
       std::find_if(tensors.begin(), tensors.end(), [&](const Tensor& tensor) { return tensor.name == name; });

@@ -26,6 +26,9 @@ struct SafetensorsFile {
   [[nodiscard]] const Tensor* find(std::string_view name) const;
 };
 
+// A tensor's name for a message: it may be anything, of any length.
+[[nodiscard]] std::string shown_name(std::string_view name);
+
 // The safetensors format (github.com/huggingface/safetensors): 8 bytes with the header's length, a JSON
 // header with each tensor's type, shape and place, then the tensors without gaps. What the reference
 // implementation refuses is refused here, and so are duplicate names: throws Error naming the file, what was

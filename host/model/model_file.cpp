@@ -7,11 +7,12 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <cstring>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "host/io/safetensors.h"
 #include "host/model/names.h"
+#include "host/model/state_dict.h"
 
 namespace softwarp {
 namespace {
@@ -19,6 +20,19 @@ namespace {
 std::vector<std::int64_t> shape_of(const ParameterTensor& tensor) {
   if (tensor.is_bias()) return {tensor.rows};
   return {tensor.rows, tensor.cols};
+}
+
+// As the data says, which is there.
+std::int64_t elements_of(const Tensor& tensor) {
+  const std::size_t size = tensor.dtype == "F64" ? 8 : tensor.dtype == "F32" ? 4 : 2;
+  return static_cast<std::int64_t>(tensor.data.size() / size);
+}
+
+// "mass 0.7142857142857143", with " dark-on-light" behind it where that is so; or "whole".
+std::string text_of(const Framing& framing) {
+  if (framing.kind == Framing::Kind::whole) return "whole";
+  return fmt::format("{} {}{}", framing.kind == Framing::Kind::mass ? "mass" : "box", framing.share,
+                     framing.dark_on_light ? " dark-on-light" : "");
 }
 
 // The metadata of one file, with errors that name it.
@@ -82,6 +96,37 @@ MlpShape read_shape(const Metadata& metadata) {
   metadata.fail("activation", "a known", activation);
 }
 
+// Files of softwarp 0.2 do not say it; they have it by the data's name.
+Framing read_framing(const Metadata& metadata, const SafetensorsFile& file, const std::string& data) {
+  if (!file.metadata.contains("framing")) {
+    if (data == "mnist") return {.kind = Framing::Kind::mass, .share = 20.0 / 28};
+    const bool fills = data == "digits" || data == "fashion-mnist";
+    return fills ? Framing{.kind = Framing::Kind::box} : Framing{};
+  }
+  std::string_view text = metadata.text("framing");
+  if (text == "whole") return {};
+  Framing framing{.kind = text.starts_with("mass ") ? Framing::Kind::mass : Framing::Kind::box};
+  constexpr std::string_view kDark = " dark-on-light";
+  framing.dark_on_light = text.ends_with(kDark);
+  if (framing.dark_on_light) text.remove_suffix(kDark.size());
+  const bool known = text.starts_with("mass ") || text.starts_with("box ");
+  text.remove_prefix(std::min(text.size(), text.find(' ') + 1));
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), framing.share);
+  if (!known || error != std::errc() || end != text.data() + text.size() || !(framing.share > 0.01) ||
+      framing.share > 1)
+    metadata.fail("framing", "whole, or box or mass and a share, as", metadata.text("framing"));
+  return framing;
+}
+
+std::uint32_t read_checksum(const Metadata& metadata, const SafetensorsFile& file, const char* key) {
+  if (!file.metadata.contains(key)) return 0;
+  const std::string& text = metadata.text(key);
+  std::uint32_t sum = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), sum);
+  if (error != std::errc() || end != text.data() + text.size()) metadata.fail(key, "a CRC-32 as", text);
+  return sum;
+}
+
 std::vector<std::string> read_class_names(const Metadata& metadata, const SafetensorsFile& file,
                                           std::int64_t classes) {
   if (!file.metadata.contains("class_names")) return {};
@@ -108,11 +153,11 @@ void read_values(const std::filesystem::path& path, const SafetensorsFile& file,
     const Tensor* stored = file.find(tensor.name);
     if (stored == nullptr)
       throw Error(fmt::format("{}: expected a tensor {}, found none", path.string(), tensor.name));
-    if (stored->dtype != "F32" || stored->shape != shape_of(tensor))
-      throw Error(fmt::format("{}: expected {} as F32 [{}], found {} [{}]", path.string(), tensor.name,
-                              fmt::join(shape_of(tensor), ", "), stored->dtype,
-                              fmt::join(stored->shape, ", ")));
-    std::memcpy(values.data() + tensor.offset, stored->data.data(), stored->data.size());
+    if (stored->shape != shape_of(tensor))
+      throw Error(fmt::format("{}: expected {} [{}], found [{}]", path.string(), tensor.name,
+                              fmt::join(shape_of(tensor), ", "), fmt::join(stored->shape, ", ")));
+    copy_floats(*stored, std::span(values).subspan(static_cast<std::size_t>(tensor.offset),
+                                                   static_cast<std::size_t>(tensor.size())));
   }
 }
 
@@ -130,7 +175,12 @@ SafetensorsFile to_safetensors(const Model& model) {
                    {"classes", fmt::format("{}", model.shape.classes)},
                    {"data", model.input.data},
                    {"image", fmt::format("{}x{}", model.input.height, model.input.width)},
-                   {"max_pixel", fmt::format("{}", model.input.max_pixel)}};
+                   {"max_pixel", fmt::format("{}", model.input.max_pixel)},
+                   {"framing", text_of(model.input.framing)}};
+  if (model.input.train_checksum != 0)
+    file.metadata["train_checksum"] = fmt::format("{}", model.input.train_checksum);
+  if (model.input.test_checksum != 0)
+    file.metadata["test_checksum"] = fmt::format("{}", model.input.test_checksum);
   if (const auto& names = model.input.class_names; !names.empty()) {
     expects(std::ssize(names) == model.shape.classes, "a name for each class, or none");
     constexpr auto kReplace = nlohmann::json::error_handler_t::replace;
@@ -158,15 +208,21 @@ Model from_safetensors(const std::filesystem::path& path, const SafetensorsFile&
                  .height = image[0],
                  .width = image[1],
                  .max_pixel = static_cast<int>(std::min<std::int64_t>(metadata.number("max_pixel"), 255)),
-                 .class_names = read_class_names(metadata, file, model.shape.classes)};
+                 .class_names = read_class_names(metadata, file, model.shape.classes),
+                 .framing = read_framing(metadata, file, metadata.text("data")),
+                 .train_checksum = read_checksum(metadata, file, "train_checksum"),
+                 .test_checksum = read_checksum(metadata, file, "test_checksum")};
 
   // Checked before anything of the promised size is asked for.
-  std::size_t stored = 0;
-  for (const Tensor& tensor : file.tensors) stored += tensor.data.size();
+  std::int64_t stored = 0;
+  for (const Tensor& tensor : file.tensors) {
+    expect_floating(path, tensor);
+    stored += elements_of(tensor);
+  }
   const ParameterLayout layout(model.shape);
-  if (static_cast<std::size_t>(layout.parameters) * sizeof(float) != stored)
+  if (layout.parameters != stored)
     throw Error(fmt::format("{}: expected {} parameters for {}, found {}", path.string(), layout.parameters,
-                            model.shape.text(), stored / sizeof(float)));
+                            model.shape.text(), stored));
   model.values.resize(static_cast<std::size_t>(layout.size));
   read_values(path, file, layout, model.values);
   return model;
@@ -176,14 +232,19 @@ void write_model(const std::filesystem::path& path, const Model& model) {
   write_safetensors(path, to_safetensors(model));
 }
 
-Model read_model(const std::filesystem::path& path) {
-  const SafetensorsFile file = read_safetensors(path);
+namespace {
+
+SafetensorsFile read_no_checkpoint(const std::filesystem::path& path) {
+  SafetensorsFile file = read_safetensors(path);
   if (file.metadata.contains("history"))
     throw Error(fmt::format(
         "{}: expected a model, found a training's checkpoint (softwarp train --resume goes on with it and "
         "writes model.safetensors)",
         path.string()));
-  Model model = from_safetensors(path, file);
+  return file;
+}
+
+Model finite(const std::filesystem::path& path, Model model) {
   for (const ParameterTensor& tensor : ParameterLayout(model.shape).tensors) {
     const auto first = model.values.begin() + tensor.offset, last = first + tensor.size();
     const auto wrong = std::find_if(first, last, [](float value) { return !std::isfinite(value); });
@@ -192,6 +253,22 @@ Model read_model(const std::filesystem::path& path) {
           fmt::format("{}: expected finite numbers, found {} in {}", path.string(), *wrong, tensor.name));
   }
   return model;
+}
+
+}  // namespace
+
+Model read_model(const std::filesystem::path& path) {
+  return finite(path, from_safetensors(path, read_no_checkpoint(path)));
+}
+
+Model read_state_dict(const std::filesystem::path& path, Activation activation) {
+  return finite(path, from_state_dict(path, read_no_checkpoint(path), activation));
+}
+
+Model read_model_or_state_dict(const std::filesystem::path& path, Activation activation) {
+  const SafetensorsFile file = read_no_checkpoint(path);
+  const bool ours = file.metadata.contains("layers");
+  return finite(path, ours ? from_safetensors(path, file) : from_state_dict(path, file, activation));
 }
 
 std::string misfit(const Model& model, const Dataset& data) {

@@ -16,6 +16,9 @@ namespace softwarp {
 // Text that can be shown in one line.
 [[nodiscard]] bool is_class_name(std::string_view name);
 
+// Reads a model, or a state dict, whose activation is then this one and whose input has no height.
+[[nodiscard]] Model read_model_or_state_dict(const std::filesystem::path& path, Activation activation);
+
 // read_model and write_model without the file; `path` is for errors. Metadata that a model does not have is
 // left alone.
 [[nodiscard]] SafetensorsFile to_safetensors(const Model& model);

@@ -24,17 +24,7 @@ constexpr Augmentation kDefaults{.degrees = {-15, 15},
                                  .half = 0};
 
 [[noreturn]] void fail(const std::string& flag, const std::string& expected, const std::string& found) {
-  throw CLI::ValidationError(flag, fmt::format("expected {}, found {}", expected, found));
-}
-
-std::vector<std::string_view> split_at_commas(std::string_view text) {
-  std::vector<std::string_view> parts;
-  for (std::size_t end = 0; end != std::string_view::npos;) {
-    end = text.find(',');
-    parts.push_back(text.substr(0, end));
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-  }
-  return parts;
+  throw CLI::ValidationError(flag, fmt::format("expected {}, found {}", expected, shown(found)));
 }
 
 template <class T>
@@ -53,7 +43,7 @@ void add_interval(CLI::App& command, const std::string& flag, UniformInterval& i
       .add_option_function<std::string>(
           flag,
           [=, &interval](const std::string& given) {
-            const auto parts = split_at_commas(given);
+            const auto parts = split_list(given);
             UniformInterval read;
             bool right = parts.size() <= 2 && read_number(parts.back(), read.most);
             if (parts.size() == 2) right = right && read_number(parts.front(), read.least);
@@ -68,9 +58,16 @@ void add_interval(CLI::App& command, const std::string& flag, UniformInterval& i
       ->group("Augmentation");
 }
 
+std::string kinds_error(const std::string& given) {
+  for (const std::string& part : split_list(given))
+    if (given != "none" && part != "affine" && part != "elastic")
+      return fmt::format("expected none, affine, elastic or affine,elastic, found {}", shown(given));
+  return "";
+}
+
 void read_half(const std::string& given, std::uint64_t& half) {
   std::uint64_t bits = 0;
-  for (const std::string_view part : split_at_commas(given)) {
+  for (const std::string& part : split_list(given)) {
     unsigned label = 0;
     if (given == "none") break;
     if (!read_number(part, label) || label > 63)
@@ -84,8 +81,11 @@ void read_half(const std::string& given, std::uint64_t& half) {
 
 void add_augment_flags(CLI::App& command, Augmentation& a, const std::string& kinds) {
   const auto in = [](CLI::Option* option) { return option->capture_default_str()->group("Augmentation"); };
-  command.add_option("--augment", "Deform each training image anew in each epoch")
-      ->check(CLI::IsMember({"none", "affine", "elastic", "affine,elastic"}))
+  command
+      .add_option("--augment",
+                  "Deform each training image anew in each epoch: affine, elastic or both; or none")
+      ->check(CLI::Validator(kinds_error, ""))
+      ->type_name("NAME,...")
       ->default_str(kinds)
       ->group("Augmentation");
   add_interval(command, "--degrees", a.degrees, -360, 360, true, "Affine: rotation; 15 is -15 to 15", "15");
@@ -96,7 +96,7 @@ void add_augment_flags(CLI::App& command, Augmentation& a, const std::string& ki
       .add_option_function<std::string>(
           "--half-angles", [&a](const std::string& given) { read_half(given, a.half); },
           "Affine: classes whose rotation and shear are halved, as 1,7 of the digits")
-      ->type_name("N,N")
+      ->type_name(kCountsType)
       ->default_str("none")
       ->group("Augmentation");
   in(command.add_option("--alpha", a.alpha, "Elastic: pixels by which the field is multiplied"))
@@ -116,7 +116,7 @@ void settle_augment(const CLI::App& command, Augmentation& a) {
     const bool given = command.count(flag) > 0;
     if (chosen && !given) value = by_default;
     if (!chosen && given && !(value == nothing))
-      throw CLI::ValidationError(flag, fmt::format("expected --augment {}", kind));
+      throw CLI::ValidationError(flag, fmt::format("expected --augment {}, found {}", kind, kinds));
     if (!chosen) value = nothing;
   };
   constexpr Augmentation kNothing;

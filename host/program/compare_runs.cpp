@@ -87,6 +87,8 @@ void expect_different(const std::vector<std::string>& runs) {
 }
 
 void run(const CompareOptions& o) {
+  if (o.runs.size() < 2)
+    throw CLI::ValidationError("runs", fmt::format("expected at least two, found {}", o.runs.size()));
   std::error_code ignored;
   if (!o.overwrite && fs::exists(fs::symlink_status(o.output, ignored)))
     throw Error(
@@ -113,9 +115,7 @@ void add_compare(CLI::App& app) {
       app.add_subcommand("compare", "Compare trainings: a table, and a page with their curves");
   command->fallthrough();
   command->add_option("runs", options->runs, "The directories of two trainings or more")
-      ->type_name(kDirectoryType)
-      ->required()
-      ->expected(-2);
+      ->type_name(kDirectoryType);
   command->add_option("--output", options->output, "The page")->type_name(kFileType)->capture_default_str();
   command->add_flag("--overwrite", options->overwrite, "Replace the file that --output names");
   command->add_flag("--json", options->json, "Print the table as JSON");

@@ -47,10 +47,8 @@ Values values_of(const CLI::Option& option) {
 
 void add_flags(const CLI::App& app, Command& command) {
   for (const CLI::Option* option : app.get_options()) {
-    if (option->get_positional()) {
-      command.positional = values_of(*option);
-      continue;
-    }
+    if (option->get_positional()) command.positional = values_of(*option);
+    if (!option->nonpositional()) continue;
     Flag flag{.names = {}, .help = option->get_description(), .values = values_of(*option)};
     for (const std::string& name : option->get_lnames()) flag.names.push_back("--" + name);
     for (const std::string& name : option->get_snames()) flag.names.push_back("-" + name);
@@ -273,7 +271,7 @@ void add_completion(CLI::App& app) {
   for (const auto& [name, write] : kShells) names.emplace_back(name);
   command->add_option("shell", *shell, "As in: source <(softwarp completion bash)")
       ->required()
-      ->check(CLI::IsMember(names));
+      ->check(one_of(names));
   tidy_help(*command);
   command->callback([&app, shell] {
     for (const auto& [name, write] : kShells)

@@ -25,7 +25,7 @@ namespace {
 struct DeformOptions {
   std::string data = "mnist";
   std::string part = "train";
-  std::vector<std::int64_t> indices;
+  std::vector<IndexRange> ranges{{0, 15}};
   std::uint64_t seed = 1;
   std::int64_t epoch = 1;
   std::int64_t max_pixel = 0;
@@ -39,18 +39,30 @@ constexpr std::int64_t kColumns = 8;  // of the PNG
 constexpr std::int64_t kZoom = 4;     // pixels of the PNG for one of an image
 constexpr std::int64_t kGap = 2;      // pixels of an image between two
 
+std::vector<std::int32_t> indices_in(const DeformOptions& o, const Dataset& data) {
+  std::vector<std::int32_t> indices;
+  for (const auto& [first, last] : o.ranges) {
+    if (last >= data.count)
+      throw Error(fmt::format("--index: expected at most {}, the last {} image of {}, found {}",
+                              data.count - 1, o.part, data.name, last));
+    for (std::int64_t index = first; index <= last; ++index)
+      indices.push_back(static_cast<std::int32_t>(index));
+  }
+  return indices;
+}
+
 // Images [count, pixels], as a training deforms them.
-std::vector<std::uint8_t> deformed(const DeformOptions& o, const Dataset& data) {
+std::vector<std::uint8_t> deformed(const DeformOptions& o, const Dataset& data,
+                                   const std::vector<std::int32_t>& indices) {
   const std::unique_ptr<Backend> backend = o.device.make_backend();
   const ResidentDataset resident(*backend, data);
-  const auto count = std::ssize(o.indices);
-  std::vector<std::int32_t> order(o.indices.begin(), o.indices.end());
+  const auto count = std::ssize(indices);
   const auto order_there = backend->make_array<std::int32_t>(count);
   const auto targets = backend->make_array<std::int32_t>(count);
   const auto state = backend->make_array<TrainingState>(1);
   const Matrix batch = backend->make_matrix(count, data.pixels());
   const TrainingState at{.seed = o.seed, .epoch = o.epoch - 1};
-  backend->upload<std::int32_t>(order, order_there.data());
+  backend->upload<std::int32_t>(indices, order_there.data());
   backend->upload<TrainingState>({&at, 1}, state.data());
   backend->augment_batch(resident.view(), order_there.data(), state.data(), o.augmentation, batch.view(),
                          targets.data());
@@ -86,13 +98,14 @@ std::span<const std::uint8_t> image_of(const std::vector<std::uint8_t>& images, 
 }
 
 // Each image above what has become of it.
-void write_sheet(const DeformOptions& o, const Dataset& data, const std::vector<std::uint8_t>& images) {
-  const std::int64_t count = std::ssize(o.indices), cols = std::min(count, kColumns);
+void write_sheet(const DeformOptions& o, const Dataset& data, const std::vector<std::int32_t>& indices,
+                 const std::vector<std::uint8_t>& images) {
+  const std::int64_t count = std::ssize(indices), cols = std::min(count, kColumns);
   const std::int64_t high = (data.height + kGap) * kZoom, wide = (data.width + kGap) * kZoom;
   Sheet sheet(2 * ((count + kColumns - 1) / kColumns) * high, cols * wide);
   for (std::int64_t i = 0; i < count; ++i) {
     const std::int64_t top = 2 * (i / kColumns) * high, left = i % kColumns * wide;
-    const auto index = o.indices[static_cast<std::size_t>(i)];
+    const auto index = indices[static_cast<std::size_t>(i)];
     sheet.draw(image_of(data.images, index, data), data, top, left, kZoom);
     sheet.draw(image_of(images, i, data), data, top + data.height * kZoom + kZoom, left, kZoom);
   }
@@ -100,9 +113,10 @@ void write_sheet(const DeformOptions& o, const Dataset& data, const std::vector<
   say("wrote {}\n", o.output);
 }
 
-void print_text(const DeformOptions& o, const Dataset& data, const std::vector<std::uint8_t>& images) {
-  for (std::int64_t i = 0; i < std::ssize(o.indices); ++i) {
-    const auto index = o.indices[static_cast<std::size_t>(i)];
+void print_text(const DeformOptions& o, const Dataset& data, const std::vector<std::int32_t>& indices,
+                const std::vector<std::uint8_t>& images) {
+  for (std::int64_t i = 0; i < std::ssize(indices); ++i) {
+    const auto index = indices[static_cast<std::size_t>(i)];
     Sheet pair(data.height, 2 * data.width + kGap);
     std::ranges::fill(pair.pixels, std::uint8_t{0});
     pair.draw(image_of(data.images, index, data), data, 0, 0, 1);
@@ -120,15 +134,12 @@ void run(const CLI::App& command, DeformOptions& o) {
   const Dataset data = load_data_part(o.data, o.part == "test" ? DataPart::test : DataPart::train,
                                       static_cast<int>(o.max_pixel));
   say_guess(data);
-  for (const std::int64_t index : o.indices)
-    if (index >= data.count)
-      throw Error(fmt::format("--index: expected at most {}, the last {} image of {}, found {}",
-                              data.count - 1, o.part, data.name, index));
-  const std::vector<std::uint8_t> images = deformed(o, data);
+  const std::vector<std::int32_t> indices = indices_in(o, data);
+  const std::vector<std::uint8_t> images = deformed(o, data, indices);
   if (o.output.empty())
-    print_text(o, data, images);
+    print_text(o, data, indices, images);
   else
-    write_sheet(o, data, images);
+    write_sheet(o, data, indices, images);
 }
 
 }  // namespace
@@ -139,12 +150,9 @@ void add_deform(CLI::App& app) {
   command->fallthrough();
   command->add_option("--data", o->data, "As for train")->type_name(kDataType)->capture_default_str();
   command->add_option("--split", o->part, "Which part of the data")
-      ->check(CLI::IsMember({"test", "train"}))
+      ->check(one_of({"test", "train"}))
       ->capture_default_str();
-  command->add_option("--index", o->indices, "Images by number from 0, as in 0,7")
-      ->delimiter(',')
-      ->check(count_in(0))
-      ->default_str("0,1,...,15");
+  add_index(*command, o->ranges)->default_str("0-15");
   command->add_option("--seed", o->seed, "Of the training")->capture_default_str();
   command->add_option("--epoch", o->epoch, "Of the training, from 1")
       ->check(count_in(1))

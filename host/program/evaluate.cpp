@@ -7,11 +7,11 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "host/program/announce.h"
 #include "host/program/class_names.h"
 #include "host/program/commands.h"
 #include "host/program/options.h"
 #include "host/program/output.h"
-#include "host/program/runs.h"
 #include "host/program/trained_model.h"
 #include "host/training/json_text.h"
 
@@ -24,6 +24,7 @@ struct EvaluateOptions {
   std::string part = "test";
   std::int64_t max_pixel = 0;
   std::string class_names;
+  ForeignOptions foreign;
   bool json = false;
   DeviceOptions device;
 };
@@ -85,15 +86,17 @@ void print_text(const Score& score, const Classification& result, const std::vec
 
 void run(const EvaluateOptions& o) {
   const std::filesystem::path path = model_path(o.model);
-  const Model model = read_model(path);
+  Model model = open_model(path, o.foreign);
   const Dataset data = load_for(path, model, o.data, o.part, static_cast<int>(o.max_pixel));
 
   const std::vector<std::string> names = class_names_for(model, o.class_names, data);
 
+  Announce announce("measuring on the images");
   const std::unique_ptr<Backend> backend = o.device.make_backend();
   std::vector<float> probabilities;
   const Score score = evaluate(*backend, model, data, &probabilities);
   const Classification result = classify(probabilities, data.labels, static_cast<int>(model.shape.classes));
+  announce.done();
   if (o.json)
     say("{}\n", json_text(to_json(score, result, names)));
   else
@@ -106,15 +109,14 @@ void add_evaluate(CLI::App& app) {
   const auto options = std::make_shared<EvaluateOptions>();
   CLI::App* command = app.add_subcommand("evaluate", "Measure a trained network on a data set");
   command->fallthrough();
-  default_to_newest_run(
-      *command->add_option("model", options->model, "A training's directory, or a model.safetensors")
-           ->type_name(kModelType));
+  add_model(*command, "model,--model", options->model);
   command->add_option("--data", options->data, "As for train; by default what the model was trained on")
       ->type_name(kDataType);
   command->add_option("--split", options->part, "Which part of the data")
-      ->check(CLI::IsMember({"test", "train"}))
+      ->check(one_of({"test", "train"}))
       ->capture_default_str();
   add_max_pixel(*command, options->max_pixel);
+  options->foreign.add_to(*command);
   add_class_names(*command, options->class_names);
   command->add_flag("--json", options->json, "Print JSON, with every mistake");
   options->device.add_to(*command);

@@ -12,10 +12,12 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "host/program/announce.h"
 #include "host/program/commands.h"
 #include "host/program/gradient_answers.h"
 #include "host/program/options.h"
 #include "host/program/output.h"
+#include "host/program/trained_model.h"
 #include "host/training/gradient_check.h"
 #include "host/training/json_text.h"
 
@@ -54,6 +56,7 @@ GradientProblem make_problem(const GradcheckOptions& o) {
   MlpShape shape{o.inputs, o.hidden, o.classes, o.activation};
   if (o.data.empty()) return draw_problem(shape, o.initialization, o.batch_size, o.seed);
   const Dataset data = load_data(o.data).train;
+  say_shadowed(o.data);
   if (o.batch_size > data.count)
     throw Error(fmt::format("--batch-size: expected at most the {} training images of {}, found {}",
                             data.count, o.data, o.batch_size));
@@ -107,21 +110,28 @@ void print_json(const std::string& network, const std::string& device, const std
 
 void run(GradcheckOptions& o) {
   settle_hidden(o.hidden);
+  Announce announce(o.data.empty() ? "drawing the network" : "reading " + o.data);
   GradientProblem problem = make_problem(o);
   problem.label_smoothing = static_cast<float>(o.label_smoothing);
   std::optional<Gradients> theirs;
   if (!o.compare.empty()) theirs = read_gradients(o.compare, ParameterLayout(problem.shape));
+  announce.now("preparing the device");
   const auto backend = o.device.make_backend();
   const std::string network = fmt::format("{}, {}", problem.shape.text(), name_of(problem.shape.activation));
+  announce.done();
   if (!o.json)
     say("network  {}, {} parameters\ndevice   {}\nbatch    {} {}\n", network,
         ParameterLayout(problem.shape).parameters, backend->name(), problem.batch(),
         o.data.empty() ? "drawn inputs" : "images of " + o.data);
+  announce.now("computing the gradient");
   const std::vector<float> gradient = backward_gradient(*backend, problem);
+  announce.done();
   if (!o.json) print_head();
   std::vector<TensorCheck> checks;
   for (const ParameterTensor& tensor : ParameterLayout(problem.shape).tensors) {
+    announce.now("comparing " + tensor.name);
     checks.push_back(check_gradient(problem, gradient, tensor, o.samples));
+    announce.done();
     if (!o.json) print_row(checks.back());
   }
   const auto badness = [](const TensorCheck& c) {
@@ -166,9 +176,7 @@ void add_gradcheck(CLI::App& app) {
   const auto in = [](CLI::Option* option) { return option->capture_default_str(); };
   CLI::Option* inputs = in(command->add_option("--inputs", o->inputs, "Width of the input"));
   inputs->check(count_in(1, 1 << 20));
-  in(command->add_option("--hidden", o->hidden, "Widths of the hidden layers; 0: none"))
-      ->delimiter(',')
-      ->check(count_in(0, 1 << 20))
+  in(add_list(*command, "--hidden", o->hidden, count_in(0, 1 << 20), "Widths of the hidden layers; 0: none"))
       ->default_str("7,6");
   CLI::Option* classes = in(command->add_option("--classes", o->classes, "Width of the output"));
   classes->check(count_in(2, 1 << 20));

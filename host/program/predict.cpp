@@ -3,18 +3,22 @@
 #include <fmt/format.h>
 #include <softwarp/dataset.h>
 #include <softwarp/error.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "host/data/framing.h"
+#include "host/program/announce.h"
 #include "host/program/class_names.h"
 #include "host/program/commands.h"
 #include "host/program/options.h"
 #include "host/program/output.h"
+#include "host/program/terminal.h"
 #include "host/program/terminal_image.h"
 #include "host/program/trained_model.h"
 #include "host/training/evaluation.h"
@@ -23,15 +27,17 @@
 namespace softwarp::program {
 namespace {
 
+// Of images of a data set, both ends included.
 struct PredictOptions {
   std::vector<std::string> images;
-  std::string model = "softwarp-run";
-  std::vector<std::int64_t> indices;
+  std::string model;
+  std::vector<IndexRange> indices;
   std::string data;
   std::string part = "test";
   std::int64_t top = 3;
   std::int64_t max_pixel = 0;
   std::string class_names;
+  ForeignOptions foreign;
   bool json = false;
   bool no_picture = false;
   DeviceOptions device;
@@ -58,7 +64,7 @@ struct Inputs {
 };
 
 void add_picture(const std::string& path, const PredictOptions& o, const Model& model, Inputs& inputs) {
-  const Framing framing = framing_of(model.input.data);
+  const Framing& framing = model.input.framing;
   Image image = read_image(path);
   if (o.max_pixel > 0)
     for (float& pixel : image.pixels) pixel = std::min(255.0f, pixel * 255 / static_cast<float>(o.max_pixel));
@@ -75,7 +81,9 @@ void add_picture(const std::string& path, const PredictOptions& o, const Model& 
 
 // One bad picture does not silence the others.
 void add_pictures(const PredictOptions& o, const Model& model, Inputs& inputs) {
+  Announce announce;
   for (const std::string& path : o.images) try {
+      announce.now("reading " + path);
       add_picture(path, o, model, inputs);
     } catch (const Error& error) {
       inputs.errors.emplace_back(error.what());
@@ -83,16 +91,32 @@ void add_pictures(const PredictOptions& o, const Model& model, Inputs& inputs) {
 }
 
 void add_indices(const PredictOptions& o, const Dataset& data, Inputs& inputs) {
-  for (const std::int64_t index : o.indices) {
-    if (index >= data.count)
+  for (const auto& [first, last] : o.indices) {
+    if (last >= data.count)
       throw Error(fmt::format("--index: expected at most {}, the last {} image of {}, found {}",
-                              data.count - 1, o.part, data.name, index));
-    const auto size = static_cast<std::size_t>(data.pixels()), i = static_cast<std::size_t>(index);
-    inputs.add(std::span(data.images).subspan(i * size, size),
-               fmt::format("{} {} image {}, labelled {}", data.name, o.part, index,
-                           class_text(inputs.data.class_names, data.labels[i])),
-               {{"data", data.name}, {"split", o.part}, {"index", index}, {"label", data.labels[i]}});
+                              data.count - 1, o.part, data.name, last));
+    for (std::int64_t index = first; index <= last; ++index) {
+      const auto size = static_cast<std::size_t>(data.pixels()), i = static_cast<std::size_t>(index);
+      inputs.add(std::span(data.images).subspan(i * size, size),
+                 fmt::format("{} {} image {}, labelled {}", data.name, o.part, index,
+                             class_text(inputs.data.class_names, data.labels[i])),
+                 {{"data", data.name}, {"split", o.part}, {"index", index}, {"label", data.labels[i]}});
+    }
   }
+}
+
+// The model may stand among the pictures: it is what is a directory, or has a model's ending.
+void take_model_from_pictures(PredictOptions& o) {
+  const auto is_model = [](const std::string& path) {
+    return path.ends_with(".safetensors") || std::filesystem::is_directory(path);
+  };
+  const auto models = std::ranges::stable_partition(o.images, std::not_fn(is_model));
+  if (models.empty()) return;
+  if (!o.model.empty() || models.size() > 1)
+    throw CLI::ValidationError("pictures", fmt::format("expected one model, found {} and {}", models[0],
+                                                       o.model.empty() ? models[1] : o.model));
+  o.model = models[0];
+  o.images.pop_back();
 }
 
 struct Likely {
@@ -114,21 +138,27 @@ void print_text(const PredictOptions& o, const Inputs& inputs, std::size_t i,
   const std::vector<std::string>& names = inputs.data.class_names;
   if (i > 0) say("\n");
   say("{}\n", inputs.titles[i]);
-  if (!o.no_picture) say("{}", terminal_image(inputs.image(i), inputs.data.width, inputs.data.max_pixel));
+  const int columns = terminal_columns(STDOUT_FILENO);
+  if (!o.no_picture)
+    say("{}", terminal_image(inputs.image(i), inputs.data.width, inputs.data.max_pixel, columns));
   for (const Likely& c : classes) {
-    const std::string share = bar(c.probability, 40);
+    constexpr int kBar = 40, kBesideIt = 18;
+    const std::string share =
+        bar(c.probability, columns == 0 ? kBar : std::clamp(columns - kBesideIt, 0, kBar));
     say("{}  {:6.2f} %{}{}\n", class_cell(names, c.label), 100 * c.probability, share.empty() ? "" : "  ",
         share);
   }
 }
 
 void print_predictions(const PredictOptions& o, const Model& model, const Inputs& inputs) {
+  Announce announce("running the network");
   const std::unique_ptr<Backend> backend = o.device.make_backend();
   Mlp mlp(*backend, model.shape);
   mlp.set_values(model.values);
   const ResidentDataset resident(*backend, inputs.data);
   std::vector<float> probabilities;
   Evaluation(mlp, resident).run(probabilities);
+  announce.done();
 
   auto json = nlohmann::ordered_json::array();
   const auto classes = static_cast<std::size_t>(model.shape.classes);
@@ -150,21 +180,21 @@ void print_predictions(const PredictOptions& o, const Model& model, const Inputs
   if (o.json) say("{}\n", json_text(json));
 }
 
-void run(const PredictOptions& o) {
+void run(PredictOptions& o) {
+  take_model_from_pictures(o);
   if (o.images.empty() && o.indices.empty())
     throw CLI::ValidationError("pictures", "expected files, or --index N for images of a data set");
   const std::filesystem::path path = model_path(o.model);
-  const Model model = read_model(path);
+  Model model = open_model(path, o.foreign);
+  Dataset data;
+  if (!o.indices.empty() || (is_foreign(model) && !o.data.empty()))
+    data = load_for(path, model, o.data, o.part, static_cast<int>(o.max_pixel));
+  if (is_foreign(model)) assume_square(path, model);
   Inputs inputs;
   inputs.data.height = model.input.height;
   inputs.data.width = model.input.width;
   inputs.data.classes = static_cast<int>(model.shape.classes);
-  inputs.data.max_pixel = model.input.max_pixel;
-  Dataset data;
-  if (!o.indices.empty()) {
-    data = load_for(path, model, o.data, o.part, static_cast<int>(o.max_pixel));
-    inputs.data.max_pixel = data.max_pixel;
-  }
+  inputs.data.max_pixel = o.indices.empty() ? model.input.max_pixel : data.max_pixel;
   inputs.data.class_names = class_names_for(model, o.class_names, data);
   add_pictures(o, model, inputs);
   add_indices(o, data, inputs);
@@ -182,25 +212,22 @@ void add_predict(CLI::App& app) {
   CLI::App* command = app.add_subcommand("predict", "Classify pictures, or images of a data set");
   command->fallthrough();
   command->footer(
-      "A picture may have any size. For a network trained on MNIST, dark on light is inverted, and what is\n"
-      "drawn is scaled to 20 of 28 pixels and centred by its mass, as MNIST's digits were.");
+      "A picture may have any size. What is drawn is made light on dark, scaled and centred as the images\n"
+      "of the training data are: MNIST's fill 20 of 28 pixels and are centred by their mass.");
   command
       ->add_option("pictures", o->images, "PNG, JPEG, BMP, PGM, GIF, WebP or TIFF files; - is standard input")
       ->type_name(kFileType);
-  command->add_option("--model", o->model, "A training's directory, or a model.safetensors")
-      ->type_name(kModelType)
-      ->capture_default_str();
-  command->add_option("--index", o->indices, "Images of a data set by number from 0, as in 0,7")
-      ->delimiter(',')
-      ->check(count_in(0));
+  add_model(*command, "--model", o->model);
+  add_index(*command, o->indices);
   command
       ->add_option("--data", o->data, "For --index, as for train; by default what the model was trained on")
       ->type_name(kDataType);
   command->add_option("--split", o->part, "For --index, which part of the data")
-      ->check(CLI::IsMember({"test", "train"}))
+      ->check(one_of({"test", "train"}))
       ->capture_default_str();
   add_max_pixel(*command, o->max_pixel);
   command->add_option("--top", o->top, "How many classes to list")->check(count_in(1))->capture_default_str();
+  o->foreign.add_to(*command);
   add_class_names(*command, o->class_names);
   command->add_flag("--json", o->json, "Print JSON");
   command->add_flag("--no-picture", o->no_picture, "Do not draw what the network sees");

@@ -7,8 +7,9 @@
 
 namespace softwarp::program {
 
-// Shows a training on standard output: on a terminal one line that is rewritten several times a second, and
-// for every `every`th epoch and the last a line that stays. Ctrl-C (SIGINT), SIGTERM and SIGHUP end the
+// Shows a training on standard output: where lines can be written anew one with the share of the whole
+// training that is done, and for every `every`th epoch and the last a line that stays; with 0 for the first,
+// the last and about 20 of them. Ctrl-C (SIGINT), SIGTERM and SIGHUP end the
 // training after the current step; a second one of a kind ends the program. SIGHUP stays ignored where it is.
 class ProgressLine : public TrainingObserver {
  public:
@@ -32,7 +33,8 @@ class ProgressLine : public TrainingObserver {
 
   std::int64_t epochs_;
   std::int64_t every_;
-  bool terminal_;
+  bool first_;  // of its epochs has a line, too
+  bool redraws_;
   std::optional<EpochRecord> unprinted_;
   bool drawn_ = false;
   double next_draw_ = 0;  // in seconds since training began

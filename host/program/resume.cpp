@@ -48,7 +48,7 @@ Checkpoint apply_checkpoint(CLI::App& command, const std::filesystem::path& path
       } catch (const CLI::Error& error) {
         throw Error(fmt::format("{}: {}", path.string(), error.what()));
       }
-    } else if (now->second != text && flag != "--epochs" && flag != "--patience") {
+    } else if (now->second != text && flag != "--epochs" && flag != "--patience" && flag != "--data") {
       differences +=
           fmt::format("{}{} {}, found {}", differences.empty() ? "" : "; ", flag, text, now->second);
     }

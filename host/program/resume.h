@@ -14,7 +14,8 @@ std::filesystem::path checkpoint_path(const std::string& run);
 
 // The checkpoint in this file. Its settings become those of `command`, as if their flags had been
 // given. `given` is what the flags say so far, in the same words; one that was given and says something else
-// throws Error, unless the rest of a training may have another: --epochs and --patience.
+// throws Error, unless the rest of a training may have another: --epochs and --patience; and --data, which is
+// known by its content.
 Checkpoint apply_checkpoint(CLI::App& command, const std::filesystem::path& path,
                             const std::map<std::string, std::string>& given);
 

@@ -70,10 +70,6 @@ std::string newest_run() {
   return name;
 }
 
-void default_to_newest_run(CLI::Option& option) {
-  option.default_val("")->default_str("the newest softwarp-run");
-}
-
 std::string shell_word(const std::string& text) {
   const auto plain = [](char c) {
     return std::isalnum(static_cast<unsigned char>(c)) != 0 ||

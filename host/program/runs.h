@@ -1,6 +1,5 @@
 #pragma once
 
-#include <CLI/App.hpp>
 #include <string>
 
 namespace softwarp::program {
@@ -11,10 +10,6 @@ namespace softwarp::program {
 // Of those in the current directory, the one whose model was written last; without a model, whose checkpoint
 // was. Empty if there is none.
 [[nodiscard]] std::string newest_run();
-
-// Makes the newest run the default of an option that names a model: its text is empty then, which
-// model_path() resolves.
-void default_to_newest_run(CLI::Option& option);
 
 // The text as a word of a shell.
 [[nodiscard]] std::string shell_word(const std::string& text);

@@ -8,12 +8,15 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <sstream>
 
 #include "host/io/file.h"
 #include "host/io/number_table.h"
+#include "host/program/announce.h"
 #include "host/program/commands.h"
 #include "host/program/options.h"
 #include "host/program/softmax_answers.h"
@@ -237,12 +240,20 @@ SoftmaxAnswer answer_of(Asked asked, const SoftmaxOptions& o, const SoftmaxResul
 
 std::string name_of_input(const std::string& path) { return path == "-" ? "standard input" : path; }
 
+// Of 1 2 3, "1 2 3", 1,2,3 and 1, 2, 3: with a comma anywhere, one stands between any two numbers.
+std::vector<std::string> separated(const std::vector<std::string>& words) {
+  const std::string text = fmt::format("{}", fmt::join(words, " "));
+  if (text.find(',') != std::string::npos) return split_list(text);
+  std::istringstream blanks(text);
+  return {std::istream_iterator<std::string>(blanks), {}};
+}
+
 NumberTable read_logits(const SoftmaxOptions& o) {
   if (o.numbers.empty() && o.input.empty())
     throw CLI::ValidationError("logits", "expected numbers, or --input FILE");
   if (!o.numbers.empty() && !o.input.empty())
     throw CLI::ValidationError("--input", "expected no other numbers beside a file's");
-  if (o.input.empty()) return parse_row(o.numbers, "logits");
+  if (o.input.empty()) return parse_row(separated(o.numbers), "logits");
   return parse_table(read_all(o.input), name_of_input(o.input));
 }
 
@@ -281,6 +292,7 @@ std::string format_of(const std::string& output) {
 void run(SoftmaxOptions& o) {
   if (o.mean() && o.labels.empty())
     throw CLI::ValidationError("--reduction", "expected --cross-entropy, whose losses it averages");
+  Announce announce("reading " + name_of_input(o.input));
   const NumberTable x = read_logits(o);
   std::optional<NumberTable> theirs;
   Asked asked = Asked::softmax;
@@ -288,6 +300,7 @@ void run(SoftmaxOptions& o) {
     if (o.compare == "-" && o.input == "-")
       throw CLI::ValidationError("--compare", "expected a file where --input is standard input");
     asked = only_asked(o, "--compare", "compare with");
+    announce.now("reading " + name_of_input(o.compare));
     theirs = parse_table(read_all(o.compare), name_of_input(o.compare));
   }
   if (o.check && !o.jacobian && o.vjp.empty() && o.labels.empty()) o.jacobian = true;
@@ -295,6 +308,7 @@ void run(SoftmaxOptions& o) {
   if (o.jacobian && x.rows * x.cols > kMostElements / x.cols)
     throw Error(fmt::format("--jacobian: expected at most {} elements, found {} rows of {} x {}",
                             kMostElements, x.rows, x.cols, x.cols));
+  announce.now(o.check ? "computing and checking" : "computing");
   const auto backend = o.device.make_backend();
   const SoftmaxResults results = compute(o, *backend, x);
   std::optional<WorstDerivative> worst;
@@ -316,6 +330,7 @@ void run(SoftmaxOptions& o) {
         "differences {:.9g})\n",
         worst->compared, worst->difference, worst->where, worst->analytic, worst->numeric);
   if (compared && compared->agrees && o.format == "text") text += compared->line + "\n";
+  announce.done();
   if (!o.output.empty()) {
     write_file(o.output, text);
   } else {
@@ -346,16 +361,15 @@ void add_softmax(CLI::App& app) {
       ->type_name(kFileType);
   command->add_flag("--log", options->log, "Log-softmax is what CSV and npy get");
   command->add_flag("--jacobian", options->jacobian, "dy_i/dx_j of each row");
-  command
-      ->add_option("--vjp", options->vjp, "g, as in 1,0,0: its product with the Jacobian, softmax's backward")
-      ->delimiter(',');
-  command->add_option("--cross-entropy", options->labels, "A label, or one a row: the loss and its gradient")
-      ->delimiter(',');
+  add_list(*command, "--vjp", options->vjp, any_number(),
+           "g, as in 1,0,0: its product with the Jacobian, softmax's backward");
+  add_list(*command, "--cross-entropy", options->labels, count_in(kIgnored),
+           "A label, or one a row: the loss and its gradient");
   command
       ->add_option(
           "--reduction", options->reduction,
           "Of cross-entropy's gradient: of each row's own loss, or of the rows' mean, which divides by B")
-      ->check(CLI::IsMember({"none", "mean"}))
+      ->check(one_of({"none", "mean"}))
       ->capture_default_str();
   command
       ->add_option(
@@ -367,14 +381,12 @@ void add_softmax(CLI::App& app) {
                    "How far yours may be off, as a share of the result's largest value")
       ->check(number_in(0, 1))
       ->capture_default_str();
-  command->add_flag("--check", options->check,
-                    "Compare the derivatives with finite differences; exit code 1 if off");
+  command->add_flag("--check", options->check, "Check derivatives by finite differences; exit code 1 if off");
   const CLI::Option* format =
       command
-          ->add_option(
-              "--format", options->format,
-              "How to write the results, by default as --output's name says; csv and npy have room for one")
-          ->check(CLI::IsMember({"text", "csv", "json", "npy"}))
+          ->add_option("--format", options->format,
+                       "By default as --output's name says; csv and npy hold one result")
+          ->check(one_of({"text", "csv", "json", "npy"}))
           ->capture_default_str();
   command->add_option("--output", options->output, "A file for the results")->type_name(kFileType);
   options->device.add_to(*command);

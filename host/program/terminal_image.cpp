@@ -6,16 +6,24 @@
 
 namespace softwarp::program {
 
-std::string terminal_image(std::span<const std::uint8_t> pixels, std::int64_t width, int max_pixel) {
+std::string terminal_image(std::span<const std::uint8_t> pixels, std::int64_t width, int max_pixel,
+                           int columns) {
   const auto height = std::ssize(pixels) / width;
-  const auto drawn = [&](std::int64_t y, std::int64_t x) {
-    return y < height && 3 * pixels[static_cast<std::size_t>(y * width + x)] > max_pixel;
+  constexpr std::int64_t kIndent = 2;
+  const std::int64_t room = columns == 0 ? width : std::max<std::int64_t>(1, columns - kIndent);
+  const std::int64_t side = (width + room - 1) / room;  // of a square
+  const auto drawn = [&](std::int64_t top, std::int64_t left) {
+    std::int64_t sum = 0, count = 0;
+    for (std::int64_t y = top; y < std::min(top + side, height); ++y)
+      for (std::int64_t x = left; x < std::min(left + side, width); ++x, ++count)
+        sum += pixels[static_cast<std::size_t>(y * width + x)];
+    return 3 * sum > max_pixel * count;
   };
   std::string text;
-  for (std::int64_t y = 0; y < height; y += 2) {
-    std::string line = "  ";
-    for (std::int64_t x = 0; x < width; ++x) {
-      const bool upper = drawn(y, x), lower = drawn(y + 1, x);
+  for (std::int64_t y = 0; y < height; y += 2 * side) {
+    std::string line(kIndent, ' ');
+    for (std::int64_t x = 0; x < width; x += side) {
+      const bool upper = drawn(y, x), lower = drawn(y + side, x);
       line += upper ? (lower ? "█" : "▀") : (lower ? "▄" : " ");
     }
     line.resize(line.find_last_not_of(' ') + 1);

@@ -10,7 +10,9 @@
 #include <functional>
 #include <optional>
 
+#include "host/data/data_directory.h"
 #include "host/io/file.h"
+#include "host/program/announce.h"
 #include "host/program/augment_flags.h"
 #include "host/program/class_names.h"
 #include "host/program/commands.h"
@@ -21,6 +23,7 @@
 #include "host/program/runs.h"
 #include "host/program/train_notes.h"
 #include "host/program/trained_model.h"
+#include "host/program/weights.h"
 #include "host/report/report.h"
 #include "host/report/scalar_log.h"
 #include "host/training/run_directory.h"
@@ -33,28 +36,29 @@ struct TrainOptions {
   std::int64_t images = 0;
   std::int64_t max_pixel = 0;
   std::string class_names;
+  WeightsOptions weights;
   std::string output;
   bool overwrite = false;
   std::string resume;
   std::int64_t checkpoint_every = 1;
-  std::int64_t report_every = 1;
+  std::int64_t report_every = 0;  // up to 20 lines
   bool check_finite = false;
   bool tensorboard = false;
   DeviceOptions device;
   TrainingSettings settings;
 };
 
-void add_network_flags(CLI::App& command, TrainingSettings& s) {
+void add_network_flags(CLI::App& command, TrainOptions& o) {
+  TrainingSettings& s = o.settings;
   const auto in = [](CLI::Option* option) { return option->capture_default_str()->group("Network"); };
-  in(command.add_option("--hidden", s.hidden,
-                        "Widths of the hidden layers, as in 512,256; 0: no hidden layer"))
-      ->delimiter(',')
-      ->check(count_in(0, 1 << 20))
+  in(add_list(command, "--hidden", s.hidden, count_in(0, 1 << 20),
+              "Widths of the hidden layers, as in 512,256; 0: no hidden layer"))
       ->default_str("512,256");
   in(add_choice(command, "--activation", s.activation, "After each hidden layer"))->default_str("relu");
   in(add_choice(command, "--init", s.initialization,
                 "Initial weights: kaiming, or uniform in +-sqrt(1/inputs)"))
       ->default_str("kaiming");
+  o.weights.add_to(command);
   in(command.add_option("--dropout", s.dropout.hidden, "Chance that a hidden value is dropped"))
       ->check(number_in(0, 0.99));
   in(command.add_option("--input-dropout", s.dropout.input, "Chance that a pixel is dropped"))
@@ -125,16 +129,18 @@ void add_training_flags(CLI::App& command, TrainOptions& o) {
                 "Write event files for TensorBoard to the output directory; with --resume, give it again")
       ->group("Training");
   in(command.add_option("--report-every", o.report_every, "Print a line every so many epochs"))
-      ->check(count_in(1));
+      ->check(count_in(1))
+      ->default_str("up to 20 lines in all");
 }
 
 void check_together(TrainingSettings& s) {
   settle_hidden(s.hidden);
-  if (s.nesterov && s.momentum == 0) throw CLI::ValidationError("--nesterov", "expected --momentum above 0");
+  if (s.nesterov && s.momentum == 0)
+    throw CLI::ValidationError("--nesterov", "expected --momentum above 0, found 0");
   if (s.patience > 0 && s.validation == 0)
-    throw CLI::ValidationError("--patience", "expected --validation above 0");
+    throw CLI::ValidationError("--patience", "expected --validation above 0, found 0");
   if (s.optimizer == OptimizerKind::adamw && s.momentum != 0)
-    throw CLI::ValidationError("--momentum", "expected --optimizer sgd; adamw has its own");
+    throw CLI::ValidationError("--momentum", "expected --optimizer sgd, found adamw, which has its own");
 }
 
 // Progress, below a table that says what is trained; and a log, if there is one.
@@ -142,16 +148,18 @@ class Display final : public ProgressLine {
  public:
   // `begin` is called before the first step. `resumed` has no history if the training starts anew.
   Display(const TrainOptions& options, const DataPair& data, const Backend& backend,
-          const Checkpoint& resumed, ScalarLog* log, std::function<void()> begin)
+          const Checkpoint& resumed, ScalarLog* log, Announce& announce, std::function<void()> begin)
       : ProgressLine(options.settings.epochs, options.report_every),
         options_(options),
         data_(data),
         backend_(backend),
         resumed_(resumed),
         log_(log),
+        announce_(announce),
         begin_(std::move(begin)) {}
 
   void on_start(const TrainingStart& start) override {
+    announce_.done();
     begin_();
     const TrainingSettings& s = options_.settings;
     const Dataset& train = data_.train;
@@ -164,6 +172,7 @@ class Display final : public ProgressLine {
                             train.classes));
     row("network", fmt::format("{}, {}{}", start.shape.text(), name_of(s.activation), dropout_text(s)));
     row("parameters", fmt::format("{}", start.parameters));
+    if (!options_.weights.file.empty()) row("weights", options_.weights.file);
     row("batch", fmt::format("{} images, {} steps an epoch; epochs: {}", start.batch_size,
                              start.steps_per_epoch, s.epochs));
     row("optimizer",
@@ -176,11 +185,21 @@ class Display final : public ProgressLine {
     for (const std::string& note : notes_on(s, resumed_)) row("note", note);
     if (start.epochs_before > 0) say("{}\n", resuming_text(s, resumed_));
     std::fflush(stdout);
+    validates_ = start.validation_images > 0;
+    announce_.now("the first step");
+  }
+
+  void on_step(const Progress& progress) override {
+    announce_.done();
+    ProgressLine::on_step(progress);
+    if (validates_ && progress.samples >= progress.count) announce_.now("measuring on the validation images");
   }
 
   void on_epoch(const EpochRecord& record) override {
+    announce_.done();
     ProgressLine::on_epoch(record);
     if (log_ != nullptr) log_->write(record);
+    announce_.now("measuring on the test images");  // unless another step comes first
   }
 
  private:
@@ -194,24 +213,33 @@ class Display final : public ProgressLine {
   const Backend& backend_;
   const Checkpoint& resumed_;
   ScalarLog* log_;
+  Announce& announce_;
+  bool validates_ = false;
   std::function<void()> begin_;
 };
 
 // All that a training's result depends on, as flags.
 std::map<std::string, std::string> flags_of(const TrainOptions& o) {
   std::map<std::string, std::string> flags = to_flags(o.settings);
-  flags["--data"] = o.data;
+  flags["--data"] = lasting_name(o.data);
   flags["--images"] = fmt::format("{}", o.images);
   return flags;
 }
 
 // A training that is resumed takes the pixels as it did before.
-DataPair load(const TrainOptions& o, const Checkpoint& resumed) {
+DataPair load(const TrainOptions& o, const Checkpoint& resumed, Announce& announce) {
   const int before = resumed.history.empty() ? 0 : resumed.model.input.max_pixel;
   if (before > 0 && o.max_pixel > 0 && o.max_pixel != before)
     throw Error(fmt::format("--max-pixel: expected {}, with which {} began, found {}", before, o.resume,
                             o.max_pixel));
-  DataPair data = load_data(o.data, before > 0 ? before : static_cast<int>(o.max_pixel));
+  const auto recorded = resumed.settings.find("--data");
+  const bool moved = recorded != resumed.settings.end() && recorded->second != lasting_name(o.data);
+  if (before > 0 && !moved) expect_data_there(o.resume, o.data);
+  DataPair data = load_data(o.data, before > 0 && !moved ? before : static_cast<int>(o.max_pixel));
+  announce.done();
+  for (Dataset* part : {&data.train, &data.test})
+    if (before > 0) part->max_pixel = before, part->max_pixel_guessed = false;
+  say_shadowed(o.data);
   say_guess(data.train);
   if (o.images > data.train.count)
     throw Error(fmt::format("--images: expected at most the {} training images of {}, found {}",
@@ -294,14 +322,18 @@ void run(CLI::App& command, TrainOptions& o) {
     expect_epochs_left(o.settings, epochs_chosen, resumed, o.resume);
   }
   settle_augment(command, o.settings.augmentation);  // as resumed
-  const auto flags = flags_of(o);                    // before "no hidden layer" becomes an empty list
+  const std::optional<Model> weights = read_weights(command, o.weights, o.settings);
+  const auto flags = flags_of(o);  // before "no hidden layer" becomes an empty list
   check_together(o.settings);
   const bool replaces = settle_output(o, command.get_option("--output")->count() > 0);
-  const DataPair data = load(o, resumed);
+  Announce announce(fmt::format("reading {}", o.data));
+  const DataPair data = load(o, resumed, announce);
+  if (weights) expect_fit(o.weights, *weights, data.train);
   const std::uint32_t data_checksum = checksum(data.train);
   if (!o.resume.empty() && data_checksum != resumed.data_checksum)
     throw Error(
         fmt::format("{}: expected the training images that {} began with, found others", o.data, o.resume));
+  announce.now("preparing the device and the network");
   const std::unique_ptr<Backend> backend = o.device.make_backend();
   const RunDirectory directory(o.output);
 
@@ -309,6 +341,7 @@ void run(CLI::App& command, TrainOptions& o) {
   TrainingControl control;
   control.checkpoint_every = o.checkpoint_every;
   control.check_every_step = o.check_finite;
+  control.weights = weights ? &*weights : nullptr;
   control.resume = o.resume.empty() ? nullptr : &resumed;
   control.save_checkpoint = [&](Checkpoint checkpoint) {
     checkpoint.settings = flags;
@@ -318,17 +351,20 @@ void run(CLI::App& command, TrainOptions& o) {
   };
   std::optional<ScalarLog> log;
   if (o.tensorboard) log.emplace(o.output, resumed.history);
-  Display display(o, data, *backend, resumed, log ? &*log : nullptr, [&] {
+  Display display(o, data, *backend, resumed, log ? &*log : nullptr, announce, [&] {
     if (replaces) directory.discard_earlier_run();
   });
   const TrainingResult result = train(*backend, o.settings, data, display, control);
+  announce.done();
   display.finish();
+  announce.now("writing the model and the report");
   if (log) log->finish(result);
   directory.write(result, o.settings, backend->name());
   write_file(directory.report(),
              report_html(result, o.settings, data,
                          {.device = backend->name(),
                           .date = fmt::format("{:%Y-%m-%d %H:%M} UTC", fmt::gmtime(std::time(nullptr)))}));
+  announce.done();
   print_outcome(result, directory);
   if (log) say("wrote {}\n", log->path().string());
   if (!result.stopped) return;
@@ -345,7 +381,7 @@ void add_train(CLI::App& app) {
   command->footer(
       "--config FILE reads these flags from a TOML file's section [train]; flags given here win.");
   add_training_flags(*command, *options);
-  add_network_flags(*command, options->settings);
+  add_network_flags(*command, *options);
   add_augment_flags(*command, options->settings.augmentation);
   add_optimizer_flags(*command, options->settings);
   options->device.add_to(*command);

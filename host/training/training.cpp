@@ -9,6 +9,7 @@
 #include <memory>
 #include <utility>
 
+#include "host/data/data_directory.h"
 #include "host/training/history.h"
 #include "host/training/trainer.h"
 
@@ -75,17 +76,21 @@ MlpShape shape_for(const TrainingSettings& settings, const Dataset& data) {
           .activation = settings.activation};
 }
 
-Model model_of(const Mlp& mlp, const Dataset& data) {
+Model model_of(const Mlp& mlp, const DataPair& pair) {
+  const Dataset& data = pair.train;
   return {.shape = mlp.shape(),
-          .input = {.data = data.name,
+          .input = {.data = lasting_name(data.name),
                     .height = data.height,
                     .width = data.width,
                     .max_pixel = data.max_pixel,
-                    .class_names = data.class_names},
+                    .class_names = data.class_names,
+                    .framing = data.framing,
+                    .train_checksum = data.source_checksum,
+                    .test_checksum = pair.test.source_checksum},
           .values = mlp.values()};
 }
 
-Checkpoint checkpoint_of(const Trainer& trainer, const Dataset& data, const std::vector<float>& best,
+Checkpoint checkpoint_of(const Trainer& trainer, const DataPair& data, const std::vector<float>& best,
                          const std::vector<EpochRecord>& history) {
   TrainerState state = trainer.state();
   Checkpoint checkpoint;
@@ -134,6 +139,10 @@ TrainingResult train(Backend& backend, const TrainingSettings& settings, const D
           "a name for each class, or none");
   const Parts parts(backend, settings, data.train);
   Trainer trainer(backend, settings, shape_for(settings, data.train), *parts.train);
+  if (control.weights != nullptr) {
+    expects(control.weights->shape == trainer.mlp().shape(), "weights of the network that is trained");
+    trainer.mlp().set_values(control.weights->values);
+  }
   if (control.check_every_step) trainer.set_check_interval(1);
   std::unique_ptr<Evaluation> validation;
   if (parts.validation) validation = std::make_unique<Evaluation>(trainer.mlp(), *parts.validation);
@@ -195,7 +204,7 @@ TrainingResult train(Backend& backend, const TrainingSettings& settings, const D
     if (trainer.samples() < parts.train->count()) break;
     if (control.checkpoint_every > 0 && (epoch % control.checkpoint_every == 0 || epoch == settings.epochs ||
                                          out_of_patience() || result.stopped))
-      control.save_checkpoint(checkpoint_of(trainer, data.train, best.values(), result.history));
+      control.save_checkpoint(checkpoint_of(trainer, data, best.values(), result.history));
   }
   result.seconds = before + whole.seconds();
   result.samples_per_second = trained > 0 ? samples / trained : result.history.back().samples_per_second;
@@ -210,7 +219,7 @@ TrainingResult train(Backend& backend, const TrainingSettings& settings, const D
   result.model_epoch = epoch_of_model(result.history);
   result.train_images = parts.train->count();
   result.validation_images = parts.validation ? parts.validation->count() : 0;
-  result.model = model_of(trainer.mlp(), data.train);
+  result.model = model_of(trainer.mlp(), data);
   return result;
 }
 

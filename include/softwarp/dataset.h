@@ -10,6 +10,22 @@
 
 namespace softwarp {
 
+/// How a data set's images lie in their frames. Pictures from elsewhere are made like them.
+struct Framing {
+  /// The place of a drawing.
+  enum class Kind {
+    whole,  ///< no one way is known; pictures are scaled as a whole
+    box,    ///< the middle of a drawing's box is the frame's middle: Fashion-MNIST, the 8x8 digits
+    mass    ///< a drawing's centre of mass is the frame's middle: MNIST
+  };
+  Kind kind = Kind::whole;     ///< how drawings are centred
+  double share = 1;            ///< the longer side of a drawing's box, as a share of the frame's
+  bool dark_on_light = false;  ///< drawings are dark on a light background
+
+  /// True for equal framings.
+  bool operator==(const Framing&) const = default;
+};
+
 /// Labelled images in the host's memory. Image i is the pixels() bytes from images[i * pixels()] on, row by
 /// row, each in 0..max_pixel. Its label, in 0..classes - 1, is labels[i].
 struct Dataset {
@@ -20,10 +36,12 @@ struct Dataset {
   std::int64_t height = 0;           ///< rows of an image
   std::int64_t width = 0;            ///< pixels of a row
   int classes = 0;                   ///< number of classes
+  int max_pixel = 255;               ///< the largest value that a pixel can have
+  bool max_pixel_guessed = false;    ///< nobody said so, and no pixel has it or none is above 16
   /// Names of the classes, of `classes` elements; empty: they have none but their numbers.
   std::vector<std::string> class_names = {};
-  int max_pixel = 255;             ///< the largest value that a pixel can have
-  bool max_pixel_guessed = false;  ///< nobody said so, and no pixel has it or none is above 16
+  Framing framing = {};               ///< as measured of the part that load_data read
+  std::uint32_t source_checksum = 0;  ///< checksum() of the part that load_data read; 0: another origin
 
   /// Pixels of an image.
   std::int64_t pixels() const { return height * width; }
@@ -39,7 +57,7 @@ struct DatasetView {
   std::int64_t width = 0;                ///< pixels of an image's row; needed where images are deformed
 };
 
-/// The CRC-32 of images and labels, by which a resumed run recognizes its data.
+/// The CRC-32 of images and labels, by which a resumed run and a model recognize their data.
 [[nodiscard]] std::uint32_t checksum(const Dataset& data);
 
 /// A training and a test part, of one shape, one number of classes and one largest pixel.

@@ -4,6 +4,7 @@
 /// Multilayer perceptrons: their shape, their parameters, and their files.
 
 #include <softwarp/activation.h>
+#include <softwarp/dataset.h>
 
 #include <cstdint>
 #include <filesystem>
@@ -80,12 +81,15 @@ enum class Initialization {
 
 /// Properties of the images that a model was trained on.
 struct InputFormat {
-  std::string data;         ///< the data set's name
+  std::string data;         ///< the data set's name; a directory's is absolute
   std::int64_t height = 0;  ///< rows of an image
   std::int64_t width = 0;   ///< pixels of a row
   int max_pixel = 255;      ///< a pixel's value divided by this is the network's input
   /// One name a class; empty: the classes have none but their numbers.
   std::vector<std::string> class_names = {};
+  Framing framing = {};              ///< of the training images
+  std::uint32_t train_checksum = 0;  ///< Dataset::source_checksum of the training part; 0: not known
+  std::uint32_t test_checksum = 0;   ///< of the test part
 };
 
 /// A trained network in the host's memory.
@@ -99,7 +103,14 @@ struct Model {
 /// nn.Linear, float32; shape, activation, normalisation and class count are metadata. Throws Error, which
 /// names the file, what was expected and what was found; no half-written file stays behind.
 void write_model(const std::filesystem::path& path, const Model& model);
-/// Reads a file that write_model wrote. Throws Error in the same way, and if a parameter is not finite.
+/// Reads a file that write_model wrote; its parameters may have been rounded to F16 or BF16 since. Throws
+/// Error in the same way, and if a parameter is not finite.
 [[nodiscard]] Model read_model(const std::filesystem::path& path);
+/// Reads linear layers that another program saved as safetensors, such as PyTorch's state dict of an
+/// nn.Sequential: tensors NAME.weight [outputs, inputs] and NAME.bias [outputs] of F32, F16, BF16 or F64.
+/// Layers come in the order of their names, numbers by value, or in the only order that their shapes allow.
+/// The activation is not in such a file. The model's input is left empty. Throws Error as read_model does.
+[[nodiscard]] Model read_state_dict(const std::filesystem::path& path,
+                                    Activation activation = Activation::relu);
 
 }  // namespace softwarp

@@ -192,7 +192,8 @@ struct TrainingControl {
   std::function<void(const Checkpoint&)> save_checkpoint = {};
   const Checkpoint* resume =
       nullptr;  ///< continues from here, to the bits of an uninterrupted run; null: from the start
-  bool check_every_step = false;  ///< looks for NaN and infinities after each step, not every 100
+  const Model* weights = nullptr;  ///< begins with its parameters in place of random ones; null: does not
+  bool check_every_step = false;   ///< looks for NaN and infinities after each step, not every 100
 };
 
 /// Trains a network and measures it on the test images. Throws Error if its numbers become NaN or infinite,

@@ -80,6 +80,7 @@ TEST(LoadData, KnowsFashionMnistOrNamesItsPackage) {
   ASSERT_EQ(train.class_names.size(), 10u);
   EXPECT_EQ(train.class_names[9], "Ankle boot");  // what the first training image shows
   EXPECT_EQ(head(train, 1).class_names, train.class_names);
+  EXPECT_EQ(train.framing, Framing{Framing::Kind::box});
   expect_shape(train, 60000, 28, 255);
   expect_shape(test, 10000, 28, 255);
   EXPECT_EQ(first_labels(train), (Bytes{9, 0, 0, 3, 0}));
@@ -161,6 +162,21 @@ TEST_F(Directory, HasTheLargestPixelThatItsOwnerSays) {
   const DataPair told = load_data(directory_.path().string(), 99);
   EXPECT_EQ(told.train.max_pixel, 99);
   EXPECT_FALSE(told.train.max_pixel_guessed);
+}
+
+TEST_F(Directory, IsKnownByItsContent) {
+  const DataPair pair = load();
+  EXPECT_EQ(pair.test.source_checksum, checksum(pair.test));
+  EXPECT_EQ(head(pair.train, 1).source_checksum, checksum(pair.train));
+  EXPECT_EQ(load_data_part(directory_.path().string(), DataPart::train).source_checksum,
+            checksum(pair.train));
+  const Dataset digits = load_data_part(SOFTWARP_DATA_DIR "/digits", DataPart::test);
+  EXPECT_EQ(digits.max_pixel, 16);
+  EXPECT_FALSE(digits.max_pixel_guessed);
+  if (!fs::exists(kFashionDirectory)) return;
+  for (const DataPart part : {DataPart::train, DataPart::test})
+    EXPECT_EQ(load_data_part(kFashionDirectory, part).class_names,
+              load_data_part("fashion-mnist", part).class_names);
 }
 
 TEST_F(Directory, MayHaveTheNamesOthersGive) {

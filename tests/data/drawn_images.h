@@ -1,8 +1,12 @@
 #pragma once
 
+#include <softwarp/dataset.h>
+
 #include "tests/data/temporary_files.h"
 
 namespace softwarp {
+
+inline constexpr Framing kMnistFraming{Framing::Kind::mass, 20.0 / 28}, kFillFraming{Framing::Kind::box, 1};
 
 enum class ImageKind { png, bmp, jpeg, pgm };
 

@@ -7,7 +7,9 @@
 #include <tuple>
 
 #include "host/data/framing.h"
+#include "tests/data/drawn_images.h"
 #include "tests/data/picture_bytes.h"
+#include "tests/data/temporary_files.h"
 
 namespace softwarp {
 namespace {
@@ -183,7 +185,7 @@ double difference(const FramedImage& a, const FramedImage& b) {
 }
 
 TEST(FramedImage, OfAPhotographIsThatOfTheDrawing) {
-  const FramedImage clean = frame_image(seven(), Framing::mnist, 28, 28, 255, "clean");
+  const FramedImage clean = frame_image(seven(), kMnistFraming, 28, 28, 255, "clean");
   EXPECT_FALSE(clean.uneven);
   for (const double shadow : {0.2, 0.45}) {
     Image photograph = seven();
@@ -196,7 +198,7 @@ TEST(FramedImage, OfAPhotographIsThatOfTheDrawing) {
         const double light = 1 - shadow / (1 + std::exp(-(static_cast<double>(x + y) - 350) / 30));
         pixel = static_cast<float>(pixel * light + (state >> 24) / 12.0 - 10);
       }
-    const FramedImage framed = frame_image(photograph, Framing::mnist, 28, 28, 255, "photograph");
+    const FramedImage framed = frame_image(photograph, kMnistFraming, 28, 28, 255, "photograph");
     EXPECT_TRUE(framed.uneven);
     EXPECT_TRUE(framed.inverted);
     EXPECT_LT(difference(framed, clean), 8) << shadow;
@@ -205,7 +207,7 @@ TEST(FramedImage, OfAPhotographIsThatOfTheDrawing) {
 
 // Neither a table that shows beside the paper, nor marks far away, nor a speck close by.
 TEST(FramedImage, OfAPhotographIsItsDrawingAlone) {
-  const FramedImage clean = frame_image(seven(), Framing::mnist, 28, 28, 255, "clean");
+  const FramedImage clean = frame_image(seven(), kMnistFraming, 28, 28, 255, "clean");
   Image photograph = seven();
   const auto darken = [&](std::int64_t top, std::int64_t bottom, std::int64_t left, std::int64_t right) {
     for (std::int64_t y = top; y < bottom; ++y)
@@ -215,7 +217,7 @@ TEST(FramedImage, OfAPhotographIsItsDrawingAlone) {
   darken(0, 400, 285, 300);  // a table
   darken(350, 370, 20, 40), darken(20, 40, 40, 60), darken(200, 203, 220, 223);
   for (std::int64_t x = 0; x < 285; ++x) photograph.pixels[static_cast<std::size_t>(x)] = 180;  // a shadow
-  const FramedImage framed = frame_image(photograph, Framing::mnist, 28, 28, 255, "photograph");
+  const FramedImage framed = frame_image(photograph, kMnistFraming, 28, 28, 255, "photograph");
   EXPECT_TRUE(framed.uneven);
   EXPECT_EQ(framed.figures, 1);
   EXPECT_LT(difference(framed, clean), 8);
@@ -225,15 +227,15 @@ TEST(FramedImage, CountsWhatStandsSideBySide) {
   Image two = seven();
   for (std::int64_t y = 120; y < 280; ++y)
     for (std::int64_t x = 230; x < 245; ++x) two.pixels[static_cast<std::size_t>(y * 300 + x)] = 50;
-  const FramedImage framed = frame_image(two, Framing::mnist, 28, 28, 255, "two");
+  const FramedImage framed = frame_image(two, kMnistFraming, 28, 28, 255, "two");
   EXPECT_EQ(framed.figures, 2);
-  EXPECT_NE(describe(two, Framing::mnist, framed).find("300x400"), std::string::npos);
-  EXPECT_EQ(frame_image(seven(), Framing::mnist, 28, 28, 255, "one").figures, 1);
+  EXPECT_NE(describe(two, kMnistFraming, framed).find("300x400"), std::string::npos);
+  EXPECT_EQ(frame_image(seven(), kMnistFraming, 28, 28, 255, "one").figures, 1);
   const auto figures_of = [](const auto& is_ink) {
     Image image{400, 300, {}};
     for (int y = 0; y < 400; ++y)
       for (int x = 0; x < 300; ++x) image.pixels.push_back(is_ink(y, x) ? 50.0f : 210.0f);
-    return frame_image(image, Framing::mnist, 28, 28, 255, "pieces").figures;
+    return frame_image(image, kMnistFraming, 28, 28, 255, "pieces").figures;
   };
   const auto bar = [](int y, int x) { return y > 100 && y < 280 && x > 100 && x < 130; };
   const auto dot = [](int y, int x) { return y > 260 && y < 280 && x > 160 && x < 180; };
@@ -245,11 +247,11 @@ TEST(FramedImage, CountsWhatStandsSideBySide) {
 TEST(FramedImage, StretchesAMask) {
   Image mask = seven();
   for (float& pixel : mask.pixels) pixel = pixel > 100 ? 1 : 0;
-  const FramedImage framed = frame_image(mask, Framing::mnist, 28, 28, 255, "mask");
+  const FramedImage framed = frame_image(mask, kMnistFraming, 28, 28, 255, "mask");
   EXPECT_TRUE(framed.is_stretched());
-  EXPECT_EQ(framed.pixels, frame_image(seven(), Framing::mnist, 28, 28, 255, "seven").pixels);
+  EXPECT_EQ(framed.pixels, frame_image(seven(), kMnistFraming, 28, 28, 255, "seven").pixels);
   const Image small{1, 4, {0, 0, 3, 15}};  // of the frame's size
-  EXPECT_EQ(frame_image(small, Framing::mnist, 1, 4, 255, "small").pixels, (Bytes{0, 0, 51, 255}));
+  EXPECT_EQ(frame_image(small, kMnistFraming, 1, 4, 255, "small").pixels, (Bytes{0, 0, 51, 255}));
 }
 
 }  // namespace

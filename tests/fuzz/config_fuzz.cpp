@@ -1,13 +1,15 @@
 // The file behind --config.
 
+#include <memory>
 #include <sstream>
 
 #include "host/program/commands.h"
+#include "host/program/config_file.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   CLI::App app;
-  app.allow_config_extras(CLI::config_extras_mode::error);
+  app.config_formatter(std::make_shared<softwarp::program::ConfigFile>(app));
   softwarp::program::add_train(app);
   // Once all is read, and before anything is trained.
   app.get_subcommand("train")->parse_complete_callback([] { throw CLI::Success(); });

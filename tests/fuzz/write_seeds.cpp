@@ -8,6 +8,7 @@
 
 #include "host/io/file.h"
 #include "host/io/number_table.h"
+#include "host/model/model_file.h"
 #include "tests/data/drawn_images.h"
 #include "tests/data/picture_bytes.h"
 
@@ -73,6 +74,17 @@ void write_seeds(const fs::path& root) {
   write_bytes(root / "idx_fuzz/images.gz", gzip(images) + gzip(images));
   const Checkpoint checkpoint = small_checkpoint();
   write_model(root / "model_fuzz/model", checkpoint.model);
+  Model named = checkpoint.model;
+  named.input.class_names = {"no", "yes"}, named.input.train_checksum = 7;
+  named.input.framing = {Framing::Kind::mass, 0.75, true};
+  write_model(root / "model_fuzz/named", named);
+  SafetensorsFile foreign = to_safetensors(checkpoint.model);
+  foreign.metadata.clear();
+  for (Tensor& tensor : foreign.tensors)
+    tensor.name = "net." + std::to_string(2 * (tensor.name[2] - '1')) + tensor.name.substr(3);
+  write_safetensors(root / "model_fuzz/state_dict", foreign);
+  for (Tensor& tensor : foreign.tensors) tensor.dtype = "BF16", tensor.data.resize(tensor.data.size() / 2);
+  write_safetensors(root / "model_fuzz/half", foreign);
   write_checkpoint(root / "checkpoint_fuzz/whole", checkpoint);
   Checkpoint plain = checkpoint;
   plain.best.clear(), plain.second_moment.clear(), plain.history[0].validation = {};

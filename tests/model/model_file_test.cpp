@@ -75,6 +75,54 @@ TEST_F(ModelFile, HasTheNamesOfItsClasses) {
     expect_entry_refused("class_names", text, {"a JSON list of 3 names", found});
 }
 
+TEST_F(ModelFile, SaysHowItsImagesLieAndWhatTheyWere) {
+  const auto path = directory_.path() / "model.safetensors";
+  model_.input.train_checksum = 4'000'000'000, model_.input.test_checksum = 7;
+  for (const Framing& framing :
+       {Framing{}, Framing{Framing::Kind::mass, 20.0 / 28, false}, Framing{Framing::Kind::box, 1, true}}) {
+    model_.input.framing = framing;
+    write_model(path, model_);
+    EXPECT_EQ(read_model(path).input.framing, framing);
+    EXPECT_EQ(read_model(path).input.train_checksum, 4'000'000'000);
+    EXPECT_EQ(read_model(path).input.test_checksum, 7u);
+  }
+  for (const char* framing :
+       {"", "mass", "mass 0", "mass 1.5", "mass nan", "box x", "fill 1", "whole 1", "mass 1 "})
+    expect_entry_refused("framing", framing, {"whole, or box or mass and a share"});
+  for (const char* sum : {"", "-1", "4294967296", "1x"})
+    expect_entry_refused("test_checksum", sum, {"a CRC-32"});
+}
+
+// Of 16 bits a number, as many parameters are half the bytes.
+TEST_F(ModelFile, MayBeRoundedToSixteenBits) {
+  SafetensorsFile file = to_safetensors(model_);
+  for (Tensor& tensor : file.tensors) {
+    std::vector<std::byte> upper;  // of each float: BF16
+    for (std::size_t i = 0; i < tensor.data.size(); i += 4)
+      upper.insert(upper.end(), {tensor.data[i + 2], tensor.data[i + 3]});
+    tensor.dtype = "BF16", tensor.data = upper;
+  }
+  const Model rounded = from_safetensors("the file", file);
+  ASSERT_EQ(rounded.values.size(), model_.values.size());
+  for (std::size_t i = 0; i < rounded.values.size(); ++i) {
+    EXPECT_LE(rounded.values[i], model_.values[i]);
+    EXPECT_GE(rounded.values[i], model_.values[i] * (1 - 0x1p-7f));
+  }
+}
+
+// Before models said it, the data's name did.
+TEST_F(ModelFile, OfAnEarlierVersionIsFramedByItsDatasName) {
+  for (const auto& [data, framing] : {std::pair{"mnist", Framing{Framing::Kind::mass, 20.0 / 28}},
+                                      {"digits", Framing{Framing::Kind::box}},
+                                      {"fashion-mnist", Framing{Framing::Kind::box}},
+                                      {"elsewhere", Framing{}}}) {
+    SafetensorsFile file = to_safetensors(model_);
+    file.metadata.erase("framing");
+    file.metadata["data"] = data;
+    EXPECT_EQ(from_safetensors("old", file).input.framing, framing) << data;
+  }
+}
+
 TEST_F(ModelFile, HoldsNoNumberThatIsNotFinite) {
   const auto path = directory_.path() / "model.safetensors";
   for (const float wrong :
@@ -124,16 +172,18 @@ TEST_F(ModelFile, NeedsTheParametersOfItsLayers) {
   expect_refused([](SafetensorsFile& file) { file.tensors[1].name = "fc3.bias"; },
                  {"expected a tensor fc1.bias, found none"});
   expect_refused([](SafetensorsFile& file) { file.tensors[0].shape = {6, 4}; },
-                 {"expected fc1.weight as F32 [4, 6], found F32 [6, 4]"});
-  expect_refused([](SafetensorsFile& file) { file.tensors[0].shape = {24}; }, {"found F32 [24]"});
-  expect_refused([](SafetensorsFile& file) { file.tensors[0].dtype = "I32"; }, {"found I32 [4, 6]"});
+                 {"expected fc1.weight [4, 6], found [6, 4]"});
+  expect_refused([](SafetensorsFile& file) { file.tensors[0].shape = {24}; }, {"found [24]"});
+  // Of the type first: 24 numbers of 8 bits are another count of floats.
+  expect_refused([](SafetensorsFile& file) { file.tensors[0].dtype = "I32"; },
+                 {R"(expected "fc1.weight" as F32, F16, BF16 or F64, found I32)"});
   // As many bytes in all, but not in each.
   expect_refused(
       [](SafetensorsFile& file) {
         std::swap(file.tensors[0].shape, file.tensors[2].shape);
         std::swap(file.tensors[0].data, file.tensors[2].data);
       },
-      {"expected fc1.weight as F32 [4, 6], found F32 [3, 4]"});
+      {"expected fc1.weight [4, 6], found [3, 4]"});
   expect_refused(
       [](SafetensorsFile& file) {
         file.tensors.push_back({.name = "none", .dtype = "F32", .shape = {0}, .data = {}});

@@ -82,7 +82,7 @@ TEST_F(CompareProgram, ReplacesAPageOnlyWhenAsked) {
 }
 
 TEST_F(CompareProgram, RefusesRunsThatCannotBeRead) {
-  expect_refused({"first"}, "runs", 2);
+  expect_refused({"first"}, "runs: expected at least two, found 1", 2);
   expect_refused({"first", "third", "second"}, "third: expected a training's directory, found nothing there");
   expect_refused({"first", "first/model.safetensors"},
                  "first/model.safetensors: expected a training's directory");

@@ -26,9 +26,13 @@ void expect_refusal(const Arguments& arguments, int exit_code, const std::vector
 }
 
 TEST(ProgramErrors, WrongFlagsEndWithTwo) {
-  expect_refusal({}, 2, {"subcommand"});
   expect_refusal({"fly"}, 2, {"fly"});
   expect_refusal({"trian"}, 2, {"did you mean train?"});
+  expect_refusal({"tra"}, 2, {"expected a command, found tra; did you mean train?"});
+  expect_refusal({"help", "trian"}, 2, {"command: expected train", "found trian"});
+  expect_refusal({"train", "--hidden", "12", "3"}, 2, {"unexpected 3; did you mean --hidden 12,3?"});
+  expect_refusal({"gradcheck", "--data", "digits", "--inputs", "3"}, 2, {"--inputs: expected no --data"});
+  expect_refusal({"train", "--con\nfig"}, 2, {"unexpected --con?fig"});
   expect_refusal({"train", "--epoch", "3"}, 2, {"--epoch", "did you mean --epochs?"});
   expect_refusal({"train", "--epoch", "3", "--hiden", "9"}, 2, {"unexpected --epoch 3 --hiden 9; did"});
   expect_refusal({"train", "--epochs", "0"}, 2, {"--epochs", "0"});
@@ -143,26 +147,6 @@ TEST(ProgramErrors, MissingDataAndModelsEndWithOne) {
   expect_refusal({"evaluate", "nothing.safetensors"}, 1,
                  {"nothing.safetensors: expected a training's directory or a model", "softwarp train"});
   expect_refusal({"train", "--images", "60001"}, 1, {"--images", "60000", "60001"});
-}
-
-TEST(ProgramErrors, ConfigFilesAreChecked) {
-  expect_refusal({"train", "--config", "none.toml"}, 1, {"none.toml"});
-  const TemporaryDirectory directory;
-  const auto write = [&](const std::string& text) {
-    directory.write("run.toml", Bytes(text.begin(), text.end()));
-  };
-  write("epochs = 3\n");
-  expect_refusal({"train", "--config", "run.toml"}, 2, {"run.toml:1: epochs", "[train] missing?"}, directory);
-  write("[train]\n\nbatch_size = 3\n");
-  expect_refusal({"train", "--config", "run.toml"}, 2,
-                 {"run.toml:3: [train] has no batch_size; did you mean batch-size?"}, directory);
-  write("[trian]\nepochs = 3\n");
-  expect_refusal({"train", "--config", "run.toml"}, 2, {"run.toml:1: there is no command trian; did you"},
-                 directory);
-  write("[train]\nepoch = 3\n");
-  expect_refusal({"train", "--config", "run.toml"}, 2, {"epoch"}, directory);
-  write("[train]\nepochs = 0\n");
-  expect_refusal({"train", "--config", "run.toml"}, 2, {"--epochs", "0"}, directory);
 }
 
 TEST(ProgramErrors, AnOutputThatIsNoDirectoryIsRefusedBeforeTraining) {

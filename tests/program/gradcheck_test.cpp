@@ -52,7 +52,7 @@ TEST(GradcheckProgram, RefusesWhatIsNoNetwork) {
   expect_refused({"--classes", "0"}, 2, "--classes: expected a whole number from 2");
   expect_refused({"--classes", "1"}, 2, "--classes: expected a whole number from 2");
   expect_refused({"--activation", "softplus"}, 2, "softplus");
-  expect_refused({"--data", "digits", "--inputs", "3"}, 2, "--inputs excludes --data");
+  expect_refused({"--data", "digits", "--inputs", "3"}, 2, "--inputs: expected no --data beside it");
   expect_refused({"--data", "digits", "--batch-size", "99999"}, 1,
                  "--batch-size: expected at most the 1617 training images of digits, found 99999");
 }

@@ -26,6 +26,7 @@ class Pictures : public testing::Test {
     model.input.data = "digits";
     model.input.height = model.input.width = 8;
     model.input.max_pixel = 16;
+    model.input.framing = kFillFraming;
     const ParameterLayout layout(model.shape);
     model.values.resize(static_cast<std::size_t>(layout.size));
     model.values[static_cast<std::size_t>(layout.tensors.back().offset) + 1] = 1;

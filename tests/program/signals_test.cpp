@@ -40,8 +40,9 @@ class Ended : public testing::Test {
 
 TEST_F(Ended, EachSignalEndsItInOrderAndNamesTheCommandThatGoesOn) {
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
-    const ProgramRun ended = run(small_training({"--epochs", "100000", "--output", "run", "--overwrite"}),
-                                 {.interrupt_after = "epoch 2/", .signal = signal});
+    const ProgramRun ended =
+        run(small_training({"--epochs", "100000", "--report-every", "1", "--output", "run", "--overwrite"}),
+            {.interrupt_after = "epoch 2/", .signal = signal});
     EXPECT_EQ(ended.exit_code, 128 + signal) << ended.err;
     EXPECT_EQ(last_line(ended.out).find("softwarp train --resume run goes on after epoch "), 0u) << ended.out;
     EXPECT_TRUE(fs::exists(directory_.path() / "run" / "model.safetensors"));
