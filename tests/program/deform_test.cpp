@@ -256,12 +256,12 @@ TEST_F(Augmented, RefusesParametersOfWhatIsNotChosen) {
     EXPECT_FALSE(std::filesystem::exists(directory_.path() / "softwarp-run"));
   };
   for (const char* flag : {"--degrees", "--shear", "--translate", "--half-angles"})
-    expect_refused({flag, "3"}, flag + std::string(": expected --augment affine, found none\n"));
-  expect_refused({"--scale", "0.9,1.1"}, "--scale: expected --augment affine, found none\n");
-  expect_refused({"--alpha", "30"}, "--alpha: expected --augment elastic, found none\n");
+    expect_refused({flag, "3"}, flag + std::string(": expected --augment affine, found none ("));
+  expect_refused({"--scale", "0.9,1.1"}, "--scale: expected --augment affine, found none (");
+  expect_refused({"--alpha", "30"}, "--alpha: expected --augment elastic, found none (");
   expect_refused({"--augment", "affine", "--sigma", "4"}, "--sigma: expected --augment elastic, found affin");
   expect_refused({"--augment", "elastic", "--shear", "4"}, "--shear: expected --augment affine, found elast");
-  expect_refused({"--augment", "elastic", "--alpha", "0"}, "--alpha: expected a number above 0, found 0\n");
+  expect_refused({"--augment", "elastic", "--alpha", "0"}, "--alpha: expected a number above 0, found 0 (");
 }
 
 TEST_F(Augmented, ReadsAConfigFile) {
