@@ -62,7 +62,7 @@ CLI::Option* add_model(CLI::App& command, const std::string& name, std::string& 
 CLI::Option* ForeignOptions::add_normalization_to(CLI::App& command) {
   return add_list(command, "--normalize", normalization, any_number(),
                   "Mean and standard deviation of a network's inputs, if another program trained it so")
-      ->type_name("X,X");
+      ->type_name(kPairType);
 }
 
 void ForeignOptions::add_to(CLI::App& command) {
