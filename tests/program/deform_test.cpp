@@ -219,7 +219,7 @@ TEST_F(Augmented, GoesOnToTheSameBits) {
 
 TEST_F(Augmented, GoesOnAfterCtrlCToTheSameBits) {
   Arguments arguments = kDeforming;
-  arguments.insert(arguments.end(), {"--output", "run", "--epochs", "200", "--report-every", "1"});
+  arguments.insert(arguments.end(), {"--output", "run", "--epochs", "80", "--report-every", "1"});
   const ProgramRun stopped = run(small_training(arguments), {.interrupt_after = "epoch 3/"});
   ASSERT_EQ(stopped.exit_code, 130) << stopped.err;
   ASSERT_EQ(run(resuming({})).exit_code, 0);
