@@ -46,6 +46,9 @@ std::vector<std::int32_t> indices_in(const DeformOptions& o, const Dataset& data
     for (std::int64_t index = first; index <= last; ++index)
       indices.push_back(static_cast<std::int32_t>(index));
   }
+  if (std::ssize(indices) > data.count)
+    throw Error(fmt::format("--index: expected each of the {} images of {} once, found {}", data.count,
+                            data.name, indices.size()));
   return indices;
 }
 

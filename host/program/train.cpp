@@ -4,16 +4,13 @@
 #include <softwarp/error.h>
 #include <softwarp/train.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <ctime>
 #include <filesystem>
 #include <functional>
-#include <numeric>
 #include <optional>
 
 #include "host/data/data_directory.h"
-#include "host/data/deformed_images.h"
 #include "host/io/file.h"
 #include "host/program/announce.h"
 #include "host/program/augment_flags.h"
@@ -27,14 +24,13 @@
 #include "host/program/train_notes.h"
 #include "host/program/trained_model.h"
 #include "host/program/weights.h"
+#include "host/report/deformed_sample.h"
 #include "host/report/report.h"
 #include "host/report/scalar_log.h"
 #include "host/training/run_directory.h"
 
 namespace softwarp::program {
 namespace {
-
-constexpr std::int64_t kDeformedImages = 16;  // in the report
 
 struct TrainOptions {
   std::string data = "mnist";
@@ -305,18 +301,6 @@ std::string going_on_text(const TrainOptions& o, std::int64_t saved, const Check
   return fmt::format("{} goes on after epoch {}", command, resumed.history.size());
 }
 
-// Of the images that are not held out, as in epoch 1.
-DeformedSample deformed_sample(const TrainOptions& o, const Dataset& train, Backend& backend) {
-  const TrainingSettings& s = o.settings;
-  if (s.augmentation == Augmentation{}) return {};
-  const Dataset kept = s.validation > 0 ? split(train, s.validation, s.seed).first : train;
-  DeformedSample sample{head(kept, std::min(kDeformedImages, kept.count)), {}};
-  std::vector<std::int32_t> indices(static_cast<std::size_t>(sample.images.count));
-  std::iota(indices.begin(), indices.end(), 0);
-  sample.deformed = deformed_images(backend, sample.images, indices, s.seed, 1, s.augmentation);
-  return sample;
-}
-
 void print_outcome(const TrainingResult& result, const RunDirectory& directory) {
   if (result.stopped) say("stopped in epoch {}\n", result.history.size());
   if (result.stopped_early)
@@ -382,7 +366,7 @@ void run(CLI::App& command, TrainOptions& o) {
              report_html(result, o.settings, data,
                          {.device = backend->name(),
                           .date = fmt::format("{:%Y-%m-%d %H:%M} UTC", fmt::gmtime(std::time(nullptr)))},
-                         deformed_sample(o, data.train, *backend)));
+                         deformed_sample(*backend, o.settings, data.train)));
   announce.done();
   print_outcome(result, directory);
   if (log) say("wrote {}\n", log->path().string());

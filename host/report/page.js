@@ -193,7 +193,7 @@ function showDeformed() {
     showImages(byId("deformed"), report.deformed, (p) => [className(p.label)],
       (p) => `a training image of ${className(p.label)} above its deformation`, ["--ink", "--ink"]);
   else
-    for (const part of document.querySelectorAll("#deformed-section, nav a[href='#deformed-section']")) part.remove();
+    for (const part of document.querySelectorAll("#deformed-section, nav a[href$=deformed-section]")) part.remove();
 }
 
 function showMistakes() {

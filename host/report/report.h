@@ -3,10 +3,9 @@
 #include <softwarp/dataset.h>
 #include <softwarp/train.h>
 
-#include <cstdint>
 #include <string>
-#include <vector>
 
+#include "host/report/deformed_sample.h"
 #include "host/training/settings.h"
 
 namespace softwarp {
@@ -15,13 +14,6 @@ namespace softwarp {
 struct ReportEnvironment {
   std::string device;
   std::string date;
-};
-
-// Training images and what --augment made of each: pixels [images.count, images.pixels()], none if nothing
-// was deformed.
-struct DeformedSample {
-  Dataset images;
-  std::vector<std::uint8_t> deformed;
 };
 
 // One HTML page that needs nothing but itself: what the training reached, how it got there, where the model

@@ -160,6 +160,8 @@ TEST_F(Deform, RefusesWhatItCannotShow) {
   text({"--index", last});
   expect_refused({"--index", behind}, 1,
                  "--index: expected at most " + last + ", the last train image of digits, found " + behind);
+  expect_refused({"--index", "0-" + last + ",0"}, 1,
+                 "--index: expected each of the " + behind + " images of");
   directory_.write("there.png", {1});
   expect_refused({"--output", "there.png"}, 1, "there.png: expected a new file, found one that exists");
   EXPECT_EQ(bytes_of(directory_.path() / "there.png"), "\1");
@@ -219,7 +221,7 @@ TEST_F(Augmented, GoesOnToTheSameBits) {
 
 TEST_F(Augmented, GoesOnAfterCtrlCToTheSameBits) {
   Arguments arguments = kDeforming;
-  arguments.insert(arguments.end(), {"--output", "run", "--epochs", "200", "--report-every", "1"});
+  arguments.insert(arguments.end(), {"--output", "run", "--epochs", "80", "--report-every", "1"});
   const ProgramRun stopped = run(small_training(arguments), {.interrupt_after = "epoch 3/"});
   ASSERT_EQ(stopped.exit_code, 130) << stopped.err;
   ASSERT_EQ(run(resuming({})).exit_code, 0);

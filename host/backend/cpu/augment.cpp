@@ -22,7 +22,7 @@ HWY_BEFORE_NAMESPACE();
 namespace softwarp::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// What one thread deforms an image with. Rows have room for a vector beyond their end.
+// Deforms images, for one thread. Rows have room for a vector beyond their end.
 class Deformer {
   using F = hn::ScalableTag<float>;
   using U = hn::RebindToUnsigned<F>;
