@@ -93,7 +93,7 @@ void check_layer(const std::filesystem::path& path, const Layer& layer) {
     fail(path, "1 to 2^24 outputs and inputs", shown(*layer.weight));
   if (layer.bias == nullptr)
     fail(path, shown_name(layer.stem + "bias") + " beside " + shown_name(layer.weight->name), "none");
-  if (layer.bias->shape == std::vector{weight[0]}) return;
+  if (layer.bias->shape == std::vector(1, weight[0])) return;
   const bool transposed = layer.bias->shape == std::vector{weight[1]};
   fail(path, "a weight [outputs, inputs] and a bias [outputs]",
        fmt::format("{} and {}{}", shown(*layer.weight), shown(*layer.bias),

@@ -53,7 +53,7 @@ void add_interval(CLI::App& command, const std::string& flag, UniformInterval& i
             interval = read;
           },
           text)
-      ->type_name("X,X")
+      ->type_name(kPairType)
       ->default_str(default_text)
       ->group("Augmentation");
 }
@@ -85,7 +85,7 @@ void add_augment_flags(CLI::App& command, Augmentation& a, const std::string& ki
       .add_option("--augment",
                   "Deform each training image anew in each epoch: affine, elastic or both; or none")
       ->check(CLI::Validator(kinds_error, ""))
-      ->type_name("NAME,...")
+      ->type_name(kNamesType)
       ->default_str(kinds)
       ->group("Augmentation");
   add_interval(command, "--degrees", a.degrees, -360, 360, true, "Affine: rotation; 15 is -15 to 15", "15");

@@ -95,8 +95,9 @@ std::string found(const toml::node& node) {
 std::string value_for(const CLI::Option& option, const toml::node& node, const Place& place) {
   const std::string type = option.get_type_name();
   const bool is_flag = option.get_items_expected_max() == 0;
-  const bool is_list = type == kCountsType || type == kNumbersType;
-  const bool is_number = is_list || type == kCountType || type == kNumberType;
+  const bool is_numbers = type == kCountsType || type == kNumbersType || type == kPairType;
+  const bool is_list = is_numbers || type == kNamesType;
+  const bool is_number = is_numbers || type == kCountType || type == kNumberType;
   const auto fits = [&](const toml::node& each) {
     return is_flag ? each.is_boolean() : each.is_string() || (is_number && each.is_number());
   };
@@ -108,10 +109,11 @@ std::string value_for(const CLI::Option& option, const toml::node& node, const P
     return text;
   }
   place.fail(fmt::format("--{}: expected {}, found {}", option.get_lnames().front(),
-                         is_flag     ? "true or false"
-                         : is_list   ? "numbers, as in [512, 256]"
-                         : is_number ? "a number"
-                                     : "a string, in quotes",
+                         is_flag      ? "true or false"
+                         : is_numbers ? "numbers, as in [512, 256]"
+                         : is_list    ? "a string, or an array of them"
+                         : is_number  ? "a number"
+                                      : "a string, in quotes",
                          array == nullptr ? found(node) : "an array of something else"));
 }
 

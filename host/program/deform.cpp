@@ -1,16 +1,14 @@
 // `softwarp deform`: what --augment makes of images, to look at.
 
 #include <fmt/format.h>
-#include <softwarp/backend.h>
 #include <softwarp/dataset.h>
 #include <softwarp/error.h>
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <memory>
 
-#include "host/data/resident.h"
+#include "host/data/deformed_images.h"
 #include "host/io/image.h"
 #include "host/program/augment_flags.h"
 #include "host/program/commands.h"
@@ -49,29 +47,6 @@ std::vector<std::int32_t> indices_in(const DeformOptions& o, const Dataset& data
       indices.push_back(static_cast<std::int32_t>(index));
   }
   return indices;
-}
-
-// Images [count, pixels], as a training deforms them.
-std::vector<std::uint8_t> deformed(const DeformOptions& o, const Dataset& data,
-                                   const std::vector<std::int32_t>& indices) {
-  const std::unique_ptr<Backend> backend = o.device.make_backend();
-  const ResidentDataset resident(*backend, data);
-  const auto count = std::ssize(indices);
-  const auto order_there = backend->make_array<std::int32_t>(count);
-  const auto targets = backend->make_array<std::int32_t>(count);
-  const auto state = backend->make_array<TrainingState>(1);
-  const Matrix batch = backend->make_matrix(count, data.pixels());
-  const TrainingState at{.seed = o.seed, .epoch = o.epoch - 1};
-  backend->upload<std::int32_t>(indices, order_there.data());
-  backend->upload<TrainingState>({&at, 1}, state.data());
-  backend->augment_batch(resident.view(), order_there.data(), state.data(), o.augmentation, batch.view(),
-                         targets.data());
-  std::vector<float> values(static_cast<std::size_t>(count * data.pixels()));
-  backend->download<float>(batch.view().data, values);
-  std::vector<std::uint8_t> bytes;
-  for (const float value : values)
-    bytes.push_back(static_cast<std::uint8_t>(std::lround(value * static_cast<float>(data.max_pixel))));
-  return bytes;
 }
 
 // Pixels of 0..255 in rows.
@@ -135,7 +110,8 @@ void run(const CLI::App& command, DeformOptions& o) {
                                       static_cast<int>(o.max_pixel));
   say_guess(data);
   const std::vector<std::int32_t> indices = indices_in(o, data);
-  const std::vector<std::uint8_t> images = deformed(o, data, indices);
+  const std::vector<std::uint8_t> images =
+      deformed_images(*o.device.make_backend(), data, indices, o.seed, o.epoch, o.augmentation);
   if (o.output.empty())
     print_text(o, data, indices, images);
   else

@@ -61,11 +61,13 @@ inline constexpr const char* kDataType = "DATA";    // a data set's name, or a d
 inline constexpr const char* kModelType = "MODEL";  // a training's directory, or a model file
 inline constexpr const char* kFileType = "FILE";
 inline constexpr const char* kDirectoryType = "DIR";
-// Numbers in the help: whole ones and any, and lists of them.
+// Numbers in the help: whole ones and any, and lists of them; and a list of names.
 inline constexpr const char* kCountType = "N";
 inline constexpr const char* kNumberType = "X";
 inline constexpr const char* kCountsType = "N,...";
 inline constexpr const char* kNumbersType = "X,...";
+inline constexpr const char* kPairType = "X,X";
+inline constexpr const char* kNamesType = "NAME,...";
 
 // Shortens the help: types without their ranges. Makes numbers decimal, refuses empty names, and makes the
 // last of a flag's values the one that counts. For the end, when the command has all of its flags.

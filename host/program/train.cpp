@@ -4,13 +4,16 @@
 #include <softwarp/error.h>
 #include <softwarp/train.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <ctime>
 #include <filesystem>
 #include <functional>
+#include <numeric>
 #include <optional>
 
 #include "host/data/data_directory.h"
+#include "host/data/deformed_images.h"
 #include "host/io/file.h"
 #include "host/program/announce.h"
 #include "host/program/augment_flags.h"
@@ -30,6 +33,8 @@
 
 namespace softwarp::program {
 namespace {
+
+constexpr std::int64_t kDeformedImages = 16;  // in the report
 
 struct TrainOptions {
   std::string data = "mnist";
@@ -300,6 +305,18 @@ std::string going_on_text(const TrainOptions& o, std::int64_t saved, const Check
   return fmt::format("{} goes on after epoch {}", command, resumed.history.size());
 }
 
+// Of the images that are not held out, as in epoch 1.
+DeformedSample deformed_sample(const TrainOptions& o, const Dataset& train, Backend& backend) {
+  const TrainingSettings& s = o.settings;
+  if (s.augmentation == Augmentation{}) return {};
+  const Dataset kept = s.validation > 0 ? split(train, s.validation, s.seed).first : train;
+  DeformedSample sample{head(kept, std::min(kDeformedImages, kept.count)), {}};
+  std::vector<std::int32_t> indices(static_cast<std::size_t>(sample.images.count));
+  std::iota(indices.begin(), indices.end(), 0);
+  sample.deformed = deformed_images(backend, sample.images, indices, s.seed, 1, s.augmentation);
+  return sample;
+}
+
 void print_outcome(const TrainingResult& result, const RunDirectory& directory) {
   if (result.stopped) say("stopped in epoch {}\n", result.history.size());
   if (result.stopped_early)
@@ -314,7 +331,8 @@ void print_outcome(const TrainingResult& result, const RunDirectory& directory) 
 }
 
 void run(CLI::App& command, TrainOptions& o) {
-  settle_augment(command, o.settings.augmentation);
+  // A training that is resumed has chosen, unless it is to be refused another choice.
+  if (o.resume.empty() || command.count("--augment") > 0) settle_augment(command, o.settings.augmentation);
   const bool epochs_chosen = command.get_option("--epochs")->count() > 0;
   Checkpoint resumed;
   if (!o.resume.empty()) {
@@ -363,7 +381,8 @@ void run(CLI::App& command, TrainOptions& o) {
   write_file(directory.report(),
              report_html(result, o.settings, data,
                          {.device = backend->name(),
-                          .date = fmt::format("{:%Y-%m-%d %H:%M} UTC", fmt::gmtime(std::time(nullptr)))}));
+                          .date = fmt::format("{:%Y-%m-%d %H:%M} UTC", fmt::gmtime(std::time(nullptr)))},
+                         deformed_sample(o, data.train, *backend)));
   announce.done();
   print_outcome(result, directory);
   if (log) say("wrote {}\n", log->path().string());

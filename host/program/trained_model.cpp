@@ -56,7 +56,7 @@ std::filesystem::path model_path(const std::string& model) {
 CLI::Option* ForeignOptions::add_normalization_to(CLI::App& command) {
   return add_list(command, "--normalize", normalization, any_number(),
                   "Mean and standard deviation of a network's inputs, if another program trained it so")
-      ->type_name("X,X");
+      ->type_name(kPairType);
 }
 
 void ForeignOptions::add_to(CLI::App& command) {

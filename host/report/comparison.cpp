@@ -17,7 +17,8 @@ using Json = nlohmann::ordered_json;
 constexpr std::int64_t kEpochs = 1000;  // more are not told apart on a screen
 
 bool same_data(const FinishedRun& a, const FinishedRun& b) {
-  return a.data == b.data && a.test.images == b.test.images;
+  const bool known = a.test_checksum != 0 && b.test_checksum != 0;
+  return a.test.images == b.test.images && (known ? a.test_checksum == b.test_checksum : a.data == b.data);
 }
 
 std::string value_of(const FinishedRun& run, const std::string& setting) {

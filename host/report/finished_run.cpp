@@ -74,6 +74,13 @@ class Summary {
     return json.get<std::int64_t>();
   }
 
+  std::uint32_t checksum(const char* key) const {
+    const Json& json = at(key);
+    if (!json.is_number_unsigned() || json.get<std::uint64_t>() > UINT32_MAX)
+      fail(path_, fmt::format("a number of 32 bits as \"{}\"", key), "something else");
+    return json.get<std::uint32_t>();
+  }
+
   std::string text(const char* key) const { return text(key, at(key)); }
 
   // A setting as its flag has it: 0.003, relu, 512,256.
@@ -148,6 +155,7 @@ FinishedRun parse_run(const std::string& name, std::string_view summary_text, st
   run.name = name;
   run.network = summary.text("network");
   run.data = summary.text("data");
+  if (summary.has("test_checksum")) run.test_checksum = summary.checksum("test_checksum");
   if (summary.has("device")) run.device = summary.text("device");
   run.test = {.loss = summary.number("test_loss", 0, kInfinity),
               .accuracy = summary.number("test_accuracy", 0, 1),

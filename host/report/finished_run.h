@@ -2,6 +2,7 @@
 
 #include <softwarp/train.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -15,7 +16,8 @@ struct FinishedRun {
   std::string name;  // as it was given
   std::string network;
   std::string data;
-  std::string device;  // empty: not said
+  std::uint32_t test_checksum = 0;  // Dataset::source_checksum of the test images; 0: not said
+  std::string device;               // empty: not said
   Score test;
   double seconds = 0;
   std::int64_t parameters = 0;

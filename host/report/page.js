@@ -187,6 +187,15 @@ function showImages(box, pictures, caption, name, colours) {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", all);
 }
 
+// Only where images were deformed.
+function showDeformed() {
+  if (report.deformed)
+    showImages(byId("deformed"), report.deformed, (p) => [className(p.label)],
+      (p) => `a training image of ${className(p.label)} above its deformation`, ["--ink", "--ink"]);
+  else
+    for (const part of document.querySelectorAll("#deformed-section, nav a[href='#deformed-section']")) part.remove();
+}
+
 function showMistakes() {
   const m = report.mistakes;
   byId("mistakes-note").textContent = m.of === 0 ? "There are none."
@@ -220,6 +229,7 @@ showEpochs();
 showConfusion();
 showClasses();
 showCalibration();
+showDeformed();
 showMistakes();
 showWeights();
 showPairs(byId("settings"), report.settings);

@@ -96,6 +96,27 @@ Json pictures(std::int64_t height, std::int64_t width, std::size_t of) {
   return {{"height", size.height}, {"width", size.width}, {"of", of}, {"shown", Json::array()}};
 }
 
+// Each image above its deformation, a row of nothing between them.
+Json deformed(const DeformedSample& sample) {
+  const Dataset& data = sample.images;
+  const auto shown_image = [&](const std::vector<std::uint8_t>& images, std::int64_t i) {
+    const auto first = images.begin() + i * data.pixels();
+    return shrunk({data.height, data.width, std::vector<float>(first, first + data.pixels())});
+  };
+  Json json = {{"shown", Json::array()}};
+  for (std::int64_t i = 0; i < data.count; ++i) {
+    Image pair = shown_image(data.images, i);
+    const Image below = shown_image(sample.deformed, i);
+    pair.values.resize(pair.values.size() + static_cast<std::size_t>(pair.width));
+    pair.values.insert(pair.values.end(), below.values.begin(), below.values.end());
+    json["height"] = pair.height + 1 + below.height;
+    json["width"] = pair.width;
+    json["shown"].push_back({{"label", data.labels[static_cast<std::size_t>(i)]},
+                             {"pixels", packed(pair, static_cast<float>(data.max_pixel))}});
+  }
+  return json;
+}
+
 Json mistakes(const std::vector<Mistake>& all, const Dataset& test) {
   Json json = pictures(test.height, test.width, all.size());
   for (std::size_t i = 0; i < std::min(kMistakes, all.size()); ++i) {
@@ -174,18 +195,19 @@ Json environment_list(const TrainingResult& result, const ReportEnvironment& env
 }  // namespace
 
 std::string report_html(const TrainingResult& result, const TrainingSettings& settings, const DataPair& data,
-                        const ReportEnvironment& environment) {
-  const Json json = {{"summary", summary(result, data.test)},
-                     {"history", history_columns(result.history)},
-                     {"class_names", result.model.input.class_names},
-                     {"classes", classes(result.classification)},
-                     {"confusion", result.classification.confusion},
-                     {"calibration_error", result.classification.calibration_error},
-                     {"calibration", calibration(result.classification)},
-                     {"mistakes", mistakes(result.classification.mistakes, data.test)},
-                     {"weights", first_layer(result.model)},
-                     {"settings", settings_list(settings)},
-                     {"environment", environment_list(result, environment, data)}};
+                        const ReportEnvironment& environment, const DeformedSample& sample) {
+  Json json = {{"summary", summary(result, data.test)},
+               {"history", history_columns(result.history)},
+               {"class_names", result.model.input.class_names},
+               {"classes", classes(result.classification)},
+               {"confusion", result.classification.confusion},
+               {"calibration_error", result.classification.calibration_error},
+               {"calibration", calibration(result.classification)},
+               {"mistakes", mistakes(result.classification.mistakes, data.test)},
+               {"weights", first_layer(result.model)},
+               {"settings", settings_list(settings)},
+               {"environment", environment_list(result, environment, data)}};
+  if (!sample.deformed.empty()) json["deformed"] = deformed(sample);
   return with_data(report_page(), json);
 }
 

@@ -57,6 +57,7 @@ std::string summary_json(const TrainingResult& result, const TrainingSettings& s
                                           {"network", result.model.shape.text()},
                                           {"parameters", result.parameters},
                                           {"data", result.model.input.data},
+                                          {"test_checksum", result.model.input.test_checksum},
                                           {"device", device},
                                           {"seed", settings.seed},
                                           {"settings", to_json(settings)}};

@@ -56,6 +56,12 @@ TEST_F(ConfigFile, ReadsTomlsNumbersStringsArraysAndBooleans) {
   EXPECT_EQ(settings_of("nesterov = false\nepochs = 1\n")["nesterov"], false);
 }
 
+TEST_F(ConfigFile, MayHaveAnArrayOfTwo) {
+  const ProgramRun ended = run("[train]\nnormalize = [0.1, 0.3]\n");
+  EXPECT_EQ(ended.err.find("softwarp: --normalize: expected --weights of another program, found none"), 0u)
+      << ended.err;
+}
+
 TEST_F(ConfigFile, GivesWayToTheCommandLine) {
   const auto settings = settings_of("epochs = 3\nhidden = [5]\n", {"--epochs", "1", "--hidden", "4"});
   EXPECT_EQ(settings["epochs"], 1);
@@ -98,6 +104,12 @@ TEST_F(ConfigFile, NamesThePlaceOfAValueThatIsNoneOfTheFlags) {
   expect_refused("[train]\nepochs = true\n", "2:10: --epochs: expected a number, found true\n");
   expect_refused("[train]\nhidden = [[1]]\n", "2:10: --hidden: expected numbers, as in [512, 256]");
   expect_refused("[train]\nhidden = [1, 'x']\n", "2:10: --hidden: expected a whole number from 0");
+  expect_refused("[train]\naugment = 3\n",
+                 "2:11: --augment: expected a string, or an array of them, found 3\n");
+  expect_refused("[train]\naugment = [3]\n",
+                 "2:11: --augment: expected a string, or an array of them, found an");
+  expect_refused("[train]\ndegrees = true\n",
+                 "2:11: --degrees: expected numbers, as in [512, 256], found true\n");
   expect_refused("[train]\ndata = 3\n", "2:8: --data: expected a string, in quotes, found 3\n");
   expect_refused("[train]\noverwrite = 1\n", "2:13: --overwrite: expected true or false, found 1\n");
   expect_refused("[train]\noptimizer = 'lion'\n", "2:13: --optimizer: expected sgd or adamw, found lion\n");

@@ -22,6 +22,13 @@ TrainingSettings other_settings(OptimizerKind optimizer) {
   s.initialization = Initialization::uniform;
   s.dropout = {.input = 0.25f, .hidden = 0.125f};
   s.label_smoothing = 0.0625f;
+  s.augmentation = {.degrees = {-5, 10},
+                    .shear = {-3, 4},
+                    .scale = {0.9f, 1.2f},
+                    .translate = {-1, 2},
+                    .alpha = 20,
+                    .sigma = 4,
+                    .half = 0b10000010};
   s.optimizer = optimizer;
   s.rate = 0.02;
   if (optimizer == OptimizerKind::sgd) s.momentum = 0.75, s.nesterov = true;

@@ -4,6 +4,7 @@ wide as a desk's screen and a phone's, light and dark, points at what it shows, 
 """
 import base64
 import csv
+import gzip
 import json
 import math
 import os
@@ -41,7 +42,8 @@ def train():
         if "ubyte" in name:
             shutil.copy(os.path.join(DIGITS, name), DATA)
     subprocess.run([PROGRAM, "train", "--device", "cpu", "--threads", "1", "--data", DATA, "--hidden", "24",
-                    "--epochs", str(EPOCHS), "--validation", "0.2", "--lr", "0.01", "--output", "run"],
+                    "--epochs", str(EPOCHS), "--validation", "0.2", "--lr", "0.01", "--augment", "affine", "--degrees", "5",
+                    "--shear", "5", "--scale", "0.95,1.05", "--output", "run"],
                    check=True, stdout=subprocess.DEVNULL)
 
 
@@ -79,6 +81,8 @@ def check_words(said, report, width):
     assert len(shown) > 0
     equal(said["captions"], [f"{m['label']} read as {m['predicted']}{100 * m['probability']:.2f} %" for m in shown], "captions")
     equal(len(said["weights"]), 24, "units")
+    equal(len(said["deformed"]), 16, "deformed images")
+    check_deformed(report["deformed"])
     # The reliability diagram, in its own units: bars as high as accuracies, lines at mean confidences.
     bins = report["calibration"]
     filled = [b for b in bins if b["images"] > 0]
@@ -96,9 +100,26 @@ def check_words(said, report, width):
     equal(said["broken"], [], "contents that lead nowhere")
 
 
+def check_deformed(pictures):
+    """Above, the first training images that are not held out; below, what softwarp makes of each."""
+    equal((pictures["height"], pictures["width"]), (8 + 1 + 8, 8), "size of an image and its deformation")
+    with gzip.open(os.path.join(DIGITS, "train-images-idx3-ubyte.gz")) as file:
+        images = numpy.frombuffer(file.read(), numpy.uint8, offset=16).reshape(-1, 8, 8)
+    at = -1
+    for picture in pictures["shown"]:
+        both = numpy.frombuffer(base64.b64decode(picture["pixels"]), numpy.uint8).reshape(17, 8)
+        original = (both[:8].astype(int) - 127) * 16 / 127
+        at += 1
+        while numpy.abs(images[at] - original).max() > 0.5:  # held out
+            at += 1
+        equal(set(both[8]), {127}, "the row between")
+        assert (both[:8] != both[9:]).any(), picture
+    assert 16 <= at < 40, at
+
+
 def check_phone(said):
     """Folded but for the first section, and each part of it for a thumb."""
-    equal(said["folded"], [False] + [True] * 5, "folded sections")
+    equal(said["folded"], [False] + [True] * 6, "folded sections")
     print(f"the page is {said['firstHeight']} pixels high on a phone, {said['openHeight']} unfolded", flush=True)
     assert said["firstHeight"] < 2600, said["firstHeight"]
     equal(said["small"], [], "less than 44 pixels to touch")
@@ -191,7 +212,7 @@ def check_photo(photo, said, report, scheme):
             assert tint < -30, f"cell {i} is wrong and {pixel}"
 
     # Each image, pixel by pixel, where it lies on the page.
-    for name, positive, negative in (("mistakes", "ink", "ink"), ("weights", "positive", "negative")):
+    for name, positive, negative in (("mistakes", "ink", "ink"), ("deformed", "ink", "ink"), ("weights", "positive", "negative")):
         pictures = report[name]
         for place, picture in zip(said[name], pictures["shown"]):
             share = (numpy.frombuffer(base64.b64decode(picture["pixels"]), numpy.uint8).astype(float) - 127) / 127
@@ -224,6 +245,7 @@ def check_blanks(browser, text, report):
     blank["confusion"] = [0] * (n * n)
     blank["confusion"][2 * n + 1] = 7
     blank["mistakes"] = {"height": 8, "width": 8, "of": 0, "shown": []}
+    del blank["deformed"]
     blank["weights"]["limit"] = None
     blank["weights"]["shown"][0]["norm"] = None
     blank["weights"]["shown"][0]["pixels"] = base64.b64encode(bytes([255] * 64)).decode()
@@ -239,7 +261,7 @@ def check_blanks(browser, text, report):
         pre.textContent = JSON.stringify({ errors: seenErrors, headline: document.querySelector("#headline dd").textContent,
           readout: readout.textContent, curves: [...document.querySelectorAll("path.curve")].map((c) => c.getAttribute("d")),
           dots: document.querySelectorAll(".chart circle").length, errorTicks: [...error.querySelectorAll("text")].map((t) => t.textContent), firstClasses: document.querySelector("#classes tbody").textContent,
-          usual: document.getElementById("confusion-note").textContent, cells: document.querySelectorAll(".cell").length, head: document.title,
+          usual: document.getElementById("confusion-note").textContent, cells: document.querySelectorAll(".cell").length, head: document.title, deformed: [...document.querySelectorAll("[id^=deformed], [href^='#deformed']")].length,
           broken: /NaN|undefined|null|Infinity/.test(document.querySelector("main").outerHTML) });
         document.body.append(pre);""")
     said = json.loads(browser.text_of("blank_probed.html", "probe", WIDTH, 2000))
@@ -254,6 +276,7 @@ def check_blanks(browser, text, report):
     equal(said["usual"], "Most often: bird read as <b> (7).", "names of classes")
     assert said["firstClasses"].startswith("0 plane\u2013"), said["firstClasses"][:40]
     equal(said["readout"], "epoch 5train \u2013validation \u2013", "what stands for no number in a chart")
+    equal(said["deformed"], 0, "what stands for no deformation")
     equal(said["cells"], 1, "cells of a matrix that is nearly empty")
     equal(said["broken"], False, "words of JavaScript on the page")
 

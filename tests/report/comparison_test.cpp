@@ -82,6 +82,24 @@ TEST(Comparison, SaysWhichDifferencesMayBeChance) {
   EXPECT_EQ(notes.size(), 6u);  // and what the intervals are
 }
 
+TEST(Comparison, KnowsATestSetByItsContent) {
+  const std::string cannot = "cannot be compared";
+  const auto named = [&](const std::vector<FinishedRun>& runs) {
+    return std::ranges::count_if(comparison_notes(runs),
+                                 [&](const auto& note) { return note.ends_with(cannot); });
+  };
+  std::vector<FinishedRun> runs{run_of("a", 0.9), run_of("b", 0.9)};
+  runs[0].test_checksum = runs[1].test_checksum = 7;
+  runs[1].data = "/a copy/of it";
+  EXPECT_EQ(named(runs), 0);
+  runs[1].test_checksum = 8;
+  EXPECT_EQ(named(runs), 1);
+  runs[1].data = runs[0].data;
+  EXPECT_EQ(named(runs), 1);
+  runs[0].test_checksum = 0;  // a run of an older version
+  EXPECT_EQ(named(runs), 0);
+}
+
 nlohmann::json data_of(const std::string& page) {
   const std::string open = "id=\"report\">";
   const std::size_t begin = page.find(open) + open.size();

@@ -28,6 +28,7 @@ Json summary() {
           {"network", "4-3-2"},
           {"parameters", 23},
           {"data", "digits"},
+          {"test_checksum", 4294967295u},
           {"device", "cpu"},
           {"settings",
            {{"hidden", {3}}, {"batch_size", 10}, {"lr", 0.1}, {"validation", 0.0}, {"nesterov", false}}}};
@@ -48,6 +49,7 @@ TEST(FinishedRun, IsWhatItsFilesSay) {
   EXPECT_EQ(run.name, "run");
   EXPECT_EQ(run.network, "4-3-2");
   EXPECT_EQ(run.data, "digits");
+  EXPECT_EQ(run.test_checksum, 4294967295u);
   EXPECT_EQ(run.device, "cpu");
   EXPECT_EQ(run.test.accuracy, 0.75);
   EXPECT_EQ(run.test.loss, 0.5);
@@ -117,7 +119,7 @@ TEST(FinishedRun, IsRefusedWithADamagedSummary) {
   for (const auto& [key, value] : right.items()) {
     Json json = right;
     json.erase(key);
-    if (key == "stopped" || key == "train_images" || key == "device") continue;
+    if (key == "stopped" || key == "train_images" || key == "test_checksum" || key == "device") continue;
     expect_refused(json.dump(), kMetrics, "run/summary.json: expected \"" + key + "\", found none");
   }
 }
@@ -132,6 +134,7 @@ TEST(FinishedRun, IsRefusedWithOtherTypesAndRanges) {
       {"parameters", {0, 2.5, std::int64_t{1} << 62}},
       {"network", {Json::object(), std::string(1001, 'x'), Json::array({Json::array({1})})}},
       {"data", {Json::object({{"a", 1}})}},
+      {"test_checksum", {-1, 0.5, 4294967296u, "7", nullptr}},
       {"settings",
        {1, "lr", Json::array({1}), Json::object({{"lr", Json::object()}}),
         Json::object({{std::string(5000, '\n'), Json::array({Json::array()})}})}}};

@@ -81,6 +81,7 @@ setTimeout(() => {
   });
   matrix.dispatchEvent(new PointerEvent("pointerleave", { pointerType: "mouse" }));
   answer.mistakes = [...document.querySelectorAll("#mistakes canvas")].map(place);
+  answer.deformed = [...document.querySelectorAll("#deformed canvas")].map(place);
   answer.weights = [...document.querySelectorAll("#weights canvas")].map(place);
   answer.captions = [...document.querySelectorAll("#mistakes figcaption")].map((c) => c.textContent);
   answer.settings = document.getElementById("settings").textContent;

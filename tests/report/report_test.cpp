@@ -43,7 +43,7 @@ struct ATraining {
   float* weights() {
     return result.model.values.data() + ParameterLayout(result.model.shape).weight(0).offset;
   }
-  std::string page() const { return report_html(result, settings, data, environment); }
+  std::string page() const { return report_html(result, settings, data, environment, sample); }
   nlohmann::json json() const {
     const std::string html = page();
     const std::size_t begin = html.find(kOpen) + kOpen.size(), end = html.find("</script>", begin);
@@ -53,6 +53,7 @@ struct ATraining {
   TrainingResult result;
   TrainingSettings settings;
   DataPair data;
+  DeformedSample sample;
   ReportEnvironment environment{"cpu (2 threads)", "2001-02-03 04:05 UTC"};
 };
 
@@ -130,6 +131,21 @@ TEST(Report, ShowsTheMostConfidentMistakesAsTheyAre) {
   EXPECT_NEAR(mistakes["shown"][0]["probability"].get<double>(), 0.9, 1e-6);
   // The fourth image is 18 to 23, modulo 11.
   EXPECT_EQ(mistakes["shown"][0]["pixels"], packed({2, 3, {7, 8, 9, 10, 0, 1}}, 10));
+}
+
+TEST(Report, ShowsTrainingImagesAboveTheirDeformations) {
+  ATraining training;
+  EXPECT_FALSE(training.json().contains("deformed"));
+  training.data.train.images = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 0};
+  training.sample = {training.data.train, {9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 10, 1}};
+  const auto deformed = training.json()["deformed"];
+  EXPECT_EQ(deformed["height"], 5);
+  EXPECT_EQ(deformed["width"], 3);
+  ASSERT_EQ(deformed["shown"].size(), 2u);
+  EXPECT_EQ(deformed["shown"][1]["label"], 1);
+  const auto pixels = [](const std::vector<float>& values) { return packed({5, 3, values}, 10); };
+  EXPECT_EQ(deformed["shown"][0]["pixels"], pixels({0, 1, 2, 3, 4, 5, 0, 0, 0, 9, 8, 7, 6, 5, 4}));
+  EXPECT_EQ(deformed["shown"][1]["pixels"], pixels({6, 7, 8, 9, 10, 0, 0, 0, 0, 3, 2, 1, 0, 10, 1}));
 }
 
 TEST(Report, ShowsTheUnitsOfLargestNorm) {
