@@ -29,12 +29,6 @@ std::int64_t elements_of(const Tensor& tensor) {
 }
 
 // "mass 0.7142857142857143", with " dark-on-light" behind it where that is so; or "whole".
-std::string text_of(const Framing& framing) {
-  if (framing.kind == Framing::Kind::whole) return "whole";
-  return fmt::format("{} {}{}", framing.kind == Framing::Kind::mass ? "mass" : "box", framing.share,
-                     framing.dark_on_light ? " dark-on-light" : "");
-}
-
 // The metadata of one file, with errors that name it.
 class Metadata {
  public:
@@ -269,6 +263,12 @@ Model read_model_or_state_dict(const std::filesystem::path& path, Activation act
   const SafetensorsFile file = read_no_checkpoint(path);
   const bool ours = file.metadata.contains("layers");
   return finite(path, ours ? from_safetensors(path, file) : from_state_dict(path, file, activation));
+}
+
+std::string text_of(const Framing& framing) {
+  if (framing.kind == Framing::Kind::whole) return "whole";
+  return fmt::format("{} {}{}", framing.kind == Framing::Kind::mass ? "mass" : "box", framing.share,
+                     framing.dark_on_light ? " dark-on-light" : "");
 }
 
 std::string misfit(const Model& model, const Dataset& data) {

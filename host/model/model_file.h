@@ -16,6 +16,9 @@ namespace softwarp {
 // Text that can be shown in one line.
 [[nodiscard]] bool is_class_name(std::string_view name);
 
+// A framing as in a model's metadata: "whole", "box 1", "mass 0.75 dark-on-light".
+[[nodiscard]] std::string text_of(const Framing& framing);
+
 // Reads a model, or a state dict, whose activation is then this one and whose input has no height.
 [[nodiscard]] Model read_model_or_state_dict(const std::filesystem::path& path, Activation activation);
 

@@ -4,22 +4,21 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "host/program/announce.h"
 #include "host/program/class_names.h"
 #include "host/program/commands.h"
+#include "host/program/committee.h"
 #include "host/program/options.h"
 #include "host/program/output.h"
-#include "host/program/trained_model.h"
 #include "host/training/json_text.h"
 
 namespace softwarp::program {
 namespace {
 
 struct EvaluateOptions {
-  std::string model;
+  std::vector<std::string> models;
   std::string data;
   std::string part = "test";
   std::int64_t max_pixel = 0;
@@ -29,15 +28,40 @@ struct EvaluateOptions {
   DeviceOptions device;
 };
 
-nlohmann::ordered_json to_json(const Score& score, const Classification& result,
+// The scores of a committee: each model's own, and those of its averaged probabilities. Of one model, both
+// are the same.
+struct Scores {
+  std::vector<Score> models;
+  Score score;
+  Classification classification;
+};
+
+Scores measure(Backend& backend, const Committee& committee, const Dataset& data) {
+  Scores scores;
+  std::vector<std::vector<float>> probabilities;
+  for (const Committee::Member& member : committee.members)
+    scores.models.push_back(evaluate(backend, member.model, data, &probabilities.emplace_back()));
+  const int classes = static_cast<int>(committee.known().model.shape.classes);
+  const std::vector<float> means = mean_probabilities(probabilities);
+  scores.score =
+      scores.models.size() == 1 ? scores.models[0] : score_probabilities(means, data.labels, classes);
+  scores.classification = classify(means, data.labels, classes);
+  return scores;
+}
+
+nlohmann::ordered_json to_json(const Committee& committee, const Scores& scores,
                                const std::vector<std::string>& names) {
+  const auto& [models, score, result] = scores;
   nlohmann::ordered_json json = {{"accuracy", score.accuracy},
                                  {"loss", score.loss},
                                  {"images", score.images},
-                                 {"calibration_error", result.calibration_error},
-                                 {"classes", nlohmann::ordered_json::array()},
-                                 {"confusion", result.confusion},
-                                 {"mistakes", nlohmann::ordered_json::array()}};
+                                 {"calibration_error", result.calibration_error}};
+  for (std::size_t i = 0; models.size() > 1 && i < models.size(); ++i)
+    json["models"].push_back(
+        {{"model", committee.members[i].name}, {"accuracy", models[i].accuracy}, {"loss", models[i].loss}});
+  json["classes"] = nlohmann::ordered_json::array();
+  json["confusion"] = result.confusion;
+  json["mistakes"] = nlohmann::ordered_json::array();
   for (const ClassScore& c : result.classes) {
     nlohmann::ordered_json of_class = nlohmann::ordered_json::object();
     if (!names.empty()) of_class["name"] = names[json["classes"].size()];
@@ -53,10 +77,15 @@ nlohmann::ordered_json to_json(const Score& score, const Classification& result,
   return json;
 }
 
-void print_text(const Score& score, const Classification& result, const std::vector<std::string>& names) {
+void print_text(const Committee& committee, const Scores& scores, const std::vector<std::string>& names) {
+  const auto& [models, score, result] = scores;
   const std::size_t classes = result.classes.size();
   const std::size_t width = class_column(names);
   const auto cell = [&](std::size_t c) { return class_cell(names, static_cast<std::int64_t>(c)); };
+  for (std::size_t i = 0; models.size() > 1 && i < models.size(); ++i)
+    say("{}: accuracy {:.2f} %, loss {:.4f}\n", committee.members[i].name, 100 * models[i].accuracy,
+        models[i].loss);
+  if (models.size() > 1) say("committee of {}: ", models.size());
   say("accuracy {:.2f} %, loss {:.4f}, calibration error {:.4f} ({} images)\n\n", 100 * score.accuracy,
       score.loss, result.calibration_error, score.images);
   say("{:{}}  precision  recall      f1  images\n", "class", width);
@@ -85,31 +114,27 @@ void print_text(const Score& score, const Classification& result, const std::vec
 }
 
 void run(const EvaluateOptions& o) {
-  const std::filesystem::path path = model_path(o.model);
-  Model model = open_model(path, o.foreign);
-  const Dataset data = load_for(path, model, o.data, o.part, static_cast<int>(o.max_pixel));
-
-  const std::vector<std::string> names = class_names_for(model, o.class_names, data);
+  Committee committee = open_committee(o.models, o.foreign);
+  const Dataset data = load_for(committee, o.data, o.part, static_cast<int>(o.max_pixel));
+  const std::vector<std::string> names = class_names_for(committee, o.class_names, data);
 
   Announce announce("measuring on the images");
   const std::unique_ptr<Backend> backend = o.device.make_backend();
-  std::vector<float> probabilities;
-  const Score score = evaluate(*backend, model, data, &probabilities);
-  const Classification result = classify(probabilities, data.labels, static_cast<int>(model.shape.classes));
+  const Scores scores = measure(*backend, committee, data);
   announce.done();
   if (o.json)
-    say("{}\n", json_text(to_json(score, result, names)));
+    say("{}\n", json_text(to_json(committee, scores, names)));
   else
-    print_text(score, result, names);
+    print_text(committee, scores, names);
 }
 
 }  // namespace
 
 void add_evaluate(CLI::App& app) {
   const auto options = std::make_shared<EvaluateOptions>();
-  CLI::App* command = app.add_subcommand("evaluate", "Measure a trained network on a data set");
+  CLI::App* command = app.add_subcommand("evaluate", "Measure trained networks on a data set");
   command->fallthrough();
-  add_model(*command, "model,--model", options->model);
+  add_models(*command, "model,--model", options->models);
   command->add_option("--data", options->data, "As for train; by default what the model was trained on")
       ->type_name(kDataType);
   command->add_option("--split", options->part, "Which part of the data")

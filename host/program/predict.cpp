@@ -16,11 +16,11 @@
 #include "host/program/announce.h"
 #include "host/program/class_names.h"
 #include "host/program/commands.h"
+#include "host/program/committee.h"
 #include "host/program/options.h"
 #include "host/program/output.h"
 #include "host/program/terminal.h"
 #include "host/program/terminal_image.h"
-#include "host/program/trained_model.h"
 #include "host/training/evaluation.h"
 #include "host/training/json_text.h"
 
@@ -30,7 +30,7 @@ namespace {
 // Of images of a data set, both ends included.
 struct PredictOptions {
   std::vector<std::string> images;
-  std::string model;
+  std::vector<std::string> models;
   std::vector<IndexRange> indices;
   std::string data;
   std::string part = "test";
@@ -105,18 +105,14 @@ void add_indices(const PredictOptions& o, const Dataset& data, Inputs& inputs) {
   }
 }
 
-// The model may stand among the pictures: it is what is a directory, or has a model's ending.
-void take_model_from_pictures(PredictOptions& o) {
+// Models may stand among the pictures: they are what is a directory, or has a model's ending.
+void take_models_from_pictures(PredictOptions& o) {
   const auto is_model = [](const std::string& path) {
     return path.ends_with(".safetensors") || std::filesystem::is_directory(path);
   };
   const auto models = std::ranges::stable_partition(o.images, std::not_fn(is_model));
-  if (models.empty()) return;
-  if (!o.model.empty() || models.size() > 1)
-    throw CLI::ValidationError("pictures", fmt::format("expected one model, found {} and {}", models[0],
-                                                       o.model.empty() ? models[1] : o.model));
-  o.model = models[0];
-  o.images.pop_back();
+  o.models.insert(o.models.end(), models.begin(), models.end());
+  o.images.erase(models.begin(), models.end());
 }
 
 struct Likely {
@@ -150,18 +146,26 @@ void print_text(const PredictOptions& o, const Inputs& inputs, std::size_t i,
   }
 }
 
-void print_predictions(const PredictOptions& o, const Model& model, const Inputs& inputs) {
+// The averages over the committee, [images, classes].
+std::vector<float> probabilities_of(Backend& backend, const Committee& committee, const Dataset& data) {
+  const ResidentDataset resident(backend, data);
+  std::vector<std::vector<float>> probabilities;
+  for (const Committee::Member& member : committee.members) {
+    Mlp mlp(backend, member.model.shape);
+    mlp.set_values(member.model.values);
+    Evaluation(mlp, resident).run(probabilities.emplace_back());
+  }
+  return mean_probabilities(probabilities);
+}
+
+void print_predictions(const PredictOptions& o, const Committee& committee, const Inputs& inputs) {
   Announce announce("running the network");
   const std::unique_ptr<Backend> backend = o.device.make_backend();
-  Mlp mlp(*backend, model.shape);
-  mlp.set_values(model.values);
-  const ResidentDataset resident(*backend, inputs.data);
-  std::vector<float> probabilities;
-  Evaluation(mlp, resident).run(probabilities);
+  const std::vector<float> probabilities = probabilities_of(*backend, committee, inputs.data);
   announce.done();
 
   auto json = nlohmann::ordered_json::array();
-  const auto classes = static_cast<std::size_t>(model.shape.classes);
+  const auto classes = static_cast<std::size_t>(inputs.data.classes);
   for (std::size_t i = 0; i < inputs.titles.size(); ++i) {
     const auto top = likeliest(std::span(probabilities).subspan(i * classes, classes), o.top);
     if (!o.json) {
@@ -181,24 +185,25 @@ void print_predictions(const PredictOptions& o, const Model& model, const Inputs
 }
 
 void run(PredictOptions& o) {
-  take_model_from_pictures(o);
+  take_models_from_pictures(o);
   if (o.images.empty() && o.indices.empty())
     throw CLI::ValidationError("pictures", "expected files, or --index N for images of a data set");
-  const std::filesystem::path path = model_path(o.model);
-  Model model = open_model(path, o.foreign);
+  Committee committee = open_committee(o.models, o.foreign);
+  if (!o.images.empty()) expect_one_framing(committee);
+  const Model& model = committee.known().model;
   Dataset data;
   if (!o.indices.empty() || (is_foreign(model) && !o.data.empty()))
-    data = load_for(path, model, o.data, o.part, static_cast<int>(o.max_pixel));
-  if (is_foreign(model)) assume_square(path, model);
+    data = load_for(committee, o.data, o.part, static_cast<int>(o.max_pixel));
+  assume_square(committee);
   Inputs inputs;
   inputs.data.height = model.input.height;
   inputs.data.width = model.input.width;
   inputs.data.classes = static_cast<int>(model.shape.classes);
   inputs.data.max_pixel = o.indices.empty() ? model.input.max_pixel : data.max_pixel;
-  inputs.data.class_names = class_names_for(model, o.class_names, data);
+  inputs.data.class_names = class_names_for(committee, o.class_names, data);
   add_pictures(o, model, inputs);
   add_indices(o, data, inputs);
-  if (inputs.data.count > 0) print_predictions(o, model, inputs);
+  if (inputs.data.count > 0) print_predictions(o, committee, inputs);
   if (inputs.errors.empty()) return;
   std::fflush(stdout);
   for (std::size_t i = 0; i + 1 < inputs.errors.size(); ++i) say_error("softwarp: {}\n", inputs.errors[i]);
@@ -217,7 +222,7 @@ void add_predict(CLI::App& app) {
   command
       ->add_option("pictures", o->images, "PNG, JPEG, BMP, PGM, GIF, WebP or TIFF files; - is standard input")
       ->type_name(kFileType);
-  add_model(*command, "--model", o->model);
+  add_models(*command, "--model", o->models)->allow_extra_args(false);
   add_index(*command, o->indices);
   command
       ->add_option("--data", o->data, "For --index, as for train; by default what the model was trained on")

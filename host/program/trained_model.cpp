@@ -53,12 +53,6 @@ std::filesystem::path model_path(const std::string& model) {
   return path;
 }
 
-CLI::Option* add_model(CLI::App& command, const std::string& name, std::string& model) {
-  return command.add_option(name, model, "A training's directory, or a model.safetensors")
-      ->type_name(kModelType)
-      ->default_str("the newest softwarp-run");
-}
-
 CLI::Option* ForeignOptions::add_normalization_to(CLI::App& command) {
   return add_list(command, "--normalize", normalization, any_number(),
                   "Mean and standard deviation of a network's inputs, if another program trained it so")
@@ -101,30 +95,43 @@ void take_in_normalization(Model& model, double mean, double deviation) {
 
 }  // namespace
 
-Model open_model(const std::filesystem::path& path, const ForeignOptions& options) {
-  const auto& [activation, normalization] = options;
+Model read_any_model(const std::filesystem::path& path, const ForeignOptions& options) {
+  const std::vector<double>& normalization = options.normalization;
   if (!normalization.empty() && normalization.size() != 2)
     throw CLI::ValidationError("--normalize", fmt::format("expected a mean and a deviation, found {} numbers",
                                                           normalization.size()));
   if (!normalization.empty() &&
       !(normalization[1] > 1e-6 && normalization[1] < 1e6 && std::abs(normalization[0]) < 1e6))
     throw CLI::ValidationError("--normalize", "expected a mean within 1e6, and a deviation of 1e-6 to 1e6");
-  Model model = read_model_or_state_dict(path, activation.value_or(Activation::relu));
+  return read_model_or_state_dict(path, options.activation.value_or(Activation::relu));
+}
+
+void expect_no_contradiction(const std::filesystem::path& path, const Model& model,
+                             const ForeignOptions& options) {
+  const auto& [activation, normalization] = options;
   if (activation && *activation != model.shape.activation)
     throw Error(fmt::format("--activation: expected {}, as {} says, found {}",
                             name_of(model.shape.activation), path.string(), name_of(*activation)));
-  if (!is_foreign(model)) {
-    if (!normalization.empty())
-      throw Error(fmt::format("--normalize: expected none, as {} is of softwarp, found {}", path.string(),
-                              fmt::join(normalization, ",")));
-    return model;
-  }
+  if (!is_foreign(model) && !normalization.empty())
+    throw Error(fmt::format("--normalize: expected none, as {} is of softwarp, found {}", path.string(),
+                            fmt::join(normalization, ",")));
+}
+
+void complete(const std::filesystem::path& path, Model& model, const ForeignOptions& options) {
+  const auto& [activation, normalization] = options;
+  if (!is_foreign(model)) return;
   if (!activation && !model.shape.hidden.empty())
     say_error(
         "softwarp: {}: does not say its activation, taken as relu after each hidden layer "
         "(--activation decides)\n",
         path.string());
   if (!normalization.empty()) take_in_normalization(model, normalization[0], normalization[1]);
+}
+
+Model open_model(const std::filesystem::path& path, const ForeignOptions& options) {
+  Model model = read_any_model(path, options);
+  expect_no_contradiction(path, model, options);
+  complete(path, model, options);
   return model;
 }
 
@@ -189,7 +196,19 @@ void adopt_input(const std::filesystem::path& path, Model& model, const Dataset&
                  .framing = data.framing};
 }
 
+void take_data(const std::filesystem::path& path, Model& model, const Dataset& data) {
+  if (is_foreign(model)) adopt_input(path, model, data);
+  if (const std::string why = misfit(model, data); !why.empty())
+    throw Error(fmt::format("{}: {}", path.string(), why));
+}
+
 }  // namespace
+
+void share_data(const std::filesystem::path& path, Model& model, const Dataset& data,
+                const std::string& part) {
+  take_data(path, model, data);
+  say_other_data(path, model.input, data.name, data, part == "test");
+}
 
 Dataset load_for(const std::filesystem::path& path, Model& model, const std::string& name,
                  const std::string& part, int max_pixel) {
@@ -209,9 +228,7 @@ Dataset load_for(const std::filesystem::path& path, Model& model, const std::str
     data.max_pixel = recorded;
     data.max_pixel_guessed = false;
   }
-  if (is_foreign(model)) adopt_input(path, model, data);
-  if (const std::string why = misfit(model, data); !why.empty())
-    throw Error(fmt::format("{}: {}", path.string(), why));
+  take_data(path, model, data);
   if (!name.empty()) say_shadowed(name);
   say_guess(data);
   say_other_data(path, model.input, name, data, is_test);

@@ -17,9 +17,6 @@ namespace softwarp::program {
 // run. Throws Error if there is none.
 std::filesystem::path model_path(const std::string& model);
 
-// An option or argument of this name for a model, by default the newest run.
-CLI::Option* add_model(CLI::App& command, const std::string& name, std::string& model);
-
 // Names the newest run on the standard error, if model_path() has chosen one. An error is one line, and names
 // it itself; so this is for the end of what went well.
 void say_newest_run();
@@ -38,6 +35,13 @@ struct ForeignOptions {
 // normalized; its input is empty. Throws Error if the file says otherwise than a flag.
 Model open_model(const std::filesystem::path& path, const ForeignOptions& options);
 
+// The steps of open_model(): it reads, refuses flags that the file contradicts or that softwarp's own network
+// does not need, and completes another program's.
+Model read_any_model(const std::filesystem::path& path, const ForeignOptions& options);
+void expect_no_contradiction(const std::filesystem::path& path, const Model& model,
+                             const ForeignOptions& options);
+void complete(const std::filesystem::path& path, Model& model, const ForeignOptions& options);
+
 // True of a network whose file says nothing of its data.
 bool is_foreign(const Model& model);
 
@@ -55,6 +59,11 @@ void say_shadowed(const std::string& data);
 // trained with. A foreign network learns its input from it. Throws Error where the network cannot take it.
 Dataset load_for(const std::filesystem::path& path, Model& model, const std::string& name,
                  const std::string& part, int max_pixel);
+
+// Measures one more network on data that load_for() read: a foreign one learns its input from them. It is
+// said on standard error if they are not what the network was trained with. Throws Error as load_for() does.
+void share_data(const std::filesystem::path& path, Model& model, const Dataset& data,
+                const std::string& part);
 
 // Says on standard error what was guessed of the data's pixels, if anything was.
 void say_guess(const Dataset& data);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
 
 namespace softwarp {
 namespace {
@@ -34,7 +35,39 @@ std::vector<ClassScore> class_scores(const std::vector<std::int64_t>& confusion,
   return scores;
 }
 
+std::size_t likeliest(std::span<const float> row) {
+  return static_cast<std::size_t>(std::max_element(row.begin(), row.end()) - row.begin());
+}
+
 }  // namespace
+
+std::vector<float> mean_probabilities(std::span<const std::vector<float>> models) {
+  expects(!models.empty(), "at least one model");
+  std::vector<double> sums(models.front().size());
+  for (const std::vector<float>& model : models) {
+    expects(model.size() == sums.size(), "as many probabilities of each model");
+    std::transform(sums.begin(), sums.end(), model.begin(), sums.begin(), std::plus<double>());
+  }
+  std::vector<float> means;
+  means.reserve(sums.size());
+  for (const double sum : sums) means.push_back(static_cast<float>(sum / static_cast<double>(models.size())));
+  return means;
+}
+
+Score score_probabilities(std::span<const float> probabilities, std::span<const std::uint8_t> labels,
+                          int classes) {
+  const auto n = static_cast<std::size_t>(classes);
+  expects(probabilities.size() == labels.size() * n, "a row of probabilities for each label");
+  double loss = 0, correct = 0;
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    expects(labels[i] < n, "labels below the number of classes");
+    const auto row = probabilities.subspan(i * n, n);
+    loss -= std::log(double{row[labels[i]]});
+    correct += likeliest(row) == labels[i];
+  }
+  const auto images = static_cast<double>(labels.size());
+  return {.loss = loss / images, .accuracy = correct / images, .images = std::ssize(labels)};
+}
 
 Classification classify(std::span<const float> probabilities, std::span<const std::uint8_t> labels,
                         int classes) {
@@ -45,7 +78,7 @@ Classification classify(std::span<const float> probabilities, std::span<const st
   std::array<Bin, kBins> bins{};
   for (std::size_t i = 0; i < labels.size(); ++i) {
     const auto row = probabilities.subspan(i * n, n);
-    const auto best = static_cast<std::size_t>(std::max_element(row.begin(), row.end()) - row.begin());
+    const std::size_t best = likeliest(row);
     const double confidence = row[best];
     const bool hit = best == labels[i];
     ++result.confusion[labels[i] * n + best];

@@ -207,6 +207,17 @@ TrainingResult train(Backend& backend, const TrainingSettings& settings, const D
 Score evaluate(Backend& backend, const Model& model, const Dataset& data,
                std::vector<float>* probabilities = nullptr);
 
+/// The arithmetic mean of several models' probabilities, each a vector of one length, for a committee. Sums
+/// are double, in this order; of one model, the result is the same bits.
+[[nodiscard]] std::vector<float> mean_probabilities(std::span<const std::vector<float>> models);
+
+/// The loss and accuracy of probabilities [images, classes] against labels [images]: the mean of -log of the
+/// label's probability, and the share of labels with the highest, the first of equals. A label of probability
+/// 0 makes the loss infinite. evaluate(), which has the logits, differs from it by rounding alone, unless a
+/// probability is too small for a float.
+[[nodiscard]] Score score_probabilities(std::span<const float> probabilities,
+                                        std::span<const std::uint8_t> labels, int classes);
+
 /// Scores probabilities [images, classes] against labels [images]. A score that is 0 / 0 is NaN.
 [[nodiscard]] Classification classify(std::span<const float> probabilities,
                                       std::span<const std::uint8_t> labels, int classes);

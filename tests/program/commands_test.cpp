@@ -32,7 +32,6 @@ TEST_F(Commands, TakeModelsAlike) {
   EXPECT_NE(output_of({"evaluate", "other"}), evaluated);
   EXPECT_EQ(output_of({"evaluate", "--model", "run"}), evaluated);
   EXPECT_EQ(output_of({"evaluate", "--model", "run/model.safetensors"}), evaluated);
-  EXPECT_EQ(output_of({"evaluate", "--model", "other", "--model", "run"}), evaluated);
 
   const std::string predicted = output_of({"predict", "--index", "0", "digit.pgm", "--model", "run"});
   EXPECT_NE(output_of({"predict", "other", "--index", "0", "digit.pgm"}), predicted);
@@ -40,10 +39,6 @@ TEST_F(Commands, TakeModelsAlike) {
   EXPECT_EQ(output_of({"predict", "digit.pgm", "run", "--index", "0"}), predicted);
   EXPECT_EQ(output_of({"predict", "--index", "0", "run/model.safetensors", "digit.pgm"}), predicted);
 
-  const ProgramRun two = run({"predict", "run", "other", "digit.pgm"});
-  EXPECT_EQ(two.exit_code, 2);
-  EXPECT_EQ(two.err.find("softwarp: pictures: expected one model, found run and other"), 0u) << two.err;
-  EXPECT_EQ(run({"predict", "run", "--model", "other", "digit.pgm"}).exit_code, 2);
   const ProgramRun none = run({"predict", "run"});
   EXPECT_EQ(none.err.find("softwarp: pictures: expected files, or --index N"), 0u) << none.err;
 }

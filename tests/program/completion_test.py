@@ -38,7 +38,7 @@ class Offers(unittest.TestCase):
         self.home = directory.name
         self.script = os.path.join(self.home, "script")
         written = said_by_program("completion", SHELL)
-        for help_text in ("Passes over the training images", "Measure a trained network on a data set"):
+        for help_text in ("Passes over the training images", "Measure trained networks on a data set"):
             self.assertEqual(help_text in written, SHELL != "bash", help_text)  # which shows none
         with open(self.script, "w", encoding="utf-8") as file:
             file.write(written)

@@ -59,6 +59,31 @@ TEST(Classification, MeasuresCalibration) {
               1e-6);
 }
 
+TEST(Classification, ScoresWhatTheDefinitionsSay) {
+  const Score score = score_probabilities(kProbabilities, kLabels, 3);
+  EXPECT_EQ(score.accuracy, 3.0 / 5);
+  EXPECT_EQ(score.images, 5);
+  EXPECT_TRUE(std::isinf(score.loss));  // the last label's probability is 0
+  const auto four = score_probabilities(std::span(kProbabilities).first(12), std::span(kLabels).first(4), 3);
+  EXPECT_NEAR(four.loss, -std::log(0.8 * 0.3 * 0.6 * 1.0) / 4, 1e-7);
+  EXPECT_TRUE(std::isnan(score_probabilities({}, {}, 3).accuracy));
+  EXPECT_THROW((void)score_probabilities(kProbabilities, kLabels, 2), std::invalid_argument);
+  const std::vector<std::uint8_t> labels = {0, 1, 2, 3, 0};
+  EXPECT_THROW((void)score_probabilities(kProbabilities, labels, 3), std::invalid_argument);
+}
+
+TEST(Classification, AveragesInDouble) {
+  // In float, 1 + 2^-24 is 1, so that the sum's order counted and the small ones were lost.
+  const float small = std::ldexp(1.0f, -24);
+  const std::vector<std::vector<float>> models = {{1, 0.3f}, {small, 0.5f}, {small, 0.1f}, {0, 0.7f}};
+  const std::vector<float> means = mean_probabilities(models);
+  EXPECT_EQ(means[0], (1 + std::ldexp(1.0f, -23)) / 4);
+  EXPECT_NEAR(means[1], 0.4, 1e-7);
+  EXPECT_EQ(mean_probabilities(std::vector<std::vector<float>>{kProbabilities}), kProbabilities);
+  EXPECT_THROW((void)mean_probabilities({}), std::invalid_argument);
+  EXPECT_THROW((void)mean_probabilities(std::vector<std::vector<float>>{{1}, {1, 0}}), std::invalid_argument);
+}
+
 // Guo et al., arXiv:1706.04599, equations 2 to 5, bin by bin from their definitions.
 TEST(Classification, BinsConfidencesAsTheDefinitionSays) {
   constexpr std::size_t kImages = 2000, kClasses = 4;
