@@ -75,6 +75,7 @@ std::vector<Layer> layers_in(const std::filesystem::path& path, const Safetensor
     fail(path, "the weight and bias of linear layers alone, such as fc1.weight or 0.weight", shown(*other));
   if (layers.empty()) fail(path, "a network", "no tensor");
   std::vector<Layer> list;
+  list.reserve(layers.size());
   for (auto& [key, layer] : layers) list.push_back(std::move(layer));
   return list;
 }

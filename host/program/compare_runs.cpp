@@ -95,6 +95,7 @@ void run(const CompareOptions& o) {
         fmt::format("{}: expected no file of that name, found one (--overwrite replaces it)", o.output));
   expect_different(o.runs);
   std::vector<FinishedRun> runs;
+  runs.reserve(o.runs.size());
   for (const std::string& name : o.runs) runs.push_back(read_run(name));
   write_file(o.output, comparison_html(runs));
   if (o.json) {

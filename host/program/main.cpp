@@ -42,7 +42,7 @@ void print_error(std::string what) {
 
 // CLI11's errors in the words of our own checks.
 std::string text_of(const CLI::ParseError& error, const CLI::App& app) {
-  const std::string what = error.what();
+  std::string what = error.what();
   // It lists what it did not expect from the last to the first.
   const std::vector<std::string> unexpected = app.remaining(true);
   if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !unexpected.empty())

@@ -1,5 +1,6 @@
 #include "host/program/terminal.h"
 
+#include <fmt/format.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -92,7 +93,7 @@ std::string cut(std::string_view text, int columns) {
 std::string fit(const std::vector<std::string>& fields, int columns) {
   std::string line;
   for (const std::string& field : fields) {
-    const std::string longer = line.empty() ? cut(field, columns) : line + "  " + field;
+    const std::string longer = line.empty() ? cut(field, columns) : fmt::format("{}  {}", line, field);
     if (display_width(longer) > columns) break;
     line = longer;
   }

@@ -32,33 +32,36 @@ class Deformer {
   Deformer(const DatasetView& data, const Augmentation& augmentation)
       : data_(data),
         augmentation_(augmentation),
-        height_(static_cast<int>(data.pixels / data.width)),
-        width_(static_cast<int>(data.width)),
+        height_(data.pixels / data.width),
+        width_(data.width),
         gaussian_(augmentation.alpha > 0 ? gaussian_weights(augmentation.sigma) : GaussianWeights{}),
-        field_(height_, width_, gaussian_.radius),
+        field_(static_cast<int>(height_), static_cast<int>(width_), gaussian_.radius),
         stride_(rounded_up(width_) + lanes_of(F())),
-        neighbours_((height_ + 2) * neighbour_stride() + lanes_of(F())),
-        padded_((height_ + 3) * (neighbour_stride() + 1) + 4 * lanes_of(F())) {
+        neighbours_(size_of((height_ + 2) * neighbour_stride() + lanes_of(F()))),
+        padded_(size_of((height_ + 3) * (neighbour_stride() + 1) + 4 * lanes_of(F()))) {
     if (augmentation.alpha == 0) return;
-    bytes_.resize(field_.calls() * FieldShape::kGroup + 16 * lanes_of(F()));
-    for (auto* plane : {&dx_, &dy_}) plane->resize(rounded_up(height_) * stride_ + lanes_of(F()));
-    floats_.resize((field_.rows + kRows) * float_stride());
-    smoothed_.resize((width_ + 2 * gaussian_.radius + kRows) * rounded_up(height_) + lanes_of(F()));
+    bytes_.resize(size_of(std::int64_t{field_.calls()} * FieldShape::kGroup + 16 * lanes_of(F())));
+    for (auto* plane : {&dx_, &dy_}) plane->resize(size_of(rounded_up(height_) * stride_ + lanes_of(F())));
+    floats_.resize(size_of((field_.rows + kRows) * float_stride()));
+    smoothed_.resize(size_of((field_width() + kRows) * rounded_up(height_) + lanes_of(F())));
   }
 
   void run(std::uint64_t seed, std::int64_t epoch, std::int64_t image, float* row) {
-    const AffineMap map = affine_map(augmentation_, seed, epoch, image, data_.labels[image], height_, width_);
+    const AffineMap map = affine_map(augmentation_, seed, epoch, image, data_.labels[image],
+                                     static_cast<int>(height_), static_cast<int>(width_));
     if (augmentation_.alpha > 0) {
       draw_field(seed, epoch, image);
       smooth(bytes_.data(), dx_.data());
-      smooth(bytes_.data() + field_.rows * field_.pitch(), dy_.data());
+      smooth(bytes_.data() + std::int64_t{field_.rows} * field_.pitch(), dy_.data());
     }
     take_neighbours(data_.images + image * data_.pixels);
-    for (int y = 0; y < height_; ++y) read_row(map, y, row + y * width_);
+    for (std::int64_t y = 0; y < height_; ++y) read_row(map, y, row + y * width_);
   }
 
  private:
   static constexpr std::int64_t kRows = 4;  // that are smoothed together
+  static std::size_t size_of(std::int64_t n) { return static_cast<std::size_t>(n); }
+  std::int64_t field_width() const { return width_ + std::int64_t{2} * gaussian_.radius; }
   static std::int64_t rounded_up(std::int64_t n) { return (n + kRows - 1) / kRows * kRows; }
   std::int64_t neighbour_stride() const { return width_ + 2; }
   std::int64_t float_stride() const { return field_.pitch() + lanes_of(F()); }
@@ -108,11 +111,11 @@ class Deformer {
     const F d;
     const hn::Rebind<std::int32_t, F> wide;
     const hn::Rebind<std::uint8_t, F> narrow;
-    for (int r = 0; r < field_.rows; ++r)
+    for (std::int64_t r = 0; r < field_.rows; ++r)
       for (std::int64_t j = 0; j < field_.pitch(); j += lanes_of(d))
         hn::StoreU(hn::ConvertTo(d, hn::PromoteTo(wide, hn::LoadU(narrow, bytes + r * field_.pitch() + j))),
                    d, floats_.data() + r * float_stride() + j);
-    smooth_columns(floats_.data(), float_stride(), height_, width_ + 2 * gaussian_.radius, smoothed_.data(),
+    smooth_columns(floats_.data(), float_stride(), height_, field_width(), smoothed_.data(),
                    rounded_up(height_));
     smooth_columns(smoothed_.data(), rounded_up(height_), width_, height_, plane, stride_);
     const auto scale = hn::Set(d, augmentation_.alpha * kFieldScale), middle = hn::Set(d, kFieldMiddle);
@@ -157,11 +160,11 @@ class Deformer {
     const U u;
     const hn::Rebind<std::uint8_t, U> narrow;
     const std::int64_t stride = neighbour_stride() + 1, lanes = lanes_of(F());
-    for (int y = 0; y < height_; ++y)
+    for (std::int64_t y = 0; y < height_; ++y)
       std::memcpy(padded_.data() + (y + 1) * stride + 1, image + y * width_,
                   static_cast<std::size_t>(width_));
     const auto bytes = [&](const std::uint8_t* at) { return hn::PromoteTo(u, hn::LoadU(narrow, at)); };
-    for (int y = 0; y < height_ + 2; ++y)
+    for (std::int64_t y = 0; y < height_ + 2; ++y)
       for (std::int64_t j = 0; j < neighbour_stride(); j += lanes) {
         const std::uint8_t* const at = padded_.data() + y * stride + j;
         const auto upper = hn::Or(bytes(at), hn::ShiftLeft<8>(bytes(at + 1)));
@@ -171,7 +174,7 @@ class Deformer {
       }
   }
 
-  void read_row(const AffineMap& map, int y, float* to) {
+  void read_row(const AffineMap& map, std::int64_t y, float* to) {
     const F d;
     const U u;
     const I i;
@@ -207,8 +210,8 @@ class Deformer {
 
   const DatasetView& data_;
   const Augmentation& augmentation_;
-  int height_;
-  int width_;
+  std::int64_t height_;
+  std::int64_t width_;
   GaussianWeights gaussian_;
   FieldShape field_;
   std::int64_t stride_;
