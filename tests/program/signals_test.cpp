@@ -23,6 +23,9 @@ std::string last_line(const std::string& text) {
 
 class Ended : public testing::Test {
  protected:
+  // Under nohup it is ignored, here and, if nothing is done, in the program that is run.
+  Ended() { ::signal(SIGHUP, SIG_DFL); }
+
   ProgramRun run(const Arguments& arguments, const Stop& stop = {}) {
     return run_program(arguments, directory_.path(), stop);
   }
