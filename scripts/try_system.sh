@@ -1,11 +1,12 @@
 #!/bin/sh
 # shellcheck disable=SC2016  # what stands in single quotes is expanded in the root
-# try_system.sh SUITE: what a newcomer does on another release of Debian or Ubuntu (trixie, noble, ...): a bare root
-# made by debootstrap, git and make in it, a clone of the committed tree in a path with a space, make train, make test, an
-# installation and the examples. Needs root and debootstrap, takes about 2 GB below TMPDIR, and leaves nothing but, of a
+# try_system.sh SUITE [ARGS]: what a newcomer does on another release of Debian or Ubuntu (trixie, noble, ...): a bare root
+# made by debootstrap, git and make in it, a clone of the committed tree in a path with a space, make train, make test with
+# ARGS, an installation and the examples. Needs root and debootstrap, takes about 2 GB below TMPDIR, and leaves nothing but, of a
 # step that failed, its log. SOFTWARP_MIRROR: the archive, which debootstrap needs to be told for Ubuntu on Debian.
 set -eu
 suite=${1:?expected a suite, such as trixie}
+tests=${2:-}
 source=$(cd "$(dirname "$0")/.." && pwd)
 
 if [ "$(id -u)" != 0 ]; then
@@ -23,7 +24,7 @@ if [ ! -e "$scripts/$suite" ]; then
 fi
 # A mount namespace of its own takes its mounts with it, however it ends.
 if [ "${SOFTWARP_UNSHARED:-0}" != 1 ]; then
-  SOFTWARP_UNSHARED=1 exec unshare --mount --propagation private "$0" "$suite"
+  SOFTWARP_UNSHARED=1 exec unshare --mount --propagation private "$0" "$suite" "$tests"
 fi
 
 root=$(mktemp -d)
@@ -64,7 +65,7 @@ inside() {
 
 step 'a bare root and a clone' make_root
 step 'make train' inside 'make train ARGS="--epochs 2"'
-step 'make test' inside 'make test'
+step 'make test' inside "make test ARGS='$tests'"
 step 'install and the examples' inside 'cmake --install build/train --prefix /opt/softwarp
   cmake -S examples -B build/examples -DCMAKE_PREFIX_PATH=/opt/softwarp
   cmake --build build/examples
