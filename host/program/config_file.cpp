@@ -1,12 +1,20 @@
 #include "host/program/config_file.h"
 
-#define TOML_ENABLE_FORMATTERS 0
 #include <fmt/format.h>
+
+// toml++ asserts, or with NDEBUG assumes, that a key begins as keys do, which a file may break; without the
+// assertion it says so.
+#pragma push_macro("NDEBUG")
+#undef NDEBUG
+#define TOML_ASSERT(expr) static_cast<void>(0)
+#define TOML_ENABLE_FORMATTERS 0
 #include <toml++/toml.h>
+#pragma pop_macro("NDEBUG")
 
 #include <algorithm>
 #include <istream>
 #include <iterator>
+#include <optional>
 #include <string_view>
 #include <tuple>
 
@@ -144,13 +152,62 @@ std::vector<Entry> entries_of(const toml::table& table) {
   return entries;
 }
 
+bool is_beyond_ascii(char c) { return static_cast<unsigned char>(c) >= 0x80; }
+
+// Where a string that begins at `at` ends. `stray` is set to a character beyond ASCII behind a line's \,
+// which toml++ compares with blanks.
+std::size_t end_of_string(std::string_view text, std::size_t at, std::optional<std::size_t>& stray) {
+  const char quote = text[at];
+  const std::string three(3, quote);
+  const bool has_lines = text.substr(at, 3) == three;
+  for (at += has_lines ? 3 : 1; at < text.size(); ++at) {
+    if (quote == '"' && text[at] == '\\') {
+      const std::size_t behind = std::min(text.find_first_not_of(" \t\r\n", at + 1), text.size());
+      if (behind > at + 1 && behind < text.size() && is_beyond_ascii(text[behind]))
+        stray = stray.value_or(behind);
+      ++at;
+    } else if (has_lines && text.substr(at, 3) == three) {
+      return std::min(text.find_first_not_of(quote, at), std::min(at + 5, text.size()));
+    } else if (!has_lines && (text[at] == quote || text[at] == '\n')) {
+      return at + 1;
+    }
+  }
+  return text.size();
+}
+
+// The first character beyond ASCII outside of strings and comments, where TOML has none. What toml++ 3.3 does
+// with it is undefined.
+std::optional<std::size_t> stray_character(std::string_view text) {
+  std::optional<std::size_t> stray;
+  for (std::size_t at = text.starts_with("\xef\xbb\xbf") ? 3 : 0; at < text.size() && !stray;) {
+    if (is_beyond_ascii(text[at])) return at;
+    if (text[at] == '#')
+      at = std::min(text.find('\n', at), text.size());
+    else if (text[at] == '"' || text[at] == '\'')
+      at = end_of_string(text, at, stray);
+    else
+      ++at;
+  }
+  return stray;
+}
+
+toml::source_position position_of(std::string_view text, std::size_t at) {
+  const std::string_view before = text.substr(0, at);
+  const auto line = std::ranges::count(before, '\n') + 1;
+  const std::size_t begin = before.rfind('\n') + 1;  // 0 in the first line
+  return {static_cast<toml::source_index>(line), static_cast<toml::source_index>(at - begin + 1)};
+}
+
 toml::table parse(std::istream& input, const std::string& path) {
+  constexpr const char* kExpected = "expected TOML, as in epochs = 3 or data = \"digits\"; ";
   const std::string text{std::istreambuf_iterator<char>(input), {}};  // a pipe cannot be sought in
+  if (const auto stray = stray_character(text))
+    Place{path, position_of(text, *stray)}.fail(
+        fmt::format("{}there is a character beyond ASCII outside of quotes", kExpected));
   try {
     return toml::parse(text, path);
   } catch (const toml::parse_error& error) {
-    Place{path, error.source().begin}.fail(
-        fmt::format("expected TOML, as in epochs = 3 or data = \"digits\"; {}", error.description()));
+    Place{path, error.source().begin}.fail(fmt::format("{}{}", kExpected, error.description()));
   }
 }
 

@@ -126,6 +126,24 @@ TEST_F(ConfigFile, NamesThePlaceWhereItIsNoToml) {
   expect_refused("[train]\nepochs = 1\nepochs = 2\n", "3:10: expected TOML");
 }
 
+TEST_F(ConfigFile, HasCharactersBeyondAsciiInQuotesAndCommentsAlone) {
+  const std::string refused = "expected TOML, as in epochs = 3 or data = \"digits\"; there is a character";
+  expect_refused("\xef\xb7\xbf[train]\n", "1:1: " + refused);
+  expect_refused("[train]\nepochs\xc3\xa9 = 1\n", "2:7: " + refused);
+  expect_refused("[train]\nlr = 1 # \xc3\xa9\nseed = 1\xe2\x80\xaf\n", "3:9: " + refused);
+  expect_refused("[train]\noutput = '''a''''\xc3\xa9\n", "2:18: " + refused);
+  expect_refused("[train]\noutput = \"\"\"a\\\n \xc3\xa9\"\"\"\n", "3:2: " + refused);
+  for (const char* name :
+       {"'\xc3\xa9'", "\"\xc3\xa9 \\\" #\"", "'''\xc3\xa9 ' # '''", "\"\"\"\xc3\xa9 \" \"\"\" # \xc3\xa9"})
+    EXPECT_EQ(run("[train]\ndata = 'digits'\nepochs = 1\noutput = " + std::string(name) + "\n").exit_code, 0)
+        << name;
+}
+
+TEST_F(ConfigFile, WhoseKeysBeginAsNoKeyDoesIsRefused) {
+  for (const char* text : {"[\x03]\n", "[train]\n\x03 = 1\n", "[=]\n", "[train]\n= 1\n", "[train]\na.= 1\n"})
+    expect_refused(text, "");
+}
+
 TEST_F(ConfigFile, ThatCannotBeReadEndsWithOne) {
   for (const char* path : {"none.toml", "."}) {
     const ProgramRun ended = run_program({"train", "--config", path}, directory_.path());
