@@ -1,9 +1,10 @@
 #!/bin/sh
 # shellcheck disable=SC2016  # what stands in single quotes is expanded in the root
-# try_system.sh SUITE [ARGS]: what a newcomer does on another release of Debian or Ubuntu (trixie, noble, ...): a bare root
-# made by debootstrap, git and make in it, a clone of the committed tree in a path with a space, make train, make test with
-# ARGS, an installation and the examples. Needs root and debootstrap, takes about 2 GB below TMPDIR, and leaves nothing but, of a
-# step that failed, its log. SOFTWARP_MIRROR: the archive, which debootstrap needs to be told for Ubuntu on Debian.
+# try_system.sh SUITE [ARGS]: what a newcomer does on another release of Debian or Ubuntu (trixie, noble, ...): a bare
+# root made by debootstrap, git and make in it, a clone of the committed tree in a path with a space, make train, make
+# test with ARGS, an installation and the examples. Needs root and debootstrap, takes about 2 GB below TMPDIR, and
+# leaves nothing but, of a step that failed, its log. SOFTWARP_MIRROR: the archive, which debootstrap needs to be told
+# for Ubuntu on Debian.
 set -eu
 suite=${1:?expected a suite, such as trixie}
 tests=${2:-}

@@ -154,7 +154,7 @@ std::vector<Entry> entries_of(const toml::table& table) {
 
 bool is_beyond_ascii(char c) { return static_cast<unsigned char>(c) >= 0x80; }
 
-// Where a string that begins at `at` ends. `stray` is set to a character beyond ASCII behind a line's \,
+// The end of a string that begins at `at`. `stray` is set to a character beyond ASCII behind a line's \,
 // which toml++ compares with blanks.
 std::size_t end_of_string(std::string_view text, std::size_t at, std::optional<std::size_t>& stray) {
   const char quote = text[at];
