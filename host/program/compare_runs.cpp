@@ -89,10 +89,7 @@ void expect_different(const std::vector<std::string>& runs) {
 void run(const CompareOptions& o) {
   if (o.runs.size() < 2)
     throw CLI::ValidationError("runs", fmt::format("expected at least two, found {}", o.runs.size()));
-  std::error_code ignored;
-  if (!o.overwrite && fs::exists(fs::symlink_status(o.output, ignored)))
-    throw Error(
-        fmt::format("{}: expected no file of that name, found one (--overwrite replaces it)", o.output));
+  expect_new_file(o.output, o.overwrite);
   expect_different(o.runs);
   std::vector<FinishedRun> runs;
   runs.reserve(o.runs.size());

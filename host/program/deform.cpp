@@ -3,17 +3,19 @@
 #include <fmt/format.h>
 #include <softwarp/dataset.h>
 #include <softwarp/error.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <memory>
 
 #include "host/data/deformed_images.h"
 #include "host/io/image.h"
+#include "host/program/announce.h"
 #include "host/program/augment_flags.h"
 #include "host/program/commands.h"
 #include "host/program/options.h"
 #include "host/program/output.h"
+#include "host/program/terminal.h"
 #include "host/program/terminal_image.h"
 #include "host/program/trained_model.h"
 
@@ -100,17 +102,18 @@ void print_text(const DeformOptions& o, const Dataset& data, const std::vector<s
     pair.draw(image_of(data.images, index, data), data, 0, 0, 1);
     pair.draw(image_of(images, i, data), data, 0, data.width + kGap, 1);
     say("{}{} {} image {}, labelled {}, and deformed\n{}", i > 0 ? "\n" : "", data.name, o.part, index,
-        data.labels[static_cast<std::size_t>(index)], terminal_image(pair.pixels, pair.width, 255));
+        data.labels[static_cast<std::size_t>(index)],
+        terminal_image(pair.pixels, pair.width, 255, terminal_columns(STDOUT_FILENO)));
   }
 }
 
 void run(const CLI::App& command, DeformOptions& o) {
   settle_augment(command, o.augmentation);
-  if (!o.output.empty() && !o.overwrite && std::filesystem::exists(o.output))
-    throw Error(
-        fmt::format("{}: expected a new file, found one that exists (--overwrite replaces it)", o.output));
+  if (!o.output.empty()) expect_new_file(o.output, o.overwrite);
+  Announce announce("reading " + o.data);
   const Dataset data = load_data_part(o.data, o.part == "test" ? DataPart::test : DataPart::train,
                                       static_cast<int>(o.max_pixel));
+  announce.done();
   say_guess(data);
   const std::vector<std::int32_t> indices = indices_in(o, data);
   const std::vector<std::uint8_t> images =

@@ -1,11 +1,13 @@
 #include "host/program/options.h"
 
 #include <fmt/format.h>
+#include <softwarp/error.h>
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <limits>
 #include <optional>
 #include <string_view>
@@ -153,6 +155,12 @@ std::vector<IndexRange> index_ranges(const std::vector<std::string>& lists) {
 }
 
 }  // namespace
+
+void expect_new_file(const std::string& path, bool overwrite) {
+  std::error_code ignored;
+  if (!overwrite && std::filesystem::exists(std::filesystem::symlink_status(path, ignored)))
+    throw Error(fmt::format("{}: expected no file of that name, found one (--overwrite replaces it)", path));
+}
 
 CLI::Option* add_index(CLI::App& command, std::vector<IndexRange>& ranges) {
   return command

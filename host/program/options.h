@@ -45,6 +45,9 @@ template <class T>
 CLI::Option* add_list(CLI::App& command, const std::string& flag, std::vector<T>& values,
                       const CLI::Validator& each, const std::string& help);
 
+// Throws Error if there is a file of this name, or a link, that --overwrite does not replace.
+void expect_new_file(const std::string& path, bool overwrite);
+
 // Numbers of images, the first and the last.
 struct IndexRange {
   std::int64_t first = 0;

@@ -102,7 +102,9 @@ Model read_any_model(const std::filesystem::path& path, const ForeignOptions& op
                                                           normalization.size()));
   if (!normalization.empty() &&
       !(normalization[1] > 1e-6 && normalization[1] < 1e6 && std::abs(normalization[0]) < 1e6))
-    throw CLI::ValidationError("--normalize", "expected a mean within 1e6, and a deviation of 1e-6 to 1e6");
+    throw CLI::ValidationError(
+        "--normalize", fmt::format("expected a mean within 1e6, and a deviation of 1e-6 to 1e6, found {}",
+                                   fmt::join(normalization, ",")));
   return read_model_or_state_dict(path, options.activation.value_or(Activation::relu));
 }
 

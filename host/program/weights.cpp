@@ -24,8 +24,9 @@ std::optional<Model> read_weights(const CLI::App& command, WeightsOptions option
     throw CLI::ValidationError("--normalize", "expected --weights of another program, found none");
   if (!given("--weights")) return std::nullopt;
   if (given("--resume"))
-    throw CLI::ValidationError("--weights",
-                               "expected none with --resume, which goes on with its checkpoint's");
+    throw CLI::ValidationError(
+        "--weights", fmt::format("expected none with --resume, which goes on with its checkpoint's, found {}",
+                                 options.file));
   const std::filesystem::path path = model_path(options.file);
   if (given("--activation")) options.foreign.activation = settings.activation;
   Model model = open_model(path, options.foreign);

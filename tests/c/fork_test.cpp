@@ -2,14 +2,12 @@
 // too.
 
 #include <gtest/gtest.h>
-#include <signal.h>
 #include <softwarp/softwarp.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <functional>
 #include <thread>
 #include <vector>
+
+#include "tests/holds_in_child.h"
 
 namespace softwarp {
 namespace {
@@ -27,18 +25,6 @@ bool computes() {
       SOFTWARP_CPU, SOFTWARP_FLOAT32, kRows, kCols, x.data(), kCols, targets.data(), nullptr, losses.data(),
       nullptr, 0, &sums, nullptr, 0, nullptr);
   return softmax == SOFTWARP_SUCCESS && loss == SOFTWARP_SUCCESS && y.back() == 1.0f / kCols;
-}
-
-// Runs `work` in a child, which a hang would keep from its end.
-bool holds_in_child(const std::function<bool()>& work) {
-  const pid_t child = fork();
-  if (child == 0) {
-    alarm(60);
-    _exit(work() ? 0 : 1);
-  }
-  int status = 0;
-  waitpid(child, &status, 0);
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 TEST(CFork, AChildComputesAfterItsParentHas) {

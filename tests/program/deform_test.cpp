@@ -163,7 +163,7 @@ TEST_F(Deform, RefusesWhatItCannotShow) {
   expect_refused({"--index", "0-" + last + ",0"}, 1,
                  "--index: expected each of the " + behind + " images of");
   directory_.write("there.png", {1});
-  expect_refused({"--output", "there.png"}, 1, "there.png: expected a new file, found one that exists");
+  expect_refused({"--output", "there.png"}, 1, "there.png: expected no file of that name, found one");
   EXPECT_EQ(bytes_of(directory_.path() / "there.png"), "\1");
   expect_refused({"--output", "nowhere/sheet.png"}, 1, "nowhere/sheet.png: ");
   expect_refused({"--epoch", "0"}, 2, "--epoch: expected");

@@ -4,8 +4,6 @@
 #include <gtest/gtest.h>
 #include <softwarp/dataset.h>
 #include <softwarp/train.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -14,21 +12,10 @@
 #include <thread>
 
 #include "host/training/trainer.h"
+#include "tests/holds_in_child.h"
 
 namespace softwarp {
 namespace {
-
-// True if the child's work returns true within a minute; a hang would keep it from its end.
-bool holds_in_child(const std::function<bool()>& work) {
-  const pid_t child = fork();
-  if (child == 0) {
-    alarm(60);
-    _exit(work() ? 0 : 1);
-  }
-  int status = 0;
-  waitpid(child, &status, 0);
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
 
 const DataPair& digits() {
   static const DataPair data = load_data("digits");
