@@ -4,6 +4,7 @@
 #include <softwarp/error.h>
 
 #include "host/training/history.h"
+#include "host/training/settings.h"
 
 namespace softwarp::program {
 
@@ -34,6 +35,8 @@ void expect_epochs_left(const TrainingSettings& settings, bool chosen, const Che
 Checkpoint apply_checkpoint(CLI::App& command, const std::filesystem::path& path,
                             const std::map<std::string, std::string>& given) {
   Checkpoint checkpoint = read_checkpoint(path);
+  // An earlier version trained as the settings that it did not have are by default.
+  for (const auto& [flag, text] : to_flags({})) checkpoint.settings.try_emplace(flag, text);
   std::string differences;
   for (const auto& [flag, text] : checkpoint.settings) {
     CLI::Option* option = command.get_option_no_throw(flag);

@@ -214,6 +214,21 @@ TEST_F(ResumeOfThree, RefusesOtherSettingsAndNamesThem) {
             std::string::npos);
 }
 
+// Of a version that had no --augment.
+TEST_F(ResumeOfThree, TakesSettingsThatACheckpointDoesNotKnowAsTheirDefaults) {
+  const fs::path last = directory_.path() / "run" / "last.safetensors";
+  Checkpoint checkpoint = read_checkpoint(last);
+  for (const char* flag :
+       {"--augment", "--degrees", "--shear", "--scale", "--translate", "--half-angles", "--alpha", "--sigma"})
+    EXPECT_EQ(checkpoint.settings.erase(flag), 1u) << flag;
+  write_checkpoint(last, checkpoint);
+  const ProgramRun refused = resume_with({"--epochs", "4", "--augment", "affine"});
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_NE(refused.err.find("expected --augment none, found affine"), std::string::npos) << refused.err;
+  const ProgramRun run = resume_with({"--epochs", "4"});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+}
+
 TEST_F(ResumeOfThree, RefusesOtherImages) {
   Checkpoint checkpoint = read_checkpoint(directory_.path() / "run" / "last.safetensors");
   checkpoint.data_checksum ^= 1;
