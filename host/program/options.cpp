@@ -79,6 +79,15 @@ CLI::Validator not_empty(const char* what) {
 }  // namespace
 
 CLI::Validator number_in(double least, double most) { return in_range(least, most, "a number"); }
+CLI::Validator zero_or_number_in(double least, double most) {
+  return CLI::Validator(
+      [=](std::string& text) {
+        return check_number<double>(
+            text, fmt::format("0 or a number from {} to {}", least, most),
+            [=](double value) { return value == 0 || (value >= least && value <= most); });
+      },
+      "");
+}
 CLI::Validator count_in(std::int64_t least, std::int64_t most) {
   return in_range(least, most, "a whole number");
 }

@@ -16,6 +16,7 @@ namespace softwarp::program {
 
 // Checks that say what was expected and found. NaN is in no range.
 CLI::Validator number_in(double least, double most);
+CLI::Validator zero_or_number_in(double least, double most);
 CLI::Validator count_in(std::int64_t least, std::int64_t most = std::int64_t{1} << 30);
 CLI::Validator any_number();
 CLI::Validator one_of(const std::vector<std::string>& names);

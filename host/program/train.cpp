@@ -16,6 +16,7 @@
 #include "host/program/augment_flags.h"
 #include "host/program/class_names.h"
 #include "host/program/commands.h"
+#include "host/program/optimizer_flags.h"
 #include "host/program/options.h"
 #include "host/program/output.h"
 #include "host/program/progress_line.h"
@@ -64,33 +65,6 @@ void add_network_flags(CLI::App& command, TrainOptions& o) {
       ->check(number_in(0, 0.99));
   in(command.add_option("--input-dropout", s.dropout.input, "Chance that a pixel is dropped"))
       ->check(number_in(0, 0.99));
-}
-
-void add_optimizer_flags(CLI::App& command, TrainingSettings& s) {
-  const auto in = [](CLI::Option* option) { return option->capture_default_str()->group("Optimizer"); };
-  in(add_choice(command, "--optimizer", s.optimizer, "How gradients move the weights"))->default_str("adamw");
-  in(command.add_option("--lr", s.rate, "Highest learning rate"))->check(number_in(1e-12, 1e12));
-  in(command.add_option("--momentum", s.momentum, "Of sgd"))->check(number_in(0, 0.9999));
-  in(command.add_flag("--nesterov", s.nesterov, "Nesterov's momentum for sgd"));
-  in(command.add_option("--weight-decay", s.weight_decay,
-                        "On weights only; L2 with sgd, decoupled with adamw"))
-      ->check(number_in(0, 1e6));
-  in(command.add_option("--label-smoothing", s.label_smoothing,
-                        "Share of the target spread over all classes"))
-      ->check(number_in(0, 1));
-  in(add_choice(command, "--schedule", s.schedule, "How the learning rate moves"))->default_str("one-cycle");
-  in(command.add_option("--warmup-epochs", s.warmup_epochs,
-                        "Linear rise at the start; one-cycle has its own"))
-      ->check(number_in(0, 1e6));
-  in(command.add_option("--step-epochs", s.step_epochs, "Schedule step: epochs between drops"))
-      ->check(count_in(1));
-  in(command.add_option("--step-factor", s.step_factor, "Schedule step: what a drop multiplies by"))
-      ->check(number_in(1e-6, 1));
-  in(command.add_option("--max-norm", s.max_norm, "Limit of the norm of a unit's weights; 0: none"))
-      ->check(number_in(0, 1e6));
-  in(command.add_option("--ema-decay", s.ema_decay,
-                        "Keep the moving average of the parameters, decayed so at each step; 0: the last"))
-      ->check(number_in(0, 0.999999));
 }
 
 void add_training_flags(CLI::App& command, TrainOptions& o) {
@@ -181,8 +155,7 @@ class Display final : public ProgressLine {
     if (!options_.weights.file.empty()) row("weights", options_.weights.file);
     row("batch", fmt::format("{} images, {} steps an epoch; epochs: {}", start.batch_size,
                              start.steps_per_epoch, s.epochs));
-    row("optimizer",
-        fmt::format("{}, {} learning rate {}", name_of(s.optimizer), name_of(s.schedule), s.rate));
+    row("optimizer", optimizer_text(s));
     const CudaPrecision precision = options_.device.precision_of(backend_);
     row("precision", fmt::format("{}{}", name_of(precision),
                                  precision == CudaPrecision::fp32 ? "" : " products; all else fp32"));

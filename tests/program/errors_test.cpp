@@ -48,6 +48,12 @@ TEST(ProgramErrors, WrongFlagsEndWithTwo) {
   expect_refusal({"train", "--nesterov", "--optimizer", "sgd"}, 2, {"--nesterov", "--momentum"});
   expect_refusal({"train", "--momentum", "0.9"}, 2, {"--momentum", "--optimizer sgd"});
   expect_refusal({"train", "--patience", "3"}, 2, {"--patience", "--validation"});
+  for (const char* norm : {"-1", "1e-07", "10000000", "nan"})
+    expect_refusal({"train", "--max-norm", norm}, 2,
+                   {"--max-norm: expected 0 or a number from 1e-06 to", norm});
+  for (const char* decay : {"-0.1", "1e-50", "1", "0.9999999"})
+    expect_refusal({"train", "--ema-decay", decay}, 2,
+                   {"--ema-decay: expected 0 or a number from 1e-06 to 0.999999, found", decay});
   expect_refusal({"train", "--threads", "-2"}, 2, {"--threads", "-2"});
   expect_refusal({"evaluate", "--split", "all"}, 2, {"--split", "all"});
 }

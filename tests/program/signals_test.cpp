@@ -113,5 +113,16 @@ TEST_F(Ended, NotesSayWhatAScheduleDoesNotDo) {
   EXPECT_NE(out({"--label-smoothing", "0.1"}).find("with label smoothing"), std::string::npos);
 }
 
+TEST_F(Ended, TheTableNamesWhatTheOptimizerIsLimitedAndAveragedBy) {
+  const auto out = [&](const Arguments& more) { return run(small_training(more)).out; };
+  const std::string plain = "optimizer  adamw, one-cycle learning rate 0.003";
+  EXPECT_NE(out({}).find(plain + "\n"), std::string::npos);
+  EXPECT_NE(out({"--max-norm", "2"}).find(plain + ", max-norm 2\n"), std::string::npos);
+  EXPECT_NE(out({"--ema-decay", "0.9"}).find(plain + ", moving average with decay 0.9\n"), std::string::npos);
+  EXPECT_NE(out({"--max-norm", "1.5", "--ema-decay", "0.9"})
+                .find(plain + ", max-norm 1.5, moving average with decay 0.9\n"),
+            std::string::npos);
+}
+
 }  // namespace
 }  // namespace softwarp
