@@ -28,7 +28,8 @@ Checkpoint small_checkpoint() {
   checkpoint.model.input.height = checkpoint.model.input.width = 2;
   checkpoint.model.values.resize(static_cast<std::size_t>(ParameterLayout(checkpoint.model.shape).size),
                                  0.5f);
-  checkpoint.first_moment = checkpoint.second_moment = checkpoint.best = checkpoint.model.values;
+  checkpoint.first_moment = checkpoint.second_moment = checkpoint.model.values;
+  checkpoint.average = checkpoint.best = checkpoint.model.values;
   checkpoint.settings = {{"--lr", "0.003"}, {"--hidden", "3"}};
   EpochRecord record;
   record.epoch = 1, record.steps = 10, record.validation.images = 1;

@@ -37,6 +37,8 @@ TrainingSettings other_settings(OptimizerKind optimizer) {
   s.warmup_epochs = 0.5;
   s.step_epochs = 1;
   s.step_factor = 0.375;
+  s.max_norm = 1.5;
+  s.ema_decay = 0.625;
   s.epochs = 5;
   s.batch_size = 9;
   s.seed = (std::uint64_t{1} << 40) + 3;

@@ -27,7 +27,7 @@ std::string bytes_of(const fs::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// Dropout, moments, a best epoch and a schedule: all that a checkpoint has to hold.
+// Dropout, moments, an average, a best epoch and a schedule: all that a checkpoint has to hold.
 Arguments training(int epochs) {
   return {"train",
           "--device",
@@ -42,6 +42,8 @@ Arguments training(int epochs) {
           std::to_string(epochs),
           "--validation",
           "0.2",
+          "--ema-decay",
+          "0.95",
           "--batch-size",
           "64",
           "--output",

@@ -54,6 +54,8 @@ TrainingResult train_with(int threads, OptimizerKind optimizer, Activation activ
   settings.activation = activation;
   settings.epochs = 2;
   settings.validation = 0.2;
+  settings.max_norm = 1;
+  settings.ema_decay = 0.9;
   const auto backend = make_cpu_backend(threads);
   TrainingObserver silent;
   return train(*backend, settings, digits, silent);

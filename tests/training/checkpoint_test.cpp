@@ -33,6 +33,7 @@ class CheckpointFile : public testing::Test {
     checkpoint_.model.values = values(0);
     checkpoint_.first_moment = values(-1);
     checkpoint_.second_moment = values(1e-40f);  // denormal, too
+    checkpoint_.average = values(3);
     checkpoint_.best = values(7);
     checkpoint_.settings = {{"--lr", "0.003"}, {"--data", "a \"directory\"\n"}};
     checkpoint_.data_checksum = 0xfedcba98;
@@ -64,6 +65,7 @@ TEST_F(CheckpointFile, ReadsBackToTheLastBit) {
   EXPECT_EQ(back.model.values, checkpoint_.model.values);
   EXPECT_EQ(back.first_moment, checkpoint_.first_moment);
   EXPECT_EQ(back.second_moment, checkpoint_.second_moment);
+  EXPECT_EQ(back.average, checkpoint_.average);
   EXPECT_EQ(back.best, checkpoint_.best);
   EXPECT_EQ(back.settings, checkpoint_.settings);
   EXPECT_EQ(back.data_checksum, checkpoint_.data_checksum);
@@ -72,12 +74,14 @@ TEST_F(CheckpointFile, ReadsBackToTheLastBit) {
   EXPECT_EQ(back.history[0].validation.loss, checkpoint_.history[0].validation.loss);
 }
 
-TEST_F(CheckpointFile, NeedsNeitherMomentsNorABest) {
+TEST_F(CheckpointFile, NeedsNoneOfMomentsAverageAndBest) {
   checkpoint_.first_moment.clear();
   checkpoint_.second_moment.clear();
+  checkpoint_.average.clear();
   checkpoint_.best.clear();
   const Checkpoint back = written_and_read();
-  EXPECT_TRUE(back.first_moment.empty() && back.second_moment.empty() && back.best.empty());
+  EXPECT_TRUE(back.first_moment.empty() && back.second_moment.empty());
+  EXPECT_TRUE(back.average.empty() && back.best.empty());
 }
 
 TEST_F(CheckpointFile, ReplacesThatOfAnEarlierTrainingAndItsBestEpoch) {

@@ -5,6 +5,7 @@
 
 #include "host/training/history.h"
 #include "host/training/trainer.h"
+#include "tests/training/observed_training.h"
 #include "tests/training/reference_training.h"
 
 namespace softwarp {
@@ -12,32 +13,6 @@ namespace {
 
 constexpr ScheduleKind kSchedules[] = {ScheduleKind::constant, ScheduleKind::cosine, ScheduleKind::one_cycle,
                                        ScheduleKind::step};
-
-// All that a training tells, and its checkpoints.
-struct ObservedTraining : TrainingObserver {
-  ObservedTraining(Backend& backend, const TrainingSettings& settings,
-                   TrainingControl control = {.checkpoint_every = 1}, std::int64_t stop_at = -1)
-      : stop_after(stop_at) {
-    control.save_checkpoint = [this](const Checkpoint& checkpoint) { kept.push_back(checkpoint); };
-    result = train(backend, settings, small_data(), *this, control);
-  }
-
-  void on_start(const TrainingStart& told) override { start = told; }
-  void on_step(const Progress& told) override {
-    steps.push_back(told);
-    scores.push_back(told.score());
-  }
-  void on_epoch(const EpochRecord& told) override { epochs.push_back(told); }
-  bool should_stop() override { return std::ssize(steps) == stop_after; }
-
-  std::int64_t stop_after;
-  TrainingStart start;
-  std::vector<Progress> steps;
-  std::vector<Score> scores;
-  std::vector<EpochRecord> epochs;
-  std::vector<Checkpoint> kept;
-  TrainingResult result;
-};
 
 ObservedTraining resume(Backend& backend, const TrainingSettings& settings, const Checkpoint& checkpoint) {
   return ObservedTraining(backend, settings, {.checkpoint_every = 1, .resume = &checkpoint});
@@ -48,6 +23,7 @@ void expect_same(const Checkpoint& found, const Checkpoint& expected) {
   EXPECT_EQ(found.model.values, expected.model.values);
   EXPECT_EQ(found.first_moment, expected.first_moment);
   EXPECT_EQ(found.second_moment, expected.second_moment);
+  EXPECT_EQ(found.average, expected.average);
   EXPECT_EQ(found.best, expected.best);
   EXPECT_EQ(history_csv(found.history, false), history_csv(expected.history, false));
 }
@@ -127,13 +103,41 @@ TEST(Epochs, GoOnAfterAResumeWithEveryOptimizerAndSchedule) {
           settings.weight_decay = 0.1;
           settings.validation = validation;
           expect_to_resume(backend, settings, ObservedTraining(backend, settings));
+          settings.ema_decay = 0.7;
+          settings.max_norm = 1;
+          expect_to_resume(backend, settings, ObservedTraining(backend, settings));
         }
+}
+
+// Of validation, test and result, and of what an epoch keeps as the best; the training itself goes on from
+// what the steps left.
+TEST(Epochs, AreJudgedByTheMovingAverage) {
+  TrainingSettings settings = held_out_settings();
+  for (const auto& backend : make_backends()) {
+    SCOPED_TRACE(backend->name());
+    settings.ema_decay = 0;
+    const ObservedTraining plain(*backend, settings);
+    settings.ema_decay = 0.9;
+    const ObservedTraining averaged(*backend, settings);
+    ASSERT_EQ(averaged.kept.size(), 12u);
+    const std::size_t best = best_epoch(averaged.result.history);
+    EXPECT_EQ(averaged.result.model.values, averaged.kept[best - 1].average);
+    EXPECT_EQ(averaged.kept.back().best, averaged.kept[best - 1].average);
+    EXPECT_NE(averaged.result.test.loss, plain.result.test.loss);
+    for (std::size_t e = 0; e < 12; ++e) {
+      EXPECT_EQ(averaged.kept[e].model.values, plain.kept[e].model.values);
+      EXPECT_EQ(averaged.result.history[e].train.loss, plain.result.history[e].train.loss);
+      EXPECT_NE(averaged.result.history[e].validation.loss, plain.result.history[e].validation.loss);
+      EXPECT_TRUE(plain.kept[e].average.empty());
+    }
+    expect_to_resume(*backend, settings, averaged);
+  }
 }
 
 // A checkpoint of a training with other settings.
 TEST(Epochs, DoNotGoOnFromTheCheckpointOfAnother) {
   const auto backends = make_backends();
-  const TrainingSettings settings = small_settings();
+  TrainingSettings settings = small_settings();
   const Checkpoint good = ObservedTraining(*backends.front(), settings).kept.front();
   const auto expect_refused = [&](const char* part, auto change) {
     Checkpoint other = good;
@@ -150,8 +154,12 @@ TEST(Epochs, DoNotGoOnFromTheCheckpointOfAnother) {
   expect_refused("moments", [](Checkpoint& c) { c.first_moment.clear(); });
   expect_refused("moments", [](Checkpoint& c) { c.second_moment.clear(); });
   expect_refused("best epoch", [](Checkpoint& c) { c.best = c.model.values; });
+  expect_refused("moving average", [](Checkpoint& c) { c.average = c.model.values; });
   expect_refused("history", [](Checkpoint& c) { ++c.history.front().steps; });
   expect_refused("history", [](Checkpoint& c) { c.history.front().validation.images = 1; });
+  settings.ema_decay = 0.5;
+  expect_refused("moving average", [](Checkpoint&) {});
+  expect_refused("moving average", [](Checkpoint& c) { c.average.assign(c.model.values.size() - 1, 0); });
 }
 
 TEST(Epochs, AreAsManyMoreAsAResumeAsksFor) {
@@ -178,6 +186,7 @@ void expect_same(const TrainerState& found, const TrainerState& expected) {
   EXPECT_EQ(found.values, expected.values);
   EXPECT_EQ(found.first_moment, expected.first_moment);
   EXPECT_EQ(found.second_moment, expected.second_moment);
+  EXPECT_EQ(found.average, expected.average);
 }
 
 TEST(Epochs, DependOnEachPartOfTheTrainersStateAndOnNothingElse) {
@@ -188,6 +197,7 @@ TEST(Epochs, DependOnEachPartOfTheTrainersStateAndOnNothingElse) {
         TrainingSettings settings = small_settings();
         settings.optimizer = optimizer;
         settings.momentum = momentum;
+        settings.ema_decay = 0.9;
         const DataPair data = small_data();
         const ResidentDataset images(*backend, data.train);
         const auto make_trainer = [&] {
@@ -217,10 +227,15 @@ TEST(Epochs, DependOnEachPartOfTheTrainersStateAndOnNothingElse) {
           TrainerState other = before;
           lose(other);
           EXPECT_NE(next_epoch(*fresh, other).values, states[3].values) << part;
+          EXPECT_NE(fresh->state().average, states[3].average) << part;
         };
         expect_other("epochs", [](TrainerState& state) { state.epochs = 0; });
         expect_other("steps", [](TrainerState& state) { state.steps = 0; });
         expect_other("values", [&](TrainerState& state) { state.values = states[1].values; });
+        TrainerState other = before;
+        other.average = states[1].average;
+        EXPECT_NE(next_epoch(*fresh, other).average, states[3].average);
+        EXPECT_EQ(fresh->state().values, states[3].values);
         if (!before.first_moment.empty())
           expect_other("first", [&](TrainerState& state) { state.first_moment = states[1].first_moment; });
         if (!before.second_moment.empty())

@@ -92,6 +92,34 @@ void update(const TrainingSettings& s, double& p, double& m, double& v, double g
   p -= rate * m / (1 - std::pow(beta1, steps)) / (std::sqrt(v / (1 - std::pow(beta2, steps))) + epsilon);
 }
 
+// Each row of a layer's weights within the norm.
+void limit_norms(const ParameterLayout& layout, double max_norm, Doubles& values) {
+  if (max_norm == 0) return;
+  for (const ParameterTensor& tensor : layout.tensors)
+    for (std::int64_t r = 0; !tensor.is_bias() && r < tensor.rows; ++r) {
+      const auto row = std::span(values).subspan(static_cast<std::size_t>(tensor.offset + r * tensor.cols),
+                                                 static_cast<std::size_t>(tensor.cols));
+      const double norm = std::sqrt(std::inner_product(row.begin(), row.end(), row.begin(), 0.0));
+      for (double& value : row) value *= std::min(1.0, max_norm / norm);
+    }
+}
+
+// The mean of what the values were after each step, weighted by powers of a decay.
+struct WeightedMean {
+  void add(const Doubles& values, double decay) {
+    if (sums.empty()) sums.resize(values.size());
+    for (std::size_t i = 0; i < values.size(); ++i) sums[i] = decay * sums[i] + values[i];
+    weights = decay * weights + 1;
+  }
+  Doubles mean() const {
+    Doubles result;
+    for (const double sum : sums) result.push_back(sum / weights);
+    return result;
+  }
+  Doubles sums;
+  double weights = 0;
+};
+
 }  // namespace
 
 double defined_rate(const TrainingSettings& s, std::int64_t steps_per_epoch, std::int64_t step) {
@@ -119,8 +147,7 @@ ReferenceTraining reference_train(const TrainingSettings& s, const DataPair& dat
   if (s.validation > 0) std::tie(train, validation) = split(data.train, s.validation, s.seed);
   const MlpShape shape{train.pixels(), s.hidden, train.classes, s.activation};
   const ParameterLayout layout(shape);
-  Doubles values = defined_start(s, shape), best = values, m(values.size()), v(values.size()),
-          g(values.size());
+  Doubles values = defined_start(s, shape), best, m(values.size()), v(values.size()), g(values.size());
   const std::int64_t batch_size = s.batch_size == 0 ? train.count : std::min(s.batch_size, train.count);
   const std::int64_t steps_per_epoch = (train.count + batch_size - 1) / batch_size;
   struct Parameter {
@@ -132,6 +159,7 @@ ReferenceTraining reference_train(const TrainingSettings& s, const DataPair& dat
     for (std::int64_t k = 0; k < tensor.size(); ++k)
       parameters.push_back(
           {static_cast<std::size_t>(tensor.offset + k), tensor.is_bias() ? 0 : s.weight_decay});
+  WeightedMean average;  // with a decay of 0, the last
   double lowest = INFINITY;
   std::int64_t step = 0, epochs_since = 0;
   ReferenceTraining result;
@@ -162,14 +190,17 @@ ReferenceTraining reference_train(const TrainingSettings& s, const DataPair& dat
       record.learning_rate = defined_rate(s, steps_per_epoch, step);
       for (const auto& [i, decay] : parameters)
         update(s, values[i], m[i], v[i], g[i], decay, record.learning_rate, step + 1);
+      limit_norms(layout, s.max_norm, values);
+      average.add(values, s.ema_decay);
     }
+    const Doubles model = average.mean();
     record.steps = step;
     record.train.images = train.count;
     ++epochs_since;
-    if (s.validation > 0) record.validation = evaluate(shape, values, validation);
+    if (s.validation > 0) record.validation = evaluate(shape, model, validation);
     if (s.validation == 0 || record.validation.loss < lowest) {
       lowest = record.validation.loss;
-      best = values;
+      best = model;
       epochs_since = 0;
     }
     result.history.push_back(record);

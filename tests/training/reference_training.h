@@ -14,7 +14,9 @@ namespace softwarp {
 double defined_rate(const TrainingSettings& settings, std::int64_t steps_per_epoch, std::int64_t step);
 
 struct ReferenceTraining {
-  Doubles values;  // those that train() returns: the last epoch's, or those of the lowest validation loss
+  // Those that train() returns: the last epoch's, or those of the lowest validation loss; averaged, if
+  // wanted.
+  Doubles values;
   std::vector<EpochRecord> history;  // without times
   Score test;
 };

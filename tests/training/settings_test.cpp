@@ -81,6 +81,12 @@ void add_optimizer_rows(Table& t) {
   t.changes("--weight-decay", &S::weight_decay, sgd(), {0, 0.1, 0.3});
   t.changes("--weight-decay", &S::weight_decay, with(sgd(), &S::nesterov, true), {0, 0.1});
   t.changes("--weight-decay", &S::weight_decay, adamw(), {0, 0.1, 0.3});
+  for (const TrainingSettings& given : {adamw(), sgd(), held_out_settings()}) {
+    t.changes("--max-norm", &S::max_norm, given, {0, 1, 0.5});
+    t.leaves("--max-norm", &S::max_norm, given, {0, 1000}, "no norm is as large");
+    t.changes("--ema-decay", &S::ema_decay, given, {0, 0.5, 0.9});
+    t.changes("--ema-decay", &S::ema_decay, with(given, &S::max_norm, 0.5), {0, 0.9});
+  }
 }
 
 void add_schedule_rows(Table& t) {
@@ -233,15 +239,15 @@ TEST(TrainingSettings, ChangeTheTrainingAsTheDefinitionSays) {
 TEST(TrainingSettings, EachHaveARowThatTheyChange) {
   [[maybe_unused]] const auto& [hidden, activation, initialization, dropout, label_smoothing, augmentation,
                                 optimizer, rate, momentum, nesterov, weight_decay, schedule, warmup_epochs,
-                                step_epochs, step_factor, epochs, batch_size, seed, validation, patience] =
-      S{};
+                                step_epochs, step_factor, max_norm, ema_decay, epochs, batch_size, seed,
+                                validation, patience] = S{};
   std::set<std::string> with_rows, all;
   for (const Row& row : table().rows)
     if (row.same.empty()) with_rows.insert(row.flag);
   for (const auto& [flag, text] : to_flags({})) all.insert(flag);
   with_rows.insert(kDerived);
   EXPECT_EQ(with_rows, all);
-  EXPECT_EQ(all.size(), 20u + 1 + 7) << "dropout is two of them, augmentation eight";
+  EXPECT_EQ(all.size(), 22u + 1 + 7) << "dropout is two of them, augmentation eight";
 }
 
 // All that an optimizer, a schedule, the loss and the data can be told, in a few trainings.
@@ -256,6 +262,7 @@ TEST(TrainingSettings, GiveTheSameTrainingOnEveryBackend) {
   all[1].schedule = ScheduleKind::cosine;
   all[1].warmup_epochs = 0.5;
   all[2].schedule = ScheduleKind::step;
+  for (const std::size_t i : {0, 2}) all[i].max_norm = 0.75, all[i].ema_decay = 0.8;
   for (const auto& backend : make_backends())
     for (const TrainingSettings& settings : all) {
       SCOPED_TRACE(backend->name() + " with " + to_flags(settings).at("--schedule"));

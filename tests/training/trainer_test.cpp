@@ -55,6 +55,7 @@ TEST(Trainer, BeginsAsIfItHadRecordedNoStep) {
       TrainingSettings settings = short_settings();
       settings.optimizer = optimizer;
       settings.momentum = optimizer == OptimizerKind::sgd ? 0.9 : 0;
+      settings.ema_decay = 0.9;
       const MlpShape shape{.inputs = 784, .hidden = settings.hidden, .classes = 10};
       const ResidentDataset data(*backend, mnist().train);
       const Trainer trainer(*backend, settings, shape, data);
@@ -68,6 +69,8 @@ TEST(Trainer, BeginsAsIfItHadRecordedNoStep) {
       EXPECT_GT(state.first_moment.size(), 0u);
       EXPECT_TRUE(std::ranges::all_of(state.first_moment, is_zero));
       EXPECT_TRUE(std::ranges::all_of(state.second_moment, is_zero));
+      EXPECT_EQ(state.average.size(), state.values.size());
+      EXPECT_TRUE(std::ranges::all_of(state.average, is_zero));
       EXPECT_EQ(trainer.running_score().images, 0);
     }
 }
