@@ -347,5 +347,28 @@ TEST_F(Alignment, OfTheOptimizers) {
         0);
 }
 
+TEST_F(Alignment, OfWhatFollowsAnOptimizer) {
+  constexpr std::int64_t kSize = 2052, kRows = 3, kCols = 684;
+  const auto values = random_numbers<float>(kSize, 1, 1), averages = random_numbers<float>(kSize, 2, 1);
+  const DeviceArray<TrainingState> state(std::vector{TrainingState{.step = 3}});
+  expect_same_for_every_operand(
+      "average_parameters", {{"values", 4, false}, {"average", 4, false}},
+      [&](const std::vector<Shift>& s) {
+        const Placed<float> newest(s[0].of(1), kSize, values), average(s[1].of(1), kSize, averages);
+        average_parameters(newest.view().data, average.view().data, kSize, 0.9f, state.data(), nullptr);
+        return joined(average.values());
+      },
+      0);
+  // Other accesses sum the squares in another order.
+  expect_same_for_every_operand(
+      "renorm_rows", {{"x", 4}},
+      [&](const std::vector<Shift>& s) {
+        const Placed<float> x(s[0].of(kRows), kCols, values);
+        renorm_rows(x.view(), 2, nullptr);
+        return joined(x.values());
+      },
+      4e-7);
+}
+
 }  // namespace
 }  // namespace softwarp

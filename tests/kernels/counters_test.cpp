@@ -256,6 +256,13 @@ TEST_F(Cost, OfTheTrainingStepIsItsFloor) {
   expect_floor(3 * 4.0 * size, [&] { sgd_step(buffers, {}, {}, state.data(), 1, nullptr); });
   expect_floor(5 * 4.0 * size, [&] { sgd_step(buffers, {.momentum = 0.9f}, {}, state.data(), 1, nullptr); });
   expect_floor(7 * 4.0 * size, [&] { adamw_step(buffers, {}, {}, state.data(), 1, nullptr); });
+  expect_floor(3 * 4.0 * size,
+               [&] { average_parameters(p.data(), g.data(), size, 0.9f, state.data(), nullptr); });
+  // Rows within the limit are read; the others are read once more, and written.
+  const Placed<float> within({100, 0, 0}, 1000, std::vector<float>(size, 0.1f));
+  expect_floor(4.0 * size, [&] { renorm_rows(within.view(), 4, nullptr); });
+  const Placed<float> beyond({100, 0, 0}, 1000, std::vector<float>(size, 0.1f));
+  EXPECT_NEAR(bytes(cost_of([&] { renorm_rows(beyond.view(), 1, nullptr); })), 12.0 * size, 0.02 * 12 * size);
 
   const DeviceArray<std::uint8_t> images(std::vector<std::uint8_t>(200 * 784)),
       labels(std::vector<std::uint8_t>(200));

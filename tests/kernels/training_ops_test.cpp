@@ -260,6 +260,31 @@ TEST_F(TrainingOps, AdamwMatchesTheDefinition) {
             });
 }
 
+// As other blocks, warps and threads come first.
+TEST_F(TrainingOps, AverageAndMaxNormMatchTheDefinitionInAnyOrder) {
+  for (const std::int64_t cols : {1, 33, 256, 1028})
+    for (int schedule = 0; schedule < schedules(8); ++schedule) {
+      SCOPED_TRACE(testing::Message() << cols << " columns, schedule " << schedule);
+      set_schedule(schedule);
+      const Place place{3, 0, schedule % 2};
+      const Floats x = random_numbers<float>(3 * cols, 1, 1), y = random_numbers<float>(3 * cols, 2, 1);
+      const Placed<float> values(place, cols, x), average(place, cols, y);
+      const DeviceArray<TrainingState> state(std::vector{TrainingState{.step = 3}});
+      average_parameters(values.view().data, average.view().data, 3 * cols, 0.5f, state.data(), nullptr);
+      const auto limit = static_cast<float>(0.5 * std::sqrt(cols));
+      renorm_rows(values.view(), limit, nullptr);
+      const Floats averages = average.values(), limited = values.values();
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        ASSERT_NEAR(averages[i], (4 * double{x[i]} + 3 * double{y[i]}) / 7, 4e-7) << i;  // 4 of 1 + 2 + 4
+        const auto first = i - i % static_cast<std::size_t>(cols);
+        double squares = 0;
+        for (std::size_t j = first; j < first + static_cast<std::size_t>(cols); ++j)
+          squares += double{x[j]} * double{x[j]};
+        ASSERT_NEAR(limited[i], x[i] * std::min(1.0, limit / std::sqrt(squares)), 1e-6) << i;
+      }
+    }
+}
+
 // Blocks compute learning rates in float, for the sake of latency, the CPU in double.
 TEST(Schedules, InFloatAreThoseInDouble) {
   for (const ScheduleKind kind :

@@ -156,6 +156,11 @@ TEST_F(Promises, OfOptimizers) {
                    "momentum above zero for Nesterov");
     expect_promise([&] { b.adamw_step(bare, {}, {}, state_, 1); }, "both moment buffers");
     expect_promise([&] { b.adamw_step(one, {}, {}, state_, 1); }, "both moment buffers");
+    for (const float decay : {-0.5f, 0.0f, 1.0f, NAN})
+      expect_promise([&] { b.average_parameters(floats(), floats(), 1, decay, state_); },
+                     "a decay in (0, 1)");
+    for (const float norm : {-1.0f, 0.0f, NAN})
+      expect_promise([&] { b.renorm_rows(view(), norm); }, "a norm above 0");
   });
 }
 

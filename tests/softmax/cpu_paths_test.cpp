@@ -6,11 +6,14 @@
 #include <gtest/gtest.h>
 #include <softwarp/backend.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <functional>
 #include <string>
 
 #include "tests/backends.h"
+#include "tests/softmax/instructions.h"
 #include "tests/softmax/reference.h"
 
 namespace softwarp {
@@ -177,6 +180,45 @@ TEST_P(CpuPaths, OfPackedOpsGiveTheSameAtAnyPlace) {
         return result;
       });
   }
+}
+
+// With each set of instructions; aligned, as in double.
+TEST_P(CpuPaths, OfWhatFollowsAnOptimizerGiveTheSameAtAnyPlace) {
+  const auto backend = make_cpu_backend(GetParam());
+  const TrainingState state{.step = 2};
+  const auto check = [&](const Size& s) {
+    SCOPED_TRACE(std::to_string(s.rows) + " x " + std::to_string(s.cols));
+    const auto count = static_cast<std::size_t>(s.rows * s.cols), cols = static_cast<std::size_t>(s.cols);
+    const Floats x = reference::random_floats(count, 1), y = reference::random_floats(count, 2);
+    const auto renorm = [&](const std::vector<Shift>& shifts) {
+      const Operand rows(*backend, s, shifts[0], x);
+      backend->renorm_rows(rows.view(), 0.5f);
+      Floats result;
+      rows.append_to(result);
+      return result;
+    };
+    const Size flat{1, s.rows * s.cols};
+    const auto average = [&](const std::vector<Shift>& shifts) {
+      const Operand values(*backend, flat, shifts[0], x), averages(*backend, flat, shifts[1], y);
+      backend->average_parameters(values.view().data, averages.view().data, flat.cols, 0.5f, &state);
+      Floats result;
+      averages.append_to(result);
+      return result;
+    };
+    expect_same("renorm_rows", 1, true, renorm);
+    expect_same("average_parameters", 2, false, average);
+    const Floats limited = renorm({{}}), averaged = average({{}, {}});
+    for (std::size_t i = 0; i < count; ++i) {
+      double squares = 0;
+      for (std::size_t j = i - i % cols; j < i - i % cols + cols; ++j) squares += double{x[j]} * double{x[j]};
+      ASSERT_NEAR(limited[i], x[i] * std::min(1.0, 0.5 / std::sqrt(squares)), 1e-6) << i;
+      ASSERT_NEAR(averaged[i], (2 * double{x[i]} + double{y[i]}) / 3, 1e-6) << i;
+    }
+  };
+  for_instructions([&] {
+    for (std::int64_t cols = 1; cols < 70; ++cols) check({2, cols});
+    for (const Size& s : {Size{200, 128}, {40, 999}}) check(s);
+  });
 }
 
 INSTANTIATE_TEST_SUITE_P(Threads, CpuPaths, testing::Values(1, 2));
