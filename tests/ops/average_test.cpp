@@ -4,7 +4,8 @@
 namespace softwarp {
 namespace {
 
-constexpr float kDecays[] = {0.1f, 0.5f, 0.99f, 0.999f, 0.999999f};
+// The formula in float makes of the weight of the only value less than 1 with 0.9928.
+constexpr float kDecays[] = {0.1f, 0.5f, 0.9928f, 0.999f, 0.999999f};
 // Beside the widths of vectors, of a block, and of what threads share.
 constexpr std::int64_t kSizes[] = {0, 1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 1023, 1024, 1025, 20'011};
 

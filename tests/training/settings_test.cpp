@@ -82,7 +82,7 @@ void add_optimizer_rows(Table& t) {
   t.changes("--weight-decay", &S::weight_decay, with(sgd(), &S::nesterov, true), {0, 0.1});
   t.changes("--weight-decay", &S::weight_decay, adamw(), {0, 0.1, 0.3});
   for (const TrainingSettings& given : {adamw(), sgd(), held_out_settings()}) {
-    t.changes("--max-norm", &S::max_norm, given, {0, 1, 0.5});
+    t.changes("--max-norm", &S::max_norm, given, {0, 1, 0.5, 0.1});  // biases go beyond
     t.leaves("--max-norm", &S::max_norm, given, {0, 1000}, "no norm is as large");
     t.changes("--ema-decay", &S::ema_decay, given, {0, 0.5, 0.9});
     t.changes("--ema-decay", &S::ema_decay, with(given, &S::max_norm, 0.5), {0, 0.9});
