@@ -82,4 +82,12 @@ SOFTWARP_HD inline void adamw_update(float& value, float& first, float& second, 
   value = value * keep - step.rate * (first / (std::sqrt(second) * step.root_scale + o.epsilon));
 }
 
+// The weight of the newest value in the exponential moving average of t values, (1 - decay) / (1 - decay^t):
+// the others' sum to the rest. Real as in learning_rate.
+template <class Real = double>
+SOFTWARP_HD float weight_of_newest(float decay, std::int64_t t) {
+  return static_cast<float>(static_cast<Real>(1 - decay) /
+                            -std::expm1(static_cast<Real>(t) * std::log(static_cast<Real>(decay))));
+}
+
 }  // namespace softwarp

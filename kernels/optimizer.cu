@@ -1,7 +1,7 @@
-// SGD and AdamW over flat buffers. Bound by memory: of each parameter 5 floats move (SGD without momentum 3),
-// with AdamW 7. A thread takes four neighbours, 16 bytes of each buffer; what the step's parameters share,
-// one thread of a block computes while the others' loads are on their way. The last block to have read the
-// state moves it on.
+// SGD, AdamW and the moving average of parameters over flat buffers. Bound by memory: of each parameter 5
+// floats move (SGD without momentum 3), with AdamW 7, for the average 3. A thread takes four neighbours, 16
+// bytes of each buffer; what the step's parameters share, one thread of a block computes while the others'
+// loads are on their way. The last block to have read the state moves it on.
 
 #include <cuda_runtime.h>
 
@@ -108,15 +108,29 @@ __global__ void __launch_bounds__(kThreads)
   move_on(state, done, rows, values);
 }
 
+__global__ void __launch_bounds__(kThreads)
+    average_kernel(const float* values, float* average, std::int64_t size, float decay,
+                   const TrainingState* state, bool aligned) {
+  __shared__ float weight;
+  pdl_wait();
+  const std::int64_t first = first_of_thread();
+  const Floats newest = load_floats(values, first, size, aligned);
+  Floats averages = load_floats(average, first, size, aligned);
+  if (threadIdx.x == 0) weight = weight_of_newest<float>(decay, load_one(&state->step));
+  __syncthreads();
+#pragma unroll
+  for (int k = 0; k < kWidth; ++k) averages.v[k] += weight * (newest.v[k] - averages.v[k]);
+  store_floats(averages, average, first, size, aligned);
+}
+
 __global__ void advance_kernel(TrainingState* state, std::int64_t rows) {
   pdl_wait();
   store_one(load_one(&state->position) + rows, &state->position);
 }
 
+bool is_aligned(const void* pointer) { return reinterpret_cast<std::uintptr_t>(pointer) % kAccessBytes == 0; }
+
 bool all_aligned(const ParameterBuffers& p) {
-  const auto is_aligned = [](const void* pointer) {
-    return reinterpret_cast<std::uintptr_t>(pointer) % kAccessBytes == 0;
-  };
   return is_aligned(p.values) && is_aligned(p.gradients) && is_aligned(p.first_moment) &&
          is_aligned(p.second_moment);
 }
@@ -141,6 +155,12 @@ void adamw_step(const ParameterBuffers& parameters, const AdamwOptions& options,
   expects(parameters.first_moment != nullptr && parameters.second_moment != nullptr, "both moment buffers");
   launch(launch_for(parameters, stream), adamw_kernel, parameters, options, schedule, state, rows,
          all_aligned(parameters));
+}
+
+void average_parameters(const float* values, float* average, std::int64_t size, float decay,
+                        const TrainingState* state, cudaStream_t stream) {
+  launch(LaunchOn{.grid = blocks_for(size, kThreads * kWidth), .block = kThreads, .stream = stream},
+         average_kernel, values, average, size, decay, state, is_aligned(values) && is_aligned(average));
 }
 
 void advance(TrainingState* state, std::int64_t rows, cudaStream_t stream) {

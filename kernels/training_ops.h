@@ -46,6 +46,11 @@ void sgd_step(const ParameterBuffers& parameters, const SgdOptions& options, con
               TrainingState* state, std::int64_t rows, cudaStream_t stream);
 void adamw_step(const ParameterBuffers& parameters, const AdamwOptions& options, const Schedule& schedule,
                 TrainingState* state, std::int64_t rows, cudaStream_t stream);
+// average += weight_of_newest(decay, state->step) (values - average), each [size].
+void average_parameters(const float* values, float* average, std::int64_t size, float decay,
+                        const TrainingState* state, cudaStream_t stream);
+// Scales the rows of x whose norm is above max_norm to it, as Backend::renorm_rows has it.
+void renorm_rows(MatrixView<float> x, float max_norm, cudaStream_t stream);
 // state->position += rows
 void advance(TrainingState* state, std::int64_t rows, cudaStream_t stream);
 

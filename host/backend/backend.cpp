@@ -148,4 +148,15 @@ void Backend::adamw_step(const ParameterBuffers& parameters, const AdamwOptions&
   adamw_step_impl(parameters, options, schedule, state, rows);
 }
 
+void Backend::average_parameters(const float* values, float* average, std::int64_t size, float decay,
+                                 const TrainingState* state) {
+  expects(decay > 0 && decay < 1, "a decay in (0, 1)");
+  average_parameters_impl(values, average, size, decay, state);
+}
+
+void Backend::renorm_rows(View x, float max_norm) {
+  expects(max_norm > 0, "a norm above 0");
+  renorm_rows_impl(x, max_norm);
+}
+
 }  // namespace softwarp

@@ -43,6 +43,11 @@ void Optimizer::step(TrainingState* state, std::int64_t rows) {
     backend.adamw_step(buffers, settings_.adamw, settings_.schedule, state, rows);
   else
     backend.sgd_step(buffers, settings_.sgd, settings_.schedule, state, rows);
+  if (settings_.max_norm == 0) return;
+  for (const ParameterTensor& tensor : mlp_->layout().tensors)
+    if (!tensor.is_bias())
+      backend.renorm_rows(matrix_view(mlp_->data() + tensor.offset, tensor.rows, tensor.cols),
+                          static_cast<float>(settings_.max_norm));
 }
 
 }  // namespace softwarp

@@ -16,6 +16,7 @@ struct OptimizerSettings {
   SgdOptions sgd;
   AdamwOptions adamw;
   Schedule schedule;
+  double max_norm = 0;  // of each row of the weights; 0: no limit
 };
 
 // The gradients of an Mlp and what an optimizer remembers of them, on the Mlp's backend. The Mlp must
@@ -34,7 +35,8 @@ class Optimizer {
   void set_moments(std::span<const float> first, std::span<const float> second);
   void clear_moments();
 
-  // Moves the Mlp's values along the gradients of a batch of `rows`, and *state to the next step.
+  // Moves the Mlp's values along the gradients of a batch of `rows`, within the max-norm, and *state to the
+  // next step.
   void step(TrainingState* state, std::int64_t rows);
 
  private:

@@ -86,6 +86,11 @@ void add_optimizer_flags(CLI::App& command, TrainingSettings& s) {
       ->check(count_in(1));
   in(command.add_option("--step-factor", s.step_factor, "Schedule step: what a drop multiplies by"))
       ->check(number_in(1e-6, 1));
+  in(command.add_option("--max-norm", s.max_norm, "Limit of the norm of a unit's weights; 0: none"))
+      ->check(number_in(0, 1e6));
+  in(command.add_option("--ema-decay", s.ema_decay,
+                        "Keep the moving average of the parameters, decayed so at each step; 0: the last"))
+      ->check(number_in(0, 0.999999));
 }
 
 void add_training_flags(CLI::App& command, TrainOptions& o) {

@@ -27,7 +27,7 @@ struct Part {
 };
 constexpr std::array kParts{Part{"first_moment.", &Checkpoint::first_moment},
                             Part{"second_moment.", &Checkpoint::second_moment},
-                            Part{"best.", &Checkpoint::best}};
+                            Part{"average.", &Checkpoint::average}, Part{"best.", &Checkpoint::best}};
 
 [[noreturn]] void fail(const std::filesystem::path& path, const std::string& expected,
                        const std::string& found) {

@@ -18,6 +18,7 @@ OptimizerSettings optimizer_settings(const TrainingSettings& settings, std::int6
   result.sgd = {.momentum = static_cast<float>(settings.momentum),
                 .nesterov = settings.nesterov,
                 .weight_decay = static_cast<float>(settings.weight_decay)};
+  result.max_norm = settings.max_norm;
   result.adamw.weight_decay = static_cast<float>(settings.weight_decay);
   result.schedule = {
       .kind = settings.schedule,
@@ -79,6 +80,8 @@ nlohmann::ordered_json to_json(const TrainingSettings& s) {
           {"warmup_epochs", s.warmup_epochs},
           {"step_epochs", s.step_epochs},
           {"step_factor", s.step_factor},
+          {"max_norm", s.max_norm},
+          {"ema_decay", s.ema_decay},
           {"epochs", s.epochs},
           {"batch_size", s.batch_size},
           {"seed", s.seed},

@@ -31,6 +31,7 @@ Trainer::Trainer(Backend& backend, const TrainingSettings& settings, const MlpSh
       sums_(backend.make_array<CrossEntropySums>(1)),
       state_copy_(backend.make_host_copy(sizeof(TrainingState))),
       sums_copy_(backend.make_host_copy(sizeof(CrossEntropySums))) {
+  if (settings.ema_decay > 0) average_.emplace(backend, shape);
   whole_step_ = record_step(whole_);
   if (const std::int64_t rest = data.count() % whole_.batch(); rest > 0) {
     rest_ = std::make_unique<MlpWorkspace>(mlp_, rest, /*trains=*/true, settings.dropout);
@@ -39,6 +40,7 @@ Trainer::Trainer(Backend& backend, const TrainingSettings& settings, const MlpSh
   // Recording has run these steps; training begins as if it had not.
   mlp_.initialize(settings.initialization, settings.seed);
   optimizer_.clear_moments();
+  if (average_) average_->set_values(std::vector<float>(static_cast<std::size_t>(mlp_.layout().size)));
   clear_progress();
 }
 
@@ -57,6 +59,9 @@ std::function<void()> Trainer::record_step(MlpWorkspace& workspace) {
                                     /*losses=*/nullptr, workspace.logits(), sums_.data());
     workspace.backward(optimizer_.gradients(), state);
     optimizer_.step(state, workspace.batch());
+    if (average_)
+      backend_->average_parameters(mlp_.data(), average_->data(), mlp_.layout().size,
+                                   static_cast<float>(settings_.ema_decay), state);
   });
 }
 
@@ -99,12 +104,14 @@ TrainerState Trainer::state() const {
           .steps = steps_,
           .values = mlp_.values(),
           .first_moment = optimizer_.first_moment(),
-          .second_moment = optimizer_.second_moment()};
+          .second_moment = optimizer_.second_moment(),
+          .average = average_ ? average_->values() : std::vector<float>{}};
 }
 
 void Trainer::restore(const TrainerState& state) {
   mlp_.set_values(state.values);
   optimizer_.set_moments(state.first_moment, state.second_moment);
+  if (average_) average_->set_values(state.average);
   epochs_ = state.epochs;
   steps_ = state.steps;
 }

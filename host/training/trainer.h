@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "host/data/resident.h"
@@ -21,13 +22,14 @@ struct TrainerState {
   std::vector<float> values;  // laid out as the Mlp's
   std::vector<float> first_moment;
   std::vector<float> second_moment;
+  std::vector<float> average;  // of the values; empty: none
 };
 
 // A new Mlp and the steps that train it on one data set. What a step needs to know of its place (batch,
 // learning rate, random numbers) lies on the device and moves on there, so that a step is recorded once and
 // replayed:
 //   gather the batch, deformed if wanted -> forward -> softmax and cross-entropy, with the gradient ->
-//   backward -> optimizer
+//   backward -> optimizer -> moving average if wanted
 // The same seed and thread count give the same parameters, bit for bit. Another thread count may sum the
 // products of the linear layers in another order, which changes their last bits.
 class Trainer {
@@ -53,6 +55,8 @@ class Trainer {
 
   Mlp& mlp() { return mlp_; }
   const Mlp& mlp() const { return mlp_; }
+  // The network to evaluate and to keep: the moving average if there is one, or else mlp().
+  Mlp& model() { return average_ ? *average_ : mlp_; }
   std::int64_t steps_per_epoch() const { return steps_per_epoch_; }
   std::int64_t batch_size() const { return whole_.batch(); }
   std::int64_t steps() const { return steps_; }      // since training began
@@ -73,6 +77,7 @@ class Trainer {
   TrainingSettings settings_;
   const ResidentDataset* data_;
   Mlp mlp_;
+  std::optional<Mlp> average_;
   MlpWorkspace whole_;
   std::unique_ptr<MlpWorkspace> rest_;  // the last, smaller batch, if there is one
   std::int64_t steps_per_epoch_;

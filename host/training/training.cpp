@@ -97,6 +97,7 @@ Checkpoint checkpoint_of(const Trainer& trainer, const DataPair& data, const std
   checkpoint.model = model_of(trainer.mlp(), data);
   checkpoint.first_moment = std::move(state.first_moment);
   checkpoint.second_moment = std::move(state.second_moment);
+  checkpoint.average = std::move(state.average);
   checkpoint.best = best;
   checkpoint.history = history;
   return checkpoint;
@@ -107,7 +108,8 @@ TrainerState state_of(const Checkpoint& checkpoint) {
           .steps = checkpoint.history.back().steps,
           .values = checkpoint.model.values,
           .first_moment = checkpoint.first_moment,
-          .second_moment = checkpoint.second_moment};
+          .second_moment = checkpoint.second_moment,
+          .average = checkpoint.average};
 }
 
 void expect_fit(const Checkpoint& checkpoint, const Trainer& trainer, bool validates) {
@@ -122,6 +124,7 @@ void expect_fit(const Checkpoint& checkpoint, const Trainer& trainer, bool valid
   expect_equal(checkpoint.first_moment.size() == state.first_moment.size() &&
                    checkpoint.second_moment.size() == state.second_moment.size(),
                "optimizer's moments");
+  expect_equal(checkpoint.average.size() == state.average.size(), "moving average");
   expect_equal(checkpoint.best.empty() || validates, "best epoch's parameters");
   std::int64_t epoch = 0;
   for (const EpochRecord& record : checkpoint.history)
@@ -145,7 +148,7 @@ TrainingResult train(Backend& backend, const TrainingSettings& settings, const D
   }
   if (control.check_every_step) trainer.set_check_interval(1);
   std::unique_ptr<Evaluation> validation;
-  if (parts.validation) validation = std::make_unique<Evaluation>(trainer.mlp(), *parts.validation);
+  if (parts.validation) validation = std::make_unique<Evaluation>(trainer.model(), *parts.validation);
 
   TrainingResult result;
   Best best;
@@ -196,7 +199,7 @@ TrainingResult train(Backend& backend, const TrainingSettings& settings, const D
     record.samples_per_second = static_cast<double>(trainer.samples()) / seconds;
     if (validation) {
       record.validation = validation->run();
-      best.see(record, trainer.mlp());
+      best.see(record, trainer.model());
     }
     record.seconds = before + whole.seconds();
     observer.on_epoch(record);
@@ -209,17 +212,17 @@ TrainingResult train(Backend& backend, const TrainingSettings& settings, const D
   result.seconds = before + whole.seconds();
   result.samples_per_second = trained > 0 ? samples / trained : result.history.back().samples_per_second;
 
-  if (!best.values().empty()) trainer.mlp().set_values(best.values());
+  if (!best.values().empty()) trainer.model().set_values(best.values());
   const ResidentDataset test(backend, data.test);
   std::vector<float> probabilities;
-  result.test = Evaluation(trainer.mlp(), test).run(probabilities);
+  result.test = Evaluation(trainer.model(), test).run(probabilities);
   result.classification = classify(probabilities, data.test.labels, data.test.classes);
   result.parameters = trainer.mlp().layout().parameters;
   result.stopped_early = out_of_patience() && std::ssize(result.history) < settings.epochs;
   result.model_epoch = epoch_of_model(result.history);
   result.train_images = parts.train->count();
   result.validation_images = parts.validation ? parts.validation->count() : 0;
-  result.model = model_of(trainer.mlp(), data);
+  result.model = model_of(trainer.model(), data);
   return result;
 }
 

@@ -199,6 +199,15 @@ class Backend {
   /// Does one step of AdamW at the schedule's rate; then state->step += 1 and state->position += rows.
   void adamw_step(const ParameterBuffers& parameters, const AdamwOptions& options, const Schedule& schedule,
                   TrainingState* state, std::int64_t rows);
+  /// Moves average [size] on to the exponential moving average of what values [size] were after the steps 1,
+  /// 2, ... t = state->step. The weight of step i is in proportion to decay^(t - i), and the weights' sum is
+  /// 1: average += (1 - decay) / (1 - decay^t) (values - average). `decay` lies in (0, 1).
+  void average_parameters(const float* values, float* average, std::int64_t size, float decay,
+                          const TrainingState* state);
+  /// Scales each row of x whose Euclidean norm is above max_norm to that norm, as torch.renorm does: the
+  /// max-norm constraint of Srivastava et al., JMLR 15, 2014, if x is a layer's weights [outputs, inputs]. A
+  /// row of which the squares' sum is no finite float stays as it is.
+  void renorm_rows(View x, float max_norm);
   /// Does state->position += rows, for passes without an optimizer.
   virtual void advance(TrainingState* state, std::int64_t rows) = 0;
 
@@ -248,6 +257,9 @@ class Backend {
                              const Schedule& schedule, TrainingState* state, std::int64_t rows) = 0;
   virtual void adamw_step_impl(const ParameterBuffers& parameters, const AdamwOptions& options,
                                const Schedule& schedule, TrainingState* state, std::int64_t rows) = 0;
+  virtual void average_parameters_impl(const float* values, float* average, std::int64_t size, float decay,
+                                       const TrainingState* state) = 0;
+  virtual void renorm_rows_impl(View x, float max_norm) = 0;
 };
 
 /// Makes a backend on the CPU. With `threads` 0 it uses a thread for each core that this process may use.

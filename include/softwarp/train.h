@@ -50,6 +50,9 @@ struct TrainingSettings {
   double warmup_epochs = 0;       ///< linear warm-up, where the schedule has none of its own
   std::int64_t step_epochs = 10;  ///< schedule step: multiply the rate by step_factor every so many epochs
   double step_factor = 0.1;       ///< schedule step: the factor
+  double max_norm = 0;   ///< limit of the norm of each unit's incoming weights, biases left out; 0: none
+  double ema_decay = 0;  ///< in [0, 1): decay a step of the moving average that becomes the model; 0: the
+                         ///< model is what the last step left
 
   std::int64_t epochs = 12;       ///< passes over the training images
   std::int64_t batch_size = 256;  ///< 0: all images in one batch
@@ -71,7 +74,7 @@ struct EpochRecord {
   std::int64_t steps = 0;         ///< since training began
   double learning_rate = 0;       ///< the rate of the epoch's last step
   Score train;                    ///< running: each batch before its step, with dropout
-  Score validation;               ///< after the epoch; no images: none were held out
+  Score validation;               ///< of the model after the epoch; no images: none were held out
   double seconds = 0;             ///< since training began, pauses not counted
   double samples_per_second = 0;  ///< of this epoch, validation not counted
 };
@@ -79,17 +82,19 @@ struct EpochRecord {
 /// A training run after an epoch: all that its rest depends on, bit for bit. train() leaves `settings` and
 /// `data_checksum` empty; the caller may fill them.
 struct Checkpoint {
-  Model model;                       ///< as the epoch left it
+  Model model;                       ///< as the epoch's last step left it
   std::vector<float> first_moment;   ///< the optimizer's, laid out as the model's values; empty: none
   std::vector<float> second_moment;  ///< the same
+  std::vector<float> average;        ///< the moving average of the values; empty: none
   std::vector<float> best;           ///< values of the lowest validation loss; empty: none were held out
   std::vector<EpochRecord> history;  ///< one record an epoch
   std::map<std::string, std::string> settings;  ///< flags of `softwarp train`, such as "--lr": "0.003"
   std::uint32_t data_checksum = 0;              ///< checksum() of the training images
 };
 
-/// Writes a safetensors file. The model's tensors are as in write_model; those of the moments and the best
-/// have first_moment., second_moment. and best. before their names; everything else is metadata. Throws
+/// Writes a safetensors file. The model's tensors are as in write_model; those of the moments, the average
+/// and the best have first_moment., second_moment., average. and best. before their names; everything else is
+/// metadata. Throws
 /// Error, which names the file, what was expected and what was found; no half-written file stays behind.
 void write_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint);
 /// Reads a file that write_checkpoint wrote. Throws Error in the same way.
@@ -170,7 +175,9 @@ class TrainingObserver {
 
 /// The result of a training run.
 struct TrainingResult {
-  Model model;  ///< after the last epoch, or with a validation part after that of lowest validation loss
+  /// After the last epoch, or with a validation part after that of lowest validation loss. With ema_decay,
+  /// the moving average.
+  Model model;
   std::vector<EpochRecord> history;    ///< one record an epoch
   Score test;                          ///< the score of that model on the test images
   Classification classification;       ///< of the test images

@@ -122,6 +122,12 @@ class CpuBackend final : public Backend {
     const float rate = learning_rate(schedule, state->step);
     move_on(state, rows, cpu::adamw_step(parameters, options, rate, state->step + 1));
   }
+  void average_parameters_impl(const float* values, float* average, std::int64_t size, float decay,
+                               const TrainingState* state) override {
+    use_threads();
+    cpu::average_parameters(values, average, size, weight_of_newest(decay, state->step));
+  }
+  void renorm_rows_impl(View x, float max_norm) override { use_threads(), cpu::renorm_rows(x, max_norm); }
 
   static void move_on(TrainingState* state, std::int64_t rows, bool finite) {
     ++state->step;

@@ -23,5 +23,8 @@ void augment_batch(const DatasetView& data, const std::int32_t* order, const Tra
 bool sgd_step(const ParameterBuffers& parameters, const SgdOptions& options, float rate);
 bool adamw_step(const ParameterBuffers& parameters, const AdamwOptions& options, float rate,
                 std::int64_t step);
+// average += weight (values - average), each [size].
+void average_parameters(const float* values, float* average, std::int64_t size, float weight);
+void renorm_rows(MatrixView<float> x, float max_norm);
 
 }  // namespace softwarp::cpu

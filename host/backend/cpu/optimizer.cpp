@@ -1,5 +1,5 @@
 // Optimizer steps: one pass over the flat buffers, 5 (SGD with momentum) or 7 (AdamW) values of 4 bytes
-// moved for each parameter.
+// moved for each parameter. Then the moving average, 3 values, and the max-norm constraint, 1 value read.
 
 #include "host/backend/cpu/elementwise.h"
 
@@ -77,6 +77,39 @@ bool Adamw(const ParameterBuffers& p, const AdamwOptions& o, float rate, std::in
   });
 }
 
+void Average(const float* values, float* average, std::int64_t size, float weight) {
+  const D d;
+  const std::int64_t lanes = lanes_of(d);
+#pragma omp parallel for schedule(static) if (size > 16384)
+  for (std::int64_t i = 0; i < size; i += lanes) {
+    const V before = load_partial(d, average + i, size - i);
+    const V change = hn::Sub(load_partial(d, values + i, size - i), before);
+    store_partial(d, hn::MulAdd(hn::Set(d, weight), change, before), average + i, size - i);
+  }
+}
+
+void Renorm(MatrixView<float> x, float max_norm) {
+  const D d;
+  const std::int64_t lanes = lanes_of(d);
+#pragma omp parallel for schedule(static) if (x.size() > 16384)
+  for (std::int64_t r = 0; r < x.rows; ++r) {
+    float* const row = x.row(r);
+    V squares = hn::Zero(d), more_squares = hn::Zero(d);  // two, so that sums do not wait for each other
+    for (std::int64_t j = 0; j < x.cols; j += 2 * lanes) {
+      const V one = load_partial(d, row + j, x.cols - j);
+      squares = hn::MulAdd(one, one, squares);
+      if (j + lanes >= x.cols) break;
+      const V other = load_partial(d, row + j + lanes, x.cols - j - lanes);
+      more_squares = hn::MulAdd(other, other, more_squares);
+    }
+    const float sum = hn::GetLane(hn::SumOfLanes(d, hn::Add(squares, more_squares)));
+    if (!(sum > max_norm * max_norm) || !std::isfinite(sum)) continue;
+    const V scale = hn::Set(d, max_norm / std::sqrt(sum));
+    for (std::int64_t j = 0; j < x.cols; j += lanes)
+      store_partial(d, hn::Mul(load_partial(d, row + j, x.cols - j), scale), row + j, x.cols - j);
+  }
+}
+
 }  // namespace softwarp::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -85,6 +118,8 @@ namespace softwarp::cpu {
 
 HWY_EXPORT(Sgd);
 HWY_EXPORT(Adamw);
+HWY_EXPORT(Average);
+HWY_EXPORT(Renorm);
 
 bool sgd_step(const ParameterBuffers& parameters, const SgdOptions& options, float rate) {
   return HWY_DYNAMIC_DISPATCH(Sgd)(parameters, options, rate);
@@ -94,6 +129,12 @@ bool adamw_step(const ParameterBuffers& parameters, const AdamwOptions& options,
                 std::int64_t step) {
   return HWY_DYNAMIC_DISPATCH(Adamw)(parameters, options, rate, step);
 }
+
+void average_parameters(const float* values, float* average, std::int64_t size, float weight) {
+  HWY_DYNAMIC_DISPATCH(Average)(values, average, size, weight);
+}
+
+void renorm_rows(MatrixView<float> x, float max_norm) { HWY_DYNAMIC_DISPATCH(Renorm)(x, max_norm); }
 
 }  // namespace softwarp::cpu
 #endif  // HWY_ONCE

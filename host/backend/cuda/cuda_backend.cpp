@@ -185,6 +185,11 @@ class CudaBackend final : public Backend {
                        const Schedule& schedule, TrainingState* state, std::int64_t rows) override {
     softwarp::adamw_step(parameters, options, schedule, state, rows, stream());
   }
+  void average_parameters_impl(const float* values, float* average, std::int64_t size, float decay,
+                               const TrainingState* state) override {
+    softwarp::average_parameters(values, average, size, decay, state, stream());
+  }
+  void renorm_rows_impl(View x, float max_norm) override { softwarp::renorm_rows(x, max_norm, stream()); }
 
   CudaOptions options_;
   std::string device_;
