@@ -94,8 +94,9 @@ SOFTWARP_HD inline AffineMap affine_map(const Augmentation& a, std::uint64_t see
   const float sx = 1 / draw(a.scale, first.v[2]), sy = 1 / draw(a.scale, first.v[3]);
   const float cx = static_cast<float>(width - 1) / 2, cy = static_cast<float>(height - 1) / 2;
   AffineMap map{};
-  // S⁻¹ H⁻¹ R⁻¹ with R⁻¹ = [cos sin; -sin cos] and H⁻¹ = [1 -shear; 0 1].
-  map.xx = sx * (r.cosine + shear * r.sine), map.xy = sx * (r.sine - shear * r.cosine);
+  // F S⁻¹ H⁻¹ R⁻¹ with R⁻¹ = [cos sin; -sin cos] and H⁻¹ = [1 -shear; 0 1].
+  const float fx = uniform(second.v[2]) < a.flip ? -sx : sx;
+  map.xx = fx * (r.cosine + shear * r.sine), map.xy = fx * (r.sine - shear * r.cosine);
   map.yx = sy * -r.sine, map.yy = sy * r.cosine;
   const float tx = draw(a.translate, second.v[0]), ty = draw(a.translate, second.v[1]);
   map.x0 = cx - (map.xx * tx + map.xy * ty);

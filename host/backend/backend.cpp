@@ -128,6 +128,7 @@ void Backend::augment_batch(const DatasetView& data, const std::int32_t* order, 
     expects(std::isfinite(interval.least) && std::isfinite(interval.most) && interval.least <= interval.most,
             "intervals whose ends are in order");
   expects(a.scale.least > 0, "a scale above 0");
+  expects(a.flip >= 0 && a.flip <= 1, "a chance to flip in [0, 1]");
   expects(std::abs(a.shear.least) < 90 && std::abs(a.shear.most) < 90, "a shear below 90 degrees");
   expects(std::isfinite(a.alpha) && a.alpha >= 0 && a.sigma > 0 && a.sigma <= 10,
           "alpha not negative, and sigma in (0, 10]");

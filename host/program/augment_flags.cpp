@@ -19,6 +19,7 @@ constexpr Augmentation kDefaults{.degrees = {-15, 15},
                                  .shear = {-15, 15},
                                  .scale = {0.825f, 1.175f},
                                  .translate = {0, 0},
+                                 .flip = 0,
                                  .alpha = 37,
                                  .sigma = 5,
                                  .half = 0};
@@ -92,6 +93,8 @@ void add_augment_flags(CLI::App& command, Augmentation& a, const std::string& ki
   add_interval(command, "--shear", a.shear, -80, 80, true, "Affine: horizontal shear in degrees", "15");
   add_interval(command, "--scale", a.scale, 0.1f, 10, false, "Affine: factor of each axis", "0.825,1.175");
   add_interval(command, "--translate", a.translate, -1000, 1000, true, "Affine: pixels along each axis", "0");
+  in(command.add_option("--flip", a.flip, "Affine: chance that an image is mirrored, left to right"))
+      ->check(number_in(0, 1));
   command
       .add_option_function<std::string>(
           "--half-angles", [&a](const std::string& given) { read_half(given, a.half); },
@@ -124,6 +127,7 @@ void settle_augment(const CLI::App& command, Augmentation& a) {
   settle("--shear", "affine", affine, a.shear, kDefaults.shear, kNothing.shear);
   settle("--scale", "affine", affine, a.scale, kDefaults.scale, kNothing.scale);
   settle("--translate", "affine", affine, a.translate, kDefaults.translate, kNothing.translate);
+  settle("--flip", "affine", affine, a.flip, kDefaults.flip, kNothing.flip);
   settle("--half-angles", "affine", affine, a.half, kDefaults.half, kNothing.half);
   settle("--alpha", "elastic", elastic, a.alpha, kDefaults.alpha, kNothing.alpha);
   settle("--sigma", "elastic", elastic, a.sigma, kDefaults.sigma, kNothing.sigma);

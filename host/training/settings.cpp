@@ -67,6 +67,7 @@ nlohmann::ordered_json to_json(const TrainingSettings& s) {
           {"shear", as_given(s.augmentation.shear)},
           {"scale", as_given(s.augmentation.scale)},
           {"translate", as_given(s.augmentation.translate)},
+          {"flip", as_given(s.augmentation.flip)},
           {"half_angles", classes_of(s.augmentation.half)},
           {"alpha", as_given(s.augmentation.alpha)},
           {"sigma", as_given(s.augmentation.sigma)},

@@ -17,6 +17,7 @@ constexpr Augmentation kBoth{.degrees = {-15, 15},
                              .shear = {-15, 15},
                              .scale = {0.8f, 1.2f},
                              .translate = {-2, 2},
+                             .flip = 0.5f,
                              .alpha = 34,
                              .sigma = 4,
                              .half = 0b10000010};
@@ -156,6 +157,28 @@ TEST(AugmentBatchExactly, ShiftsByPixelsAndShowsZeroBeyondTheImage) {
     }
 }
 
+TEST(AugmentBatchExactly, MirrorsTheShareThatItIsTold) {
+  constexpr std::int64_t kCount = 400, kWidth = 7, kSize = 2 * kWidth;
+  const Images images(kCount, 2, kWidth);
+  for (const auto& backend : make_backends())
+    for (const float flip : {0.0f, 0.25f, 1.0f}) {
+      SCOPED_TRACE(backend->name() + " " + std::to_string(flip));
+      const Floats found = augmented(*backend, images, {.flip = flip}, {});
+      std::int64_t mirrored = 0;
+      for (std::int64_t i = 0; i < kCount; ++i) {
+        const bool same = found[static_cast<std::size_t>(i * kSize)] == images.at(i, 0, 0);
+        if (!same) ++mirrored;
+        for (int y = 0; y < 2; ++y)
+          for (int x = 0; x < kWidth; ++x)
+            ASSERT_EQ(found[static_cast<std::size_t>(i * kSize + y * kWidth + x)],
+                      images.at(i, y, same ? x : kWidth - 1 - x));
+      }
+      // Five standard errors of the count.
+      const double share = double{flip};
+      EXPECT_NEAR(static_cast<double>(mirrored), share * kCount, 5 * std::sqrt(share * (1 - share) * kCount));
+    }
+}
+
 // An image that is a ramp tells how far each pixel was read from its own place.
 TEST(ElasticField, HasTheDeviationOfTheDefinitionUpToTheBorder) {
   constexpr std::int64_t kCount = 400, kWidth = 40;
@@ -234,6 +257,9 @@ TEST(AugmentBatchRefuses, WhatIsNoDeformation) {
                                                                          {.scale = {0, 1}},
                                                                          {.scale = {-1, 1}},
                                                                          {.translate = {0, infinity}},
+                                                                         {.flip = -0.1f},
+                                                                         {.flip = 1.1f},
+                                                                         {.flip = nan},
                                                                          {.alpha = -1},
                                                                          {.alpha = nan},
                                                                          {.alpha = 1, .sigma = 0},

@@ -72,6 +72,7 @@ inline Doubles augment_definition(const LabelledImage& image, const Augmentation
   const double scale_y = interval_definition(a.scale, first[3]);
   const double shift_x = interval_definition(a.translate, second[0]);
   const double shift_y = interval_definition(a.translate, second[1]);
+  const double mirror = interval_definition({0, 1}, second[2]) < double{a.flip} ? -1 : 1;
   const double middle_x = static_cast<double>(image.width - 1) / 2;
   const double middle_y = static_cast<double>(image.height - 1) / 2;
   Doubles move_x(image.pixels.size()), move_y = move_x, values;
@@ -86,7 +87,7 @@ inline Doubles augment_definition(const LabelledImage& image, const Augmentation
       const double rx = std::cos(angle) * tx + std::sin(angle) * ty;
       const double ry = -std::sin(angle) * tx + std::cos(angle) * ty;
       const std::size_t i = values.size();
-      const double x = (rx - shear * ry) / scale_x + middle_x + move_x[i];
+      const double x = mirror * (rx - shear * ry) / scale_x + middle_x + move_x[i];
       const double y = ry / scale_y + middle_y + move_y[i];
       const double left = std::floor(x), top = std::floor(y), fx = x - left, fy = y - top;
       const auto l = static_cast<std::int64_t>(left), t = static_cast<std::int64_t>(top);

@@ -259,6 +259,7 @@ TEST_F(Augmented, RefusesParametersOfWhatIsNotChosen) {
   };
   for (const char* flag : {"--degrees", "--shear", "--translate", "--half-angles"})
     expect_refused({flag, "3"}, flag + std::string(": expected --augment affine, found none ("));
+  expect_refused({"--flip", "0.5"}, "--flip: expected --augment affine, found none (");
   expect_refused({"--scale", "0.9,1.1"}, "--scale: expected --augment affine, found none (");
   expect_refused({"--alpha", "30"}, "--alpha: expected --augment elastic, found none (");
   expect_refused({"--augment", "affine", "--sigma", "4"}, "--sigma: expected --augment elastic, found affin");

@@ -26,6 +26,7 @@ TrainingSettings other_settings(OptimizerKind optimizer) {
                     .shear = {-3, 4},
                     .scale = {0.9f, 1.2f},
                     .translate = {-1, 2},
+                    .flip = 0.25f,
                     .alpha = 20,
                     .sigma = 4,
                     .half = 0b10000010};

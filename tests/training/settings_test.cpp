@@ -148,6 +148,7 @@ void add_augmentation_rows(Table& t) {
   changes("--shear", &A::shear, UniformInterval{-20, 20}, UniformInterval{-20, 30});
   changes("--scale", &A::scale, UniformInterval{0.5f, 2}, UniformInterval{0.8f, 2});
   changes("--translate", &A::translate, UniformInterval{-1, 1}, UniformInterval{-1, 2});
+  changes("--flip", &A::flip, 0.0f, 0.5f, 1.0f);
   changes("--half-angles", &A::half, std::uint64_t{1}, std::uint64_t{3}, std::uint64_t{0});
   changes("--alpha", &A::alpha, 0.5f, 1.0f);
   changes("--sigma", &A::sigma, 1.0f, 2.0f);
