@@ -248,7 +248,7 @@ TEST(TrainingSettings, EachHaveARowThatTheyChange) {
   for (const auto& [flag, text] : to_flags({})) all.insert(flag);
   with_rows.insert(kDerived);
   EXPECT_EQ(with_rows, all);
-  EXPECT_EQ(all.size(), 22u + 1 + 7) << "dropout is two of them, augmentation eight";
+  EXPECT_EQ(all.size(), 22u + 1 + 8) << "dropout is two of them, augmentation nine";
 }
 
 // All that an optimizer, a schedule, the loss and the data can be told, in a few trainings.
