@@ -220,8 +220,8 @@ TEST_F(ResumeOfThree, RefusesOtherSettingsAndNamesThem) {
 TEST_F(ResumeOfThree, TakesSettingsThatACheckpointDoesNotKnowAsTheirDefaults) {
   const fs::path last = directory_.path() / "run" / "last.safetensors";
   Checkpoint checkpoint = read_checkpoint(last);
-  for (const char* flag :
-       {"--augment", "--degrees", "--shear", "--scale", "--translate", "--flip", "--half-angles", "--alpha", "--sigma"})
+  for (const char* flag : {"--augment", "--degrees", "--shear", "--scale", "--translate", "--flip",
+                           "--half-angles", "--alpha", "--sigma"})
     EXPECT_EQ(checkpoint.settings.erase(flag), 1u) << flag;
   write_checkpoint(last, checkpoint);
   const ProgramRun refused = resume_with({"--epochs", "4", "--augment", "affine"});
