@@ -6,6 +6,7 @@
 #include "core/augment.h"
 #include "tests/ops/ops_testing.h"
 #include "tests/ops/reference_augment.h"
+#include "tests/softmax/instructions.h"
 
 namespace softwarp {
 namespace {
@@ -115,6 +116,23 @@ INSTANTIATE_TEST_SUITE_P(
       std::erase(name, ' ');
       return name;
     });
+
+TEST(AugmentBatchOnACpu, FollowsTheDefinitionWithEachSetOfInstructions) {
+  const auto backend = make_cpu_backend(1);
+  for_instructions([&] {
+    for (const auto& [height, width] : {std::pair{28, 28}, {5, 19}, {1, 1}}) {
+      const Images images(3, height, width);
+      const Place place{.seed = 7 + (std::uint64_t{3} << 32), .epoch = 5};
+      const Floats found = augmented(*backend, images, kBoth, place);
+      const auto size = static_cast<std::size_t>(height * width);
+      for (std::size_t i = 0; i < 3; ++i)
+        EXPECT_TRUE(all_near(std::span(found).subspan(i * size, size),
+                             augment_definition(images.image(static_cast<std::int64_t>(i)), kBoth, place.seed,
+                                                place.epoch, static_cast<std::int64_t>(i)),
+                             kTolerance));
+    }
+  });
+}
 
 TEST(AugmentBatchWithoutDeformation, IsTheGatherBitForBit) {
   const Images images(20, 28, 28);

@@ -66,45 +66,42 @@ class Deformer {
   std::int64_t neighbour_stride() const { return width_ + 2; }
   std::int64_t float_stride() const { return field_.pitch() + lanes_of(F()); }
 
-  // Both halves of the products of `multiplier` and each lane.
-  static void multiply(U u, hn::Vec<U> x, std::uint32_t multiplier, hn::Vec<U>& high, hn::Vec<U>& low) {
-#if HWY_TARGET == HWY_SCALAR
-    low = hn::Mul(x, hn::Set(u, multiplier));
-    high = hn::Set(u, static_cast<std::uint32_t>(std::uint64_t{hn::GetLane(x)} * multiplier >> 32));
-#else
-    const auto m = hn::Set(u, multiplier);
-    const hn::RepartitionToWide<U> wide;
-    const auto even = hn::MulEven(x, m);
-    const auto odd = hn::MulEven(hn::BitCast(u, hn::ShiftRight<32>(hn::BitCast(wide, x))), m);
-    high = hn::OddEven(hn::BitCast(u, odd), hn::BitCast(u, hn::ShiftRight<32>(even)));
-    low = hn::OddEven(hn::BitCast(u, hn::ShiftLeft<32>(odd)), hn::BitCast(u, even));
-#endif
-  }
-
-  // As random_words(), a call for each lane (Philox 4x32-10, Salmon et al., SC'11).
+  // As random_words(), a call for each lane of 64 bits (Philox 4x32-10, Salmon et al., SC'11). A word is the
+  // lane's lower half, and what is above it is never read: a product's lower half stays where it is.
   void draw_field(std::uint64_t seed, std::int64_t epoch, std::int64_t image) {
-    const U u;
-    const auto lanes = static_cast<int>(lanes_of(F()));
-    const std::uint64_t index = field_index(image, 0);
+#if HWY_TARGET == HWY_SCALAR
+    for (int call = 0; call < field_.calls(); ++call) {
+      const RandomWords words = random_words(seed, RandomPurpose::elastic, 0,
+                                             static_cast<std::uint32_t>(epoch), field_index(image, call));
+      std::memcpy(bytes_.data() + std::ptrdiff_t{call} * 16, words.v, sizeof words.v);
+    }
+#else
+    const hn::ScalableTag<std::uint64_t> w;
+    const hn::Repartition<std::uint32_t, decltype(w)> u;
+    using W = hn::Vec<decltype(w)>;
+    const auto product = [&](W x, std::uint32_t multiplier) {
+      return hn::MulEven(hn::BitCast(u, x), hn::Set(u, multiplier));
+    };
+    const auto lanes = static_cast<int>(hn::Lanes(w));
+    W calls = hn::Iota(w, 0);
     for (int call = 0; call < field_.calls(); call += lanes) {
-      auto x0 = hn::Iota(u, static_cast<std::uint32_t>(call));
-      auto x1 = hn::Set(u, static_cast<std::uint32_t>(index >> 32));
-      auto x2 = hn::Set(u, static_cast<std::uint32_t>(epoch));
-      auto x3 = hn::Set(u, static_cast<std::uint32_t>(RandomPurpose::elastic) << 24);
+      W x0 = calls, x1 = hn::Set(w, field_index(image, 0) >> 32);
+      W x2 = hn::Set(w, std::uint64_t{static_cast<std::uint32_t>(epoch)});
+      W x3 = hn::Set(w, std::uint64_t{static_cast<std::uint32_t>(RandomPurpose::elastic) << 24});
+      calls = hn::Add(calls, hn::Set(w, static_cast<std::uint64_t>(lanes)));
       auto key0 = static_cast<std::uint32_t>(seed), key1 = static_cast<std::uint32_t>(seed >> 32);
       for (int round = 0; round < 10; ++round, key0 += 0x9E3779B9u, key1 += 0xBB67AE85u) {
-        hn::Vec<U> high0, low0, high1, low1;
-        multiply(u, x0, 0xD2511F53u, high0, low0);
-        multiply(u, x2, 0xCD9E8D57u, high1, low1);
-        x0 = hn::Xor(hn::Xor(high1, x1), hn::Set(u, key0));
-        x1 = low1;
-        x2 = hn::Xor(hn::Xor(high0, x3), hn::Set(u, key1));
-        x3 = low0;
+        const W product0 = product(x0, 0xD2511F53u), product1 = product(x2, 0xCD9E8D57u);
+        x0 = hn::Xor(hn::Xor(hn::ShiftRight<32>(product1), x1), hn::Set(w, std::uint64_t{key0}));
+        x2 = hn::Xor(hn::Xor(hn::ShiftRight<32>(product0), x3), hn::Set(w, std::uint64_t{key1}));
+        x1 = product1, x3 = product0;
       }
-      hn::StoreInterleaved4(
-          x0, x1, x2, x3, u,
-          reinterpret_cast<std::uint32_t*>(bytes_.data() + static_cast<std::ptrdiff_t>(call) * 16));
+      const W low = hn::Set(w, std::uint64_t{0xffffffff});
+      hn::StoreInterleaved2(hn::Or(hn::And(x0, low), hn::ShiftLeft<32>(x1)),
+                            hn::Or(hn::And(x2, low), hn::ShiftLeft<32>(x3)), w,
+                            reinterpret_cast<std::uint64_t*>(bytes_.data() + std::ptrdiff_t{call} * 16));
     }
+#endif
   }
 
   void smooth(const std::uint8_t* bytes, float* plane) {
@@ -225,8 +222,10 @@ class Deformer {
 
 void Augment(const DatasetView& data, const std::int32_t* order, const TrainingState& state,
              const Augmentation& augmentation, MatrixView<float> batch, std::int32_t* targets) {
-  std::vector<Deformer> deformers(static_cast<std::size_t>(omp_get_max_threads()),
-                                  Deformer(data, augmentation));
+  const auto threads = static_cast<std::size_t>(omp_get_max_threads());
+  std::vector<Deformer> deformers;
+  deformers.reserve(threads);
+  while (deformers.size() < threads) deformers.emplace_back(data, augmentation);
 #pragma omp parallel for schedule(static) if (batch.rows > 16)
   for (std::int64_t r = 0; r < batch.rows; ++r) {
     const std::int64_t sample = order != nullptr ? order[state.position + r] : state.position + r;
