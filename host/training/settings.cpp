@@ -80,6 +80,7 @@ nlohmann::ordered_json to_json(const TrainingSettings& s) {
           {"step_factor", s.step_factor},
           {"epochs", s.epochs},
           {"batch_size", s.batch_size},
+          {"shards", s.shards},
           {"seed", s.seed},
           {"validation", s.validation},
           {"patience", s.patience}};
