@@ -9,7 +9,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <softwarp/error.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -31,6 +31,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Seconds = std::chrono::duration<double>;
 
+constexpr Seconds kSpin{1e-4};
 constexpr Seconds kLook{0.02};
 constexpr Seconds kFinish{600};  // for rank 0 to write the results
 constexpr int kExchangeTag = 1, kNoticeTag = 2;
@@ -156,13 +157,19 @@ class MpiCommunicator final : public Communicator {
   void wait(std::span<MPI_Request> requests) {
     const Clock::time_point start = Clock::now();
     Seconds next_look = kLook;
-    for (int done = 0;; sched_yield()) {
+    for (int done = 0;;) {
       check(MPI_Testall(static_cast<int>(requests.size()), requests.data(), &done, MPI_STATUSES_IGNORE));
       if (done != 0) return;
       const Seconds waited = Clock::now() - start;
-      if (waited < next_look) continue;
-      look(waited);
-      next_look = waited + kLook;
+      if (waited >= next_look) {
+        look(waited);
+        next_look = waited + kLook;
+      }
+      // Another rank may need this core to arrive.
+      if (waited < kSpin)
+        sched_yield();
+      else
+        usleep(20);
     }
   }
 
@@ -229,7 +236,7 @@ class MpiCommunicator final : public Communicator {
     }
   }
 
-  // What MPI still sends and receives lies in memory that the caller frees: this is the last time it goes on.
+  // MPI may still send and receive in memory that the caller frees: it goes on here for the last time.
   [[noreturn]] void lose(const std::string& what) {
     agree_on_report();
     throw RankLost(what);
@@ -257,7 +264,8 @@ class MpiCommunicator final : public Communicator {
     const std::vector<std::string> places = gather(fmt::format("{}{}", here, getpid()));
     for (std::size_t r = 0; r < places.size(); ++r)
       if (static_cast<int>(r) != rank_ && places[r].starts_with(here))
-        others_[r].process = pidfd_open(std::atoi(places[r].c_str() + here.size()), 0);
+        others_[r].process =
+            static_cast<int>(syscall(SYS_pidfd_open, std::atoi(places[r].c_str() + here.size()), 0));
   }
 
   int rank_ = 0;
