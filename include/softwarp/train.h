@@ -187,6 +187,8 @@ struct TrainingResult {
   std::int64_t validation_images = 0;  ///< images that were held out of the training images
 };
 
+/// The processes that share a training run. `softwarp train` makes one under mpirun; its header is not
+/// installed.
 class Communicator;
 
 /// Options of a training run that do not change its result.

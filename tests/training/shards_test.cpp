@@ -134,6 +134,20 @@ TEST(ShardedTraining, AddsTheGradientsOfTheShardsAsOneBinaryTree) {
   EXPECT_NE(trainer.state().values, moved(sum_from_left(gradients)));
 }
 
+void expect_as_defined(const TrainingResult& result, const ReferenceTraining& expected) {
+  constexpr double kTolerance = 1e-5;  // that of settings_test.cpp
+  const auto expect_score = [](const Score& found, const Score& defined) {
+    EXPECT_EQ(found.images, defined.images);
+    EXPECT_NEAR(found.loss, defined.loss, kTolerance);
+    EXPECT_NEAR(found.accuracy, defined.accuracy, 1e-9);
+  };
+  EXPECT_TRUE(all_near(result.model.values, expected.values, kTolerance));
+  expect_score(result.test, expected.test);
+  ASSERT_EQ(result.history.size(), expected.history.size());
+  for (std::size_t e = 0; e < result.history.size(); ++e)
+    expect_score(result.history[e].train, expected.history[e].train);
+}
+
 // With dropout, smoothing and deformed images, whose random numbers are those of the whole batch.
 TEST(ShardedTraining, IsTheTrainingOfWholeBatchesButForRounding) {
   const auto backend = make_cpu_backend(1);
@@ -141,16 +155,17 @@ TEST(ShardedTraining, IsTheTrainingOfWholeBatchesButForRounding) {
   settings.dropout = {.input = 0.2f, .hidden = 0.3f};
   settings.label_smoothing = 0.1f;
   settings.augmentation.degrees = {-20, 20};
-  const Doubles expected = reference_train(settings, small_data()).values;
+  const ReferenceTraining expected = reference_train(settings, small_data());
   for (const std::int64_t shards : {1, 2, 4, 8}) {
+    SCOPED_TRACE(shards);
     settings.shards = shards;
-    EXPECT_TRUE(all_near(run(*backend, settings, single_process()).model.values, expected, 1e-5)) << shards;
+    expect_as_defined(run(*backend, settings, single_process()), expected);
   }
   settings.shards = 1;
   for (const int ranks : {2, 3})
     ThreadRanks(ranks).run([&](Communicator& communicator) {
       const auto own = make_cpu_backend(1);
-      EXPECT_TRUE(all_near(run(*own, settings, communicator).model.values, expected, 1e-5)) << ranks;
+      expect_as_defined(run(*own, settings, communicator), expected);
     });
 }
 
