@@ -9,6 +9,7 @@ cmake_dependent_option(SOFTWARP_PROGRAM "Build the program" ${PROJECT_IS_TOP_LEV
 cmake_dependent_option(SOFTWARP_TESTS "Build the tests, which are of all components" ${PROJECT_IS_TOP_LEVEL}
                        "SOFTWARP_HOST;SOFTWARP_C;SOFTWARP_PROGRAM" OFF)
 cmake_dependent_option(SOFTWARP_BENCHES "Build the benchmarks" ${PROJECT_IS_TOP_LEVEL} SOFTWARP_HOST OFF)
+option(SOFTWARP_MPI "Let the program train in several processes where MPI is found" ON)
 option(SOFTWARP_FUZZERS "Build the fuzzers, which need Clang" OFF)
 option(SOFTWARP_THREAD_TESTS "Build the tests that are meant for ThreadSanitizer" OFF)
 option(SOFTWARP_PRECOMPILE "Precompile the headers that most sources of the tests and the program include" OFF)

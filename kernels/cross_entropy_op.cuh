@@ -126,7 +126,8 @@ struct CrossEntropy : RowOpBase<CrossEntropy<T, kSmooth>, T, T, 1> {
                         ? load_one(options.class_weights + row.target)
                         : 1.0f;
     row.weight = static_cast<A>(warp.first(w));
-    const A all = first && weight != nullptr ? static_cast<A>(load_one(weight)) : static_cast<A>(logits.rows);
+    const A all =
+        first && weight != nullptr ? static_cast<A>(load_one(weight)) : static_cast<A>(options.batch_rows);
     row.inverse = reciprocal(warp.first(all));
     return row;
   }

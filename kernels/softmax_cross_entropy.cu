@@ -22,6 +22,7 @@ void run(ConstMatrixView<T> logits, const std::int32_t* targets, const CrossEntr
   op.logits = logits;
   op.targets = targets;
   op.options = options;
+  if (options.batch_rows == 0) op.options.batch_rows = logits.rows;
   op.smoothing_of_class =
       static_cast<typename Op::A>(options.label_smoothing) / static_cast<typename Op::A>(logits.cols);
   op.weight = weight;

@@ -6,14 +6,15 @@ BEGIN {
   sees["core"] = "include"
   sees["kernels"] = "include core"
   sees["simulator"] = "include"
+  sees["host/communicator"] = "include"
   sees["host/io"] = "include core"
   sees["host/backend"] = "include core kernels"
   sees["host/c"] = "include host/backend"
   sees["host/data"] = "include core host/backend host/io"
   sees["host/model"] = "include core host/backend host/io"
-  sees["host/training"] = "include core host/backend host/io host/data host/model"
+  sees["host/training"] = "include core host/backend host/communicator host/io host/data host/model"
   sees["host/report"] = "include core host/backend host/io host/data host/model host/training"
-  sees["host/program"] = "include core host/backend host/io host/data host/model host/training host/report"
+  sees["host/program"] = "include core host/backend host/communicator host/io host/data host/model host/training host/report"
   sees["examples"] = "include"
 
   # Names that gave way to the field's words.

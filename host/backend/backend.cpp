@@ -65,6 +65,8 @@ void Backend::softmax_cross_entropy(ConstView logits, const std::int32_t* target
   expects(options.label_smoothing >= 0 && options.label_smoothing <= 1, "label smoothing in [0, 1]");
   expects(!options.assume_all_valid || options.class_weights == nullptr,
           "no class weights where all targets count");
+  expects(options.batch_rows == 0 || (options.assume_all_valid && options.batch_rows >= logits.rows),
+          "a batch of no fewer rows, whose targets all count");
   const RowOps& ops = row_ops();
   const std::size_t bytes = ops.cross_entropy_workspace_bytes(logits);
   ops.cross_entropy(logits, targets, options, losses, dlogits, sums, {zeroed_workspace(bytes), stream()});
@@ -99,12 +101,16 @@ void Backend::activation_backward(Activation kind, ConstView z, ConstView y, Con
   activation_backward_impl(kind, z, y, dy, dz);
 }
 
-void Backend::dropout(ConstView x, float rate, std::int32_t layer, const TrainingState* state, View y) {
+void Backend::dropout(ConstView x, float rate, std::int32_t layer, const TrainingState* state, View y,
+                      std::int64_t first_row) {
   expect_same_shape(x, y);
   expects(x.packed() && y.packed(), "packed matrices");
   expects(rate >= 0 && rate < 1, "a dropout rate in [0, 1)");
-  dropout_impl(x, rate, layer, state, y);
+  expects(first_row >= 0, "a first row that is not negative");
+  dropout_impl(x, rate, layer, state, y, first_row);
 }
+
+void Backend::add(const float* from, float* to, std::int64_t size) { add_impl(from, to, size); }
 
 void Backend::permutation(std::uint64_t seed, std::int64_t epoch, std::int32_t* order, std::int64_t count) {
   expects(count >= 0 && count <= INT32_MAX, "a count that fits 31 bits");

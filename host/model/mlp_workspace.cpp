@@ -35,18 +35,19 @@ MlpWorkspace::View MlpWorkspace::gradient(std::int64_t i) const {
   return i + 1 == mlp_->shape().layers() ? logits() : gradients_[static_cast<std::size_t>(i)].view();
 }
 
-void MlpWorkspace::forward(const TrainingState* state) {
+void MlpWorkspace::forward(const TrainingState* state, std::int64_t first_row) {
   Backend& backend = mlp_->backend();
   const std::int64_t layers = mlp_->shape().layers();
-  if (rates_.input > 0) backend.dropout(input(), rates_.input, 0, state, input());
+  if (rates_.input > 0) backend.dropout(input(), rates_.input, 0, state, input(), first_row);
   for (std::int64_t i = 0; i < layers; ++i) {
     layer(i).forward(layer_input(i), mlp_->weight(i), mlp_->bias(i), output(i));
     if (rates_.hidden > 0 && i + 1 < layers)
-      backend.dropout(output(i), rates_.hidden, static_cast<std::int32_t>(i + 1), state, layer_input(i + 1));
+      backend.dropout(output(i), rates_.hidden, static_cast<std::int32_t>(i + 1), state, layer_input(i + 1),
+                      first_row);
   }
 }
 
-void MlpWorkspace::backward(float* gradients, const TrainingState* state) {
+void MlpWorkspace::backward(float* gradients, const TrainingState* state, std::int64_t first_row) {
   const ParameterLayout& layout = mlp_->layout();
   const std::int64_t last = mlp_->shape().layers() - 1;
   for (std::int64_t i = last; i >= 0; --i) {
@@ -55,17 +56,19 @@ void MlpWorkspace::backward(float* gradients, const TrainingState* state) {
     float* db = i == last ? gradients + layout.bias(i).offset : nullptr;
     layer(i).backward_weights(layer_input(i), gradient(i),
                               matrix_view(gradients + weight.offset, weight.rows, weight.cols), db);
-    if (i > 0) backward_to(i - 1, gradients + layout.bias(i - 1).offset, state);
+    if (i > 0) backward_to(i - 1, gradients + layout.bias(i - 1).offset, state, first_row);
   }
 }
 
 // dz of hidden layer i, and its bias gradient, from dz of the layer above it.
-void MlpWorkspace::backward_to(std::int64_t i, float* db, const TrainingState* state) {
+void MlpWorkspace::backward_to(std::int64_t i, float* db, const TrainingState* state,
+                               std::int64_t first_row) {
   Linear& above = layer(i + 1);
   if (rates_.hidden == 0)
     return above.backward_through(gradient(i + 1), mlp_->weight(i + 1), output(i), gradient(i), db);
   above.backward_input(gradient(i + 1), mlp_->weight(i + 1), gradient(i));
-  mlp_->backend().dropout(gradient(i), rates_.hidden, static_cast<std::int32_t>(i + 1), state, gradient(i));
+  mlp_->backend().dropout(gradient(i), rates_.hidden, static_cast<std::int32_t>(i + 1), state, gradient(i),
+                          first_row);
   layer(i).activation_backward(output(i), gradient(i), db);
 }
 

@@ -25,18 +25,19 @@ class MlpWorkspace {
   View input() const { return input_.view(); }            // [batch, inputs], to be written before forward
   View logits() const { return outputs_.back().view(); }  // [batch, classes]; backward expects dlogits here
 
-  // Reads input() and leaves logits(). With dropout, `state` says which values drop; input() changes.
-  void forward(const TrainingState* state = nullptr);
+  // Reads input() and leaves logits(). With dropout, `state` says which values drop; input() changes. If this
+  // is a part of a larger batch, `first_row` is its first row there.
+  void forward(const TrainingState* state = nullptr, std::int64_t first_row = 0);
   // Reads dL/dlogits in logits() and writes every parameter's gradient, laid out as the Mlp's values.
-  // `state` as in forward.
-  void backward(float* gradients, const TrainingState* state = nullptr);
+  // `state` and `first_row` as in forward.
+  void backward(float* gradients, const TrainingState* state = nullptr, std::int64_t first_row = 0);
 
  private:
   Linear& layer(std::int64_t i) { return *layers_[static_cast<std::size_t>(i)]; }
   View output(std::int64_t i) const { return outputs_[static_cast<std::size_t>(i)].view(); }
   View layer_input(std::int64_t i) const;
   View gradient(std::int64_t i) const;
-  void backward_to(std::int64_t i, float* db, const TrainingState* state);
+  void backward_to(std::int64_t i, float* db, const TrainingState* state, std::int64_t first_row);
 
   const Mlp* mlp_;
   std::int64_t batch_;

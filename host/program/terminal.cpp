@@ -66,7 +66,9 @@ int terminal_columns(int file) {
   return std::max({reported, chosen, 0}) > 0 ? std::max(reported, chosen) : 80;
 }
 
+// mpirun gives its processes a terminal, wherever their output goes.
 bool can_redraw(int file) {
+  if (!environment("OMPI_COMM_WORLD_RANK").empty()) return false;
   const std::string_view terminal = environment("TERM");
   return isatty(file) != 0 && !terminal.empty() && terminal != "dumb" && environment("NO_COLOR").empty();
 }

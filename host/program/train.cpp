@@ -4,6 +4,7 @@
 #include <softwarp/error.h>
 #include <softwarp/train.h>
 
+#include <chrono>
 #include <cstdio>
 #include <ctime>
 #include <filesystem>
@@ -20,8 +21,9 @@
 #include "host/program/options.h"
 #include "host/program/output.h"
 #include "host/program/progress_line.h"
+#include "host/program/ranks.h"
 #include "host/program/resume.h"
-#include "host/program/runs.h"
+#include "host/program/run_output.h"
 #include "host/program/train_notes.h"
 #include "host/program/trained_model.h"
 #include "host/program/weights.h"
@@ -46,6 +48,7 @@ struct TrainOptions {
   std::int64_t report_every = 0;  // up to 20 lines
   bool check_finite = false;
   bool tensorboard = false;
+  double timeout = 30;
   DeviceOptions device;
   TrainingSettings settings;
 };
@@ -126,13 +129,15 @@ void check_together(TrainingSettings& s) {
 // Progress, below a table that says what is trained; and a log, if there is one.
 class Display final : public ProgressLine {
  public:
-  // `begin` is called before the first step. `resumed` has no history if the training starts anew.
-  Display(const TrainOptions& options, const DataPair& data, const Backend& backend,
+  // `begin` is called before the first step. `resumed` has no history if the training starts anew. `ranks` is
+  // empty if there are no several of them, nor shards.
+  Display(const TrainOptions& options, const DataPair& data, const Backend& backend, std::string ranks,
           const Checkpoint& resumed, ScalarLog* log, Announce& announce, std::function<void()> begin)
       : ProgressLine(options.settings.epochs, options.report_every),
         options_(options),
         data_(data),
         backend_(backend),
+        ranks_(std::move(ranks)),
         resumed_(resumed),
         log_(log),
         announce_(announce),
@@ -145,6 +150,7 @@ class Display final : public ProgressLine {
     const Dataset& train = data_.train;
     const auto row = [](const char* name, const std::string& text) { say("{:<10} {}\n", name, text); };
     row("device", options_.device.text_of(backend_));
+    if (!ranks_.empty()) row("ranks", ranks_);
     std::string held_out;
     if (start.validation_images > 0) held_out = fmt::format(", {} for validation", start.validation_images);
     row("data", fmt::format("{}: {} images to train on{}, {} to test, {}x{}, {} classes", train.name,
@@ -190,6 +196,7 @@ class Display final : public ProgressLine {
   const TrainOptions& options_;
   const DataPair& data_;
   const Backend& backend_;
+  std::string ranks_;
   const Checkpoint& resumed_;
   ScalarLog* log_;
   Announce& announce_;
@@ -205,8 +212,8 @@ std::map<std::string, std::string> flags_of(const TrainOptions& o) {
   return flags;
 }
 
-// A training that is resumed takes the pixels as it did before.
-DataPair load(const TrainOptions& o, const Checkpoint& resumed, Announce& announce) {
+// A training that is resumed takes the pixels as it did before. `says`: notes on the data.
+DataPair load(const TrainOptions& o, const Checkpoint& resumed, Announce& announce, bool says) {
   const int before = resumed.history.empty() ? 0 : resumed.model.input.max_pixel;
   if (before > 0 && o.max_pixel > 0 && o.max_pixel != before)
     throw Error(fmt::format("--max-pixel: expected {}, with which {} began, found {}", before, o.resume,
@@ -218,8 +225,8 @@ DataPair load(const TrainOptions& o, const Checkpoint& resumed, Announce& announ
   announce.done();
   for (Dataset* part : {&data.train, &data.test})
     if (before > 0) part->max_pixel = before, part->max_pixel_guessed = false;
-  say_shadowed(o.data);
-  say_guess(data.train);
+  if (says) say_shadowed(o.data);
+  if (says) say_guess(data.train);
   if (o.images > data.train.count)
     throw Error(fmt::format("--images: expected at most the {} training images of {}, found {}",
                             data.train.count, o.data, o.images));
@@ -229,54 +236,6 @@ DataPair load(const TrainOptions& o, const Checkpoint& resumed, Announce& announ
     data.train.class_names = resumed.model.input.class_names;
   if (o.images > 0) data.train = head(data.train, o.images);
   return data;
-}
-
-bool same_directory(const std::filesystem::path& a, const std::filesystem::path& b) {
-  std::error_code error;
-  return a.lexically_normal() == b.lexically_normal() || std::filesystem::equivalent(a, b, error);
-}
-
-// The directory of the checkpoint that is resumed, if it has a run's name for it.
-std::optional<std::filesystem::path> resumed_directory(const TrainOptions& o) {
-  if (o.resume.empty()) return std::nullopt;
-  const std::filesystem::path path = checkpoint_path(o.resume);
-  if (path.filename() != "last.safetensors") return std::nullopt;
-  return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
-}
-
-// Chooses the output directory if the flags do not. Throws Error if an earlier training would be lost. True
-// if an earlier training is to be replaced.
-bool settle_output(TrainOptions& o, bool chosen) {
-  const auto resumed = resumed_directory(o);
-  if (!chosen && resumed)
-    o.output = resumed->string();
-  else if (!chosen)
-    o.output = o.overwrite ? "softwarp-run" : next_free_run();
-  if (resumed && same_directory(o.output, *resumed)) return false;
-  const auto files = files_of_run(o.output);
-  if (!files.empty() && !o.overwrite)
-    throw Error(
-        fmt::format("{}: expected a directory without an earlier training, found {} (--overwrite "
-                    "replaces it)",
-                    o.output, files.front().filename().string()));
-  return !files.empty();
-}
-
-// The last line of a training that a signal ended: the command that goes on. `saved` is the epoch of the
-// checkpoint that it has written, 0 if none.
-std::string going_on_text(const TrainOptions& o, std::int64_t saved, const Checkpoint& resumed) {
-  if (saved > 0)
-    return fmt::format("softwarp train --resume {} goes on after epoch {}", shell_word(o.output), saved);
-  if (resumed.history.empty())
-    return "there is no checkpoint yet to go on from; the same command with --overwrite starts anew";
-  std::string command = fmt::format("softwarp train --resume {}", shell_word(o.resume));
-  const auto flags = to_flags(o.settings);
-  for (const char* flag : {"--epochs", "--patience"})
-    if (flags.at(flag) != resumed.settings.at(flag)) command += fmt::format(" {} {}", flag, flags.at(flag));
-  const auto directory = resumed_directory(o);
-  if (!directory || !same_directory(*directory, o.output))
-    command += fmt::format(" --output {} --overwrite", shell_word(o.output));
-  return fmt::format("{} goes on after epoch {}", command, resumed.history.size());
 }
 
 void print_outcome(const TrainingResult& result, const RunDirectory& directory) {
@@ -292,7 +251,23 @@ void print_outcome(const TrainingResult& result, const RunDirectory& directory) 
       directory.summary().string(), directory.report().string());
 }
 
-void run(CLI::App& command, TrainOptions& o) {
+// All that has to be the same on every rank. Data are known by their content.
+std::map<std::string, std::string> identity_of(const TrainOptions& o, const DataPair& data,
+                                               const Checkpoint& resumed, const Backend& backend) {
+  std::map<std::string, std::string> all = flags_of(o);
+  all.erase("--data");
+  all["--check-finite"] = o.check_finite ? "true" : "false";
+  all["training images of checksum"] = fmt::format("{:08x}", checksum(data.train));
+  all["test images of checksum"] = fmt::format("{:08x}", checksum(data.test));
+  all["a checkpoint after epoch"] = fmt::format("{}", resumed.history.size());
+  all["softwarp"] = SOFTWARP_VERSION;
+  if (o.settings.shards > 1) all["a device such as"] = backend.name();
+  return all;
+}
+
+// Throws ExitCode if a signal has ended the training.
+void run(CLI::App& command, TrainOptions& o, Communicator& ranks) {
+  const bool first = ranks.rank() == 0;
   // A training that is resumed has chosen, unless it is to be refused another choice.
   if (o.resume.empty() || command.count("--augment") > 0) settle_augment(command, o.settings.augmentation);
   const bool epochs_chosen = command.get_option("--epochs")->count() > 0;
@@ -305,9 +280,10 @@ void run(CLI::App& command, TrainOptions& o) {
   const std::optional<Model> weights = read_weights(command, o.weights, o.settings);
   const auto flags = flags_of(o);  // before "no hidden layer" becomes an empty list
   check_together(o.settings);
-  const bool replaces = settle_output(o, command.get_option("--output")->count() > 0);
+  const bool replaces =
+      first && settle_output(o.output, command.get_option("--output")->count() > 0, o.overwrite, o.resume);
   Announce announce(fmt::format("reading {}", o.data));
-  const DataPair data = load(o, resumed, announce);
+  const DataPair data = load(o, resumed, announce, first);
   if (weights) expect_fit(o.weights, *weights, data.train);
   const std::uint32_t data_checksum = checksum(data.train);
   if (!o.resume.empty() && data_checksum != resumed.data_checksum)
@@ -315,42 +291,60 @@ void run(CLI::App& command, TrainOptions& o) {
         fmt::format("{}: expected the training images that {} began with, found others", o.data, o.resume));
   announce.now("preparing the device and the network");
   const std::unique_ptr<Backend> backend = o.device.make_backend();
-  const RunDirectory directory(o.output);
+  check_shards(o.settings, ranks, *backend);
+  std::optional<RunDirectory> directory;
+  if (first) directory.emplace(o.output);
+  expect_same_on_all(ranks, identity_of(o, data, resumed, *backend));
 
   std::int64_t saved = 0;
   TrainingControl control;
   control.checkpoint_every = o.checkpoint_every;
   control.check_every_step = o.check_finite;
   control.weights = weights ? &*weights : nullptr;
+  control.communicator = &ranks;
   control.resume = o.resume.empty() ? nullptr : &resumed;
   control.save_checkpoint = [&](Checkpoint checkpoint) {
     checkpoint.settings = flags;
     checkpoint.data_checksum = data_checksum;
-    directory.save(checkpoint);
+    directory->save(checkpoint);
     saved = std::ssize(checkpoint.history);
   };
   std::optional<ScalarLog> log;
-  if (o.tensorboard) log.emplace(o.output, resumed.history);
-  Display display(o, data, *backend, resumed, log ? &*log : nullptr, announce, [&] {
-    if (replaces) directory.discard_earlier_run();
-  });
+  if (first && o.tensorboard) log.emplace(o.output, resumed.history);
+  Display display(o, data, *backend, ranks_text(ranks, *backend, o.settings.shards), resumed,
+                  log ? &*log : nullptr, announce, [&] {
+                    if (replaces) directory->discard_earlier_run();
+                  });
   const TrainingResult result = train(*backend, o.settings, data, display, control);
   announce.done();
   display.finish();
-  announce.now("writing the model and the report");
-  if (log) log->finish(result);
-  directory.write(result, o.settings, backend->name());
-  write_file(directory.report(),
-             report_html(result, o.settings, data,
-                         {.device = backend->name(),
-                          .date = fmt::format("{:%Y-%m-%d %H:%M} UTC", fmt::gmtime(std::time(nullptr)))},
-                         deformed_sample(*backend, o.settings, data.train)));
-  announce.done();
-  print_outcome(result, directory);
-  if (log) say("wrote {}\n", log->path().string());
-  if (!result.stopped) return;
-  say("{}\n", going_on_text(o, saved, resumed));
-  throw ExitCode{128 + ProgressLine::signal()};
+  const int signal = ranks.max(ProgressLine::signal());
+  if (first) {
+    announce.now("writing the model and the report");
+    if (log) log->finish(result);
+    directory->write(result, o.settings, backend->name());
+    write_file(directory->report(),
+               report_html(result, o.settings, data,
+                           {.device = backend->name(),
+                            .date = fmt::format("{:%Y-%m-%d %H:%M} UTC", fmt::gmtime(std::time(nullptr)))},
+                           deformed_sample(*backend, o.settings, data.train)));
+    announce.done();
+    print_outcome(result, *directory);
+    if (log) say("wrote {}\n", log->path().string());
+    if (result.stopped) say("{}\n", going_on_text(o.output, o.resume, o.settings, saved, resumed));
+  }
+  ranks.finish();
+  if (result.stopped) throw ExitCode{128 + signal};
+}
+
+void run(CLI::App& command, TrainOptions& o) {
+  const std::unique_ptr<Communicator> ranks = make_communicator(std::chrono::duration<double>(o.timeout));
+  silence_other_ranks(*ranks);
+  try {
+    run(command, o, *ranks);
+  } catch (const std::exception&) {
+    rethrow_on_one(*ranks, o.output);
+  }
 }
 
 }  // namespace
@@ -366,6 +360,7 @@ void add_train(CLI::App& app) {
   add_augment_flags(*command, options->settings.augmentation);
   add_optimizer_flags(*command, options->settings);
   options->device.add_to(*command);
+  add_rank_flags(*command, options->settings.shards, options->timeout);
   tidy_help(*command);
   command->callback([command, options] { run(*command, *options); });
 }

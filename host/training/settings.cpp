@@ -84,6 +84,7 @@ nlohmann::ordered_json to_json(const TrainingSettings& s) {
           {"ema_decay", s.ema_decay},
           {"epochs", s.epochs},
           {"batch_size", s.batch_size},
+          {"shards", s.shards},
           {"seed", s.seed},
           {"validation", s.validation},
           {"patience", s.patience}};

@@ -3,13 +3,18 @@
 #include <softwarp/train.h>
 
 #include <fmt/format.h>
+#include <zlib.h>
 
 #include <chrono>
 #include <limits>
 #include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
+#include "host/communicator/communicator.h"
 #include "host/data/data_directory.h"
+#include "host/training/evaluation.h"
 #include "host/training/history.h"
 #include "host/training/trainer.h"
 
@@ -133,6 +138,18 @@ void expect_fit(const Checkpoint& checkpoint, const Trainer& trainer, bool valid
         "history");
 }
 
+// Processes whose parameters differ would go on to train different networks.
+void expect_same_parameters(const Mlp& mlp, Communicator& communicator) {
+  if (communicator.size() == 1) return;
+  const std::vector<float> values = mlp.values();
+  const uLong sum = crc32_z(0, reinterpret_cast<const Bytef*>(values.data()), values.size() * sizeof(float));
+  const std::vector<std::string> sums = communicator.gather(fmt::format("{:08x}", sum));
+  for (std::size_t rank = 1; rank < sums.size(); ++rank)
+    if (sums[rank] != sums.front())
+      throw Error(fmt::format("rank {}: expected the parameters of rank 0, of checksum {}, found {}", rank,
+                              sums.front(), sums[rank]));
+}
+
 }  // namespace
 
 TrainingResult train(Backend& backend, const TrainingSettings& settings, const DataPair& data,
@@ -140,15 +157,18 @@ TrainingResult train(Backend& backend, const TrainingSettings& settings, const D
   expects(settings.epochs > 0, "at least one epoch");
   expects(data.train.class_names.empty() || std::ssize(data.train.class_names) == data.train.classes,
           "a name for each class, or none");
+  Communicator& communicator = control.communicator != nullptr ? *control.communicator : single_process();
   const Parts parts(backend, settings, data.train);
-  Trainer trainer(backend, settings, shape_for(settings, data.train), *parts.train);
+  Trainer trainer(backend, settings, shape_for(settings, data.train), *parts.train, communicator);
   if (control.weights != nullptr) {
     expects(control.weights->shape == trainer.mlp().shape(), "weights of the network that is trained");
     trainer.mlp().set_values(control.weights->values);
   }
   if (control.check_every_step) trainer.set_check_interval(1);
   std::unique_ptr<Evaluation> validation;
-  if (parts.validation) validation = std::make_unique<Evaluation>(trainer.model(), *parts.validation);
+  if (parts.validation)
+    validation =
+        std::make_unique<Evaluation>(trainer.model(), *parts.validation, settings.shards, communicator);
 
   TrainingResult result;
   Best best;
@@ -160,6 +180,7 @@ TrainingResult train(Backend& backend, const TrainingSettings& settings, const D
     result.history = control.resume->history;
     before = result.history.back().seconds;
   }
+  expect_same_parameters(trainer.mlp(), communicator);
   const auto out_of_patience = [&] {
     return settings.patience > 0 && best.epochs_since() >= settings.patience;
   };
@@ -184,7 +205,7 @@ TrainingResult train(Backend& backend, const TrainingSettings& settings, const D
                         .epoch_seconds = watch.seconds(),
                         .seconds = before + whole.seconds(),
                         .score = [&] { return trainer.running_score(); }});
-      if (observer.should_stop()) result.stopped = true;
+      result.stopped = communicator.max(observer.should_stop() ? 1 : 0) > 0;
       if (!result.stopped && trainer.samples() < parts.train->count()) rate = trainer.learning_rate();
       return !result.stopped;
     });
@@ -192,7 +213,8 @@ TrainingResult train(Backend& backend, const TrainingSettings& settings, const D
     record.epoch = epoch;
     record.steps = trainer.steps();
     record.learning_rate = rate;
-    record.train = trainer.running_score();
+    record.train = trainer.running_score_of_all();
+    expect_same_parameters(trainer.mlp(), communicator);
     const double seconds = watch.seconds();
     trained += seconds;
     samples += static_cast<double>(trainer.samples());
@@ -205,8 +227,9 @@ TrainingResult train(Backend& backend, const TrainingSettings& settings, const D
     observer.on_epoch(record);
     result.history.push_back(record);
     if (trainer.samples() < parts.train->count()) break;
-    if (control.checkpoint_every > 0 && (epoch % control.checkpoint_every == 0 || epoch == settings.epochs ||
-                                         out_of_patience() || result.stopped))
+    if (communicator.rank() == 0 && control.checkpoint_every > 0 &&
+        (epoch % control.checkpoint_every == 0 || epoch == settings.epochs || out_of_patience() ||
+         result.stopped))
       control.save_checkpoint(checkpoint_of(trainer, data, best.values(), result.history));
   }
   result.seconds = before + whole.seconds();
@@ -215,7 +238,7 @@ TrainingResult train(Backend& backend, const TrainingSettings& settings, const D
   if (!best.values().empty()) trainer.model().set_values(best.values());
   const ResidentDataset test(backend, data.test);
   std::vector<float> probabilities;
-  result.test = Evaluation(trainer.model(), test).run(probabilities);
+  result.test = Evaluation(trainer.model(), test, settings.shards, communicator).run(probabilities);
   result.classification = classify(probabilities, data.test.labels, data.test.classes);
   result.parameters = trainer.mlp().layout().parameters;
   result.stopped_early = out_of_patience() && std::ssize(result.history) < settings.epochs;

@@ -172,8 +172,10 @@ class Backend {
   /// Sets each element to zero with probability `rate` and divides it by 1 - rate otherwise (Srivastava et
   /// al., JMLR 15, 2014). The random numbers are a function of the state's seed and step, of the layer and of
   /// the element, so that the same call on dy is the backward. `rate` lies in [0, 1) and is rounded to
-  /// 1/65536. Views are packed; y may be x.
-  void dropout(ConstView x, float rate, std::int32_t layer, const TrainingState* state, View y);
+  /// 1/65536. Views are packed; y may be x. If x is a part of a batch, `first_row` is its first row there:
+  /// the random numbers are those of the batch. A GPU throws Error if that is not 0.
+  void dropout(ConstView x, float rate, std::int32_t layer, const TrainingState* state, View y,
+               std::int64_t first_row = 0);
 
   /// @}
   /// @name The training step
@@ -208,7 +210,9 @@ class Backend {
   /// max-norm constraint of Srivastava et al., JMLR 15, 2014, if x is a layer's weights [outputs, inputs]. A
   /// row of which the squares' sum is no finite float stays as it is.
   void renorm_rows(View x, float max_norm);
-  /// Does state->position += rows, for passes without an optimizer.
+  /// Computes to += from, each [size]. A GPU throws Error.
+  void add(const float* from, float* to, std::int64_t size);
+  /// Does state->position += rows, for passes without an optimizer and between the parts of a batch.
   virtual void advance(TrainingState* state, std::int64_t rows) = 0;
 
   /// @}
@@ -244,8 +248,9 @@ class Backend {
       std::span<const LinearShape> shapes) = 0;
   virtual void activation_impl(Activation kind, ConstView z, View y) = 0;
   virtual void activation_backward_impl(Activation kind, ConstView z, ConstView y, ConstView dy, View dz) = 0;
-  virtual void dropout_impl(ConstView x, float rate, std::int32_t layer, const TrainingState* state,
-                            View y) = 0;
+  virtual void dropout_impl(ConstView x, float rate, std::int32_t layer, const TrainingState* state, View y,
+                            std::int64_t first_row) = 0;
+  virtual void add_impl(const float* from, float* to, std::int64_t size) = 0;
   virtual void permutation_impl(std::uint64_t seed, std::int64_t epoch, std::int32_t* order,
                                 std::int64_t count) = 0;
   virtual void gather_batch_impl(const DatasetView& data, const std::int32_t* order,

@@ -29,6 +29,9 @@ struct CrossEntropyOptions {
   /// The mean then divides by the number of rows, which saves Backend::softmax_cross_entropy a launch on a
   /// GPU.
   bool assume_all_valid = false;
+  /// The rows of a batch of which the call's rows are a part: the gradient is that of the mean over so many.
+  /// Needs assume_all_valid. 0: the call's rows are the whole batch.
+  std::int64_t batch_rows = 0;
 };
 
 /// Sums over rows. The caller sets them to zero, and each call adds to them.

@@ -56,9 +56,12 @@ struct TrainingSettings {
 
   std::int64_t epochs = 12;       ///< passes over the training images
   std::int64_t batch_size = 256;  ///< 0: all images in one batch
-  std::uint64_t seed = 1;         ///< of all random numbers
-  double validation = 0;          ///< the share of the training images held out
-  std::int64_t patience = 0;      ///< stop after so many epochs without a better validation loss; 0: never
+  /// Parts that each batch is computed in, a power of two that divides batch_size. The parts' gradients are
+  /// added as one binary tree, so that the result does not depend on the number of processes.
+  std::int64_t shards = 1;
+  std::uint64_t seed = 1;     ///< of all random numbers
+  double validation = 0;      ///< the share of the training images held out
+  std::int64_t patience = 0;  ///< stop after so many epochs without a better validation loss; 0: never
 };
 
 /// Means over images; NaN if there is no image.
@@ -143,7 +146,7 @@ struct Progress {
   std::int64_t count = 0;        ///< images of a whole epoch
   double epoch_seconds = 0;      ///< of this epoch so far
   double seconds = 0;            ///< since training began
-  std::function<Score()> score;  ///< the score of the epoch so far; waits for the device
+  std::function<Score()> score;  ///< of this process's part of the epoch so far; waits for the device
 };
 
 /// The plan of a training run, before it starts.
@@ -191,6 +194,10 @@ struct TrainingResult {
   std::int64_t validation_images = 0;  ///< images that were held out of the training images
 };
 
+/// The processes that share a training run. `softwarp train` makes one under mpirun; its header is not
+/// installed.
+class Communicator;
+
 /// Options of a training run that do not change its result.
 struct TrainingControl {
   std::int64_t checkpoint_every = 0;  ///< epochs between checkpoints; 0: none
@@ -201,6 +208,9 @@ struct TrainingControl {
       nullptr;  ///< continues from here, to the bits of an uninterrupted run; null: from the start
   const Model* weights = nullptr;  ///< begins with its parameters in place of random ones; null: does not
   bool check_every_step = false;   ///< looks for NaN and infinities after each step, not every 100
+  /// The processes that share the work; null: this one alone. It changes the result in the last bits unless
+  /// there are several shards. Every process gets the same result; the first alone saves checkpoints.
+  Communicator* communicator = nullptr;
 };
 
 /// Trains a network and measures it on the test images. Throws Error if its numbers become NaN or infinite,

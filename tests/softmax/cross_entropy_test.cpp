@@ -181,6 +181,27 @@ TEST(CrossEntropy, CountsTheRowsUpToTheCallThatLosesTheLoss) {
     }
 }
 
+// The mean is over all 64 rows, of which a call has a part: powers of two, so that no bit differs.
+TEST(CrossEntropy, OfAPartOfABatchHasThatPartsGradient) {
+  for (const auto& backend : make_backends()) {
+    SCOPED_TRACE(backend->name());
+    const auto logits = upload(*backend, reference::random_floats(64 * 10, 5, 3));
+    const auto targets = upload(*backend, std::vector<std::int32_t>(64, 4));
+    const auto sums = backend->make_array<CrossEntropySums>(2);
+    const Matrix whole = backend->make_matrix(64, 10), part = backend->make_matrix(16, 10);
+    const auto rows_of = [&](std::int64_t first, std::int64_t rows) {
+      return matrix_view(logits.data() + first * 10, rows, 10);
+    };
+    backend->softmax_cross_entropy(rows_of(0, 64), targets.data(), {.assume_all_valid = true}, nullptr,
+                                   whole.view(), sums.data());
+    backend->softmax_cross_entropy(rows_of(32, 16), targets.data(),
+                                   {.assume_all_valid = true, .batch_rows = 64}, nullptr, part.view(),
+                                   sums.data() + 1);
+    EXPECT_EQ(download(*backend, part.view().data, 160), download(*backend, whole.view().data + 320, 160));
+    EXPECT_EQ(backend->download(sums.data() + 1).rows, 16);
+  }
+}
+
 // log(d) and x_t - m are kept apart: their sum would round a small loss away. The CPU keeps d - 1 as well; a
 // GPU rounds d, as a float, to 24 bits.
 TEST(CrossEntropy, KeepsTheDigitsOfSmallLossesAndGradients) {

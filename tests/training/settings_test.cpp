@@ -240,15 +240,16 @@ TEST(TrainingSettings, ChangeTheTrainingAsTheDefinitionSays) {
 TEST(TrainingSettings, EachHaveARowThatTheyChange) {
   [[maybe_unused]] const auto& [hidden, activation, initialization, dropout, label_smoothing, augmentation,
                                 optimizer, rate, momentum, nesterov, weight_decay, schedule, warmup_epochs,
-                                step_epochs, step_factor, max_norm, ema_decay, epochs, batch_size, seed,
-                                validation, patience] = S{};
+                                step_epochs, step_factor, max_norm, ema_decay, epochs, batch_size, shards,
+                                seed, validation, patience] = S{};
   std::set<std::string> with_rows, all;
   for (const Row& row : table().rows)
     if (row.same.empty()) with_rows.insert(row.flag);
   for (const auto& [flag, text] : to_flags({})) all.insert(flag);
   with_rows.insert(kDerived);
+  with_rows.insert("--shards");  // changes the last bits alone: shards_test.cpp
   EXPECT_EQ(with_rows, all);
-  EXPECT_EQ(all.size(), 22u + 1 + 8) << "dropout is two of them, augmentation nine";
+  EXPECT_EQ(all.size(), 23u + 1 + 8) << "dropout is two of them, augmentation nine";
 }
 
 // All that an optimizer, a schedule, the loss and the data can be told, in a few trainings.

@@ -89,9 +89,12 @@ class CpuBackend final : public Backend {
   void activation_backward_impl(Activation kind, ConstView z, ConstView y, ConstView dy, View dz) override {
     use_threads(), cpu::activation_backward(kind, z, y, dy, dz);
   }
-  void dropout_impl(ConstView x, float rate, std::int32_t layer, const TrainingState* state,
-                    View y) override {
-    use_threads(), cpu::dropout(x, rate, layer, *state, y);
+  void dropout_impl(ConstView x, float rate, std::int32_t layer, const TrainingState* state, View y,
+                    std::int64_t first_row) override {
+    use_threads(), cpu::dropout(x, rate, layer, *state, y, first_row);
+  }
+  void add_impl(const float* from, float* to, std::int64_t size) override {
+    use_threads(), cpu::add(from, to, size);
   }
 
   void permutation_impl(std::uint64_t seed, std::int64_t epoch, std::int32_t* order,

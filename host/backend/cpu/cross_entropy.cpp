@@ -149,7 +149,7 @@ void softmax_cross_entropy(ConstMatrixView<float> logits, const std::int32_t* ta
     batch.class_weight_sum = 0;
     for (std::int64_t j = 0; j < logits.cols; ++j) batch.class_weight_sum += options.class_weights[j];
   }
-  batch.inverse_weight = 1 / weight;
+  batch.inverse_weight = 1 / (options.batch_rows > 0 ? static_cast<double>(options.batch_rows) : weight);
 
   // Kept from call to call: a training step allocates nothing. A block has a row or more.
   static thread_local std::vector<BlockLoss> blocks;

@@ -15,7 +15,8 @@ void activation_backward(Activation kind, ConstMatrixView<float> z, ConstMatrixV
 void activation_backward_sums(Activation kind, ConstMatrixView<float> z, ConstMatrixView<float> y,
                               MatrixView<float> dz, float* sums);
 void dropout(ConstMatrixView<float> x, float rate, std::int32_t layer, const TrainingState& state,
-             MatrixView<float> y);
+             MatrixView<float> y, std::int64_t first_row);
+void add(const float* from, float* to, std::int64_t size);
 void gather_batch(const DatasetView& data, const std::int32_t* order, std::int64_t position,
                   MatrixView<float> batch, std::int32_t* targets);
 void augment_batch(const DatasetView& data, const std::int32_t* order, const TrainingState& state,

@@ -1,8 +1,10 @@
-// The batch from the data set: one byte read and four written for each pixel; and dropout, whose randomness
-// comes from a counter, so that the backward draws the same.
+// The batch from the data set: one byte read and four written for each pixel; dropout, whose randomness comes
+// from a counter, so that the backward draws the same; and the sum of the gradients of a batch's parts.
 
 #include "core/dropout.h"
 #include "host/backend/cpu/elementwise.h"
+
+#include <algorithm>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "host/backend/cpu/gather.cpp"
@@ -49,18 +51,23 @@ void gather_batch(const DatasetView& data, const std::int32_t* order, std::int64
 }
 
 void dropout(ConstMatrixView<float> x, float rate, std::int32_t layer, const TrainingState& state,
-             MatrixView<float> y) {
+             MatrixView<float> y, std::int64_t first_row) {
   const Dropout chance(rate);
-  const std::int64_t size = x.size();
-  const std::int64_t groups = (size + kDropoutGroup - 1) / kDropoutGroup;
-#pragma omp parallel for schedule(static) if (size > 4096)
-  for (std::int64_t group = 0; group < groups; ++group) {
+  const std::int64_t first = first_row * x.cols, end = first + x.size();  // elements of the batch
+#pragma omp parallel for schedule(static) if (x.size() > 4096)
+  for (std::int64_t group = first / kDropoutGroup; group < (end + kDropoutGroup - 1) / kDropoutGroup;
+       ++group) {
     const RandomWords words = dropout_words(state, layer, group);
-    const std::int64_t first = group * kDropoutGroup;
-    const std::int64_t n = size - first < kDropoutGroup ? size - first : kDropoutGroup;
-    for (std::int64_t i = 0; i < n; ++i)
-      y.data[first + i] = chance.keeps(words, static_cast<int>(i)) ? x.data[first + i] * chance.scale : 0.0f;
+    const std::int64_t start = group * kDropoutGroup;
+    for (std::int64_t i = std::max(start, first); i < std::min(start + kDropoutGroup, end); ++i)
+      y.data[i - first] =
+          chance.keeps(words, static_cast<int>(i - start)) ? x.data[i - first] * chance.scale : 0.0f;
   }
+}
+
+void add(const float* from, float* to, std::int64_t size) {
+#pragma omp parallel for simd schedule(static) if (parallel : size > 16384)
+  for (std::int64_t i = 0; i < size; ++i) to[i] += from[i];
 }
 
 }  // namespace softwarp::cpu

@@ -156,9 +156,14 @@ class CudaBackend final : public Backend {
   void activation_backward_impl(Activation kind, ConstView z, ConstView y, ConstView dy, View dz) override {
     bias_activation_backward(kind, z, y, dy, dz, nullptr, stream());
   }
-  void dropout_impl(ConstView x, float rate, std::int32_t layer, const TrainingState* state,
-                    View y) override {
+  void dropout_impl(ConstView x, float rate, std::int32_t layer, const TrainingState* state, View y,
+                    std::int64_t first_row) override {
+    if (first_row > 0) refuse_shards();
     softwarp::dropout(x, rate, layer, state, y, stream());
+  }
+  void add_impl(const float*, float*, std::int64_t) override { refuse_shards(); }
+  [[noreturn]] static void refuse_shards() {
+    throw Error("shards: expected 1 on a GPU, found more (the CPU has them)");
   }
 
   void permutation_impl(std::uint64_t seed, std::int64_t epoch, std::int32_t* order,

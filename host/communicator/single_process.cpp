@@ -1,0 +1,10 @@
+#include "host/communicator/single_process.h"
+
+namespace softwarp {
+
+Communicator& single_process() {
+  static SingleProcess process;
+  return process;
+}
+
+}  // namespace softwarp

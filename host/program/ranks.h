@@ -1,0 +1,36 @@
+#pragma once
+
+#include <softwarp/backend.h>
+#include <softwarp/train.h>
+
+#include <CLI/App.hpp>
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "host/communicator/communicator.h"
+
+namespace softwarp::program {
+
+// --shards, and --timeout in seconds.
+void add_rank_flags(CLI::App& command, std::int64_t& shards, double& timeout);
+
+// Throws CLI::ValidationError if the shards do not divide the batch, or the ranks not the shards, and Error
+// if the device has none.
+void check_shards(const TrainingSettings& settings, const Communicator& ranks, const Backend& backend);
+
+// Throws Error, which names the first rank and value that differ, unless all ranks have the same.
+void expect_same_on_all(Communicator& ranks, const std::map<std::string, std::string>& values);
+
+// The ranks, their devices and the shards, for a line of the table; empty without several of either. Every
+// rank must ask.
+[[nodiscard]] std::string ranks_text(Communicator& ranks, const Backend& backend, std::int64_t shards);
+
+// Leaves what this rank prints to nobody, unless it is rank 0.
+void silence_other_ranks(const Communicator& ranks);
+
+// Throws the exception that is being handled anew, on the one rank that reports it; on the others ExitCode.
+// `output` is the directory of the run, or empty.
+[[noreturn]] void rethrow_on_one(Communicator& ranks, const std::string& output);
+
+}  // namespace softwarp::program
