@@ -38,7 +38,8 @@ TrainingSettings other_settings(OptimizerKind optimizer) {
   s.step_epochs = 1;
   s.step_factor = 0.375;
   s.epochs = 5;
-  s.batch_size = 9;
+  s.batch_size = 10;
+  s.shards = 2;
   s.seed = (std::uint64_t{1} << 40) + 3;
   s.validation = 0.25;
   s.patience = 4;
