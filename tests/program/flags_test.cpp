@@ -41,7 +41,8 @@ TrainingSettings other_settings(OptimizerKind optimizer) {
   s.max_norm = 1.5;
   s.ema_decay = 0.625;
   s.epochs = 5;
-  s.batch_size = 9;
+  s.batch_size = 10;
+  s.shards = 2;
   s.seed = (std::uint64_t{1} << 40) + 3;
   s.validation = 0.25;
   s.patience = 4;
