@@ -45,7 +45,7 @@ TrainingSettings other_settings(OptimizerKind optimizer) {
   s.shards = 2;
   s.seed = (std::uint64_t{1} << 40) + 3;
   s.validation = 0.25;
-  s.patience = 4;
+  s.patience = 6;
   return s;
 }
 
