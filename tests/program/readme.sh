@@ -87,7 +87,11 @@ while IFS=$tab read -r page command; do
       preset=${command#*--preset }
       run="grep -qF '\"name\": \"${preset%% *}\"' '$source/CMakePresets.json'"
       ;;
-    tests/*.sh* | scripts/*.sh*) run="test -x '$source/${command%% *}'" ;;
+    tests/*.sh* | scripts/*.sh* | data/*.sh*) run="test -x '$source/${command%% *}'" ;;
+    # Whole, these take up to hours.
+    build/train/softwarp\ train\ --config\ data/*)
+      run="$command --data mnist --images 64 --epochs 1 --checkpoint-every 0 --output recipe-$count"
+      ;;
     # source itself succeeds even where the program fails.
     source\ \<\(build/train/softwarp\ *) run="$command && wait \$!" ;;
     build/train/softwarp\ * | build/examples/* | cmake\ * | python3\ examples/*) run=$command ;;
