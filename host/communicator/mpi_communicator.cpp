@@ -98,6 +98,7 @@ class MpiCommunicator final : public Communicator {
                           MPI_COMM_WORLD, &request));
     wait({&request, 1});
     std::vector<std::string> parts;
+    parts.reserve(ranks);
     for (std::size_t r = 0; r < ranks; ++r)
       parts.push_back(all.substr(static_cast<std::size_t>(starts[r]), static_cast<std::size_t>(sizes[r])));
     return parts;

@@ -3,7 +3,11 @@
 #include <gtest/gtest.h>
 #include <softwarp/error.h>
 
+#include <chrono>
+#include <cstdlib>
 #include <map>
+
+#include "host/communicator/communicator.h"
 
 namespace softwarp {
 namespace {
@@ -35,6 +39,24 @@ TEST(Launcher, IsKnownByItsVariables) {
   expect_ranks(kPmi, 2, 3, "PMI_SIZE");
   expect_ranks(kSrun, 5, 6, "SLURM_STEP_NUM_TASKS");
   expect_ranks(kTorchrun, 0, 2, "WORLD_SIZE");
+}
+
+// Of a program that was built without MPI.
+TEST(MakeCommunicator, WithoutMpiIsOfOneProcessAlone) {
+  const char* const variables[] = {"RANK", "WORLD_SIZE"};
+  setenv(variables[0], "0", 1);
+  setenv(variables[1], "1", 1);
+  EXPECT_EQ(make_communicator(std::chrono::seconds(1))->size(), 1);
+  setenv(variables[1], "2", 1);
+  try {
+    (void)make_communicator(std::chrono::seconds(1));
+    ADD_FAILURE() << "no error";
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(),
+                 "WORLD_SIZE: expected 1 process, as this build has no MPI, found 2 (install libopenmpi-dev "
+                 "and build softwarp anew)");
+  }
+  for (const char* variable : variables) unsetenv(variable);
 }
 
 TEST(Launcher, IsTheInnermostOfSeveral) {
