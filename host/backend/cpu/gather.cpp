@@ -1,5 +1,5 @@
-// The batch from the data set: one byte read and four written for each pixel; dropout, whose randomness comes
-// from a counter, so that the backward draws the same; and the sum of the gradients of a batch's parts.
+// The batch from the data set: one byte read and four written for each pixel; and dropout, whose randomness
+// comes from a counter, so that the backward draws the same.
 
 #include "core/dropout.h"
 #include "host/backend/cpu/elementwise.h"
@@ -63,11 +63,6 @@ void dropout(ConstMatrixView<float> x, float rate, std::int32_t layer, const Tra
       y.data[i - first] =
           chance.keeps(words, static_cast<int>(i - start)) ? x.data[i - first] * chance.scale : 0.0f;
   }
-}
-
-void add(const float* from, float* to, std::int64_t size) {
-#pragma omp parallel for simd schedule(static) if (parallel : size > 16384)
-  for (std::int64_t i = 0; i < size; ++i) to[i] += from[i];
 }
 
 }  // namespace softwarp::cpu

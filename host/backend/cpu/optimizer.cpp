@@ -1,5 +1,6 @@
 // Optimizer steps: one pass over the flat buffers, 5 (SGD with momentum) or 7 (AdamW) values of 4 bytes
-// moved for each parameter. Then the moving average, 3 values, and the max-norm constraint, 1 value read.
+// moved for each parameter. Beside them the moving average and the sum of gradients, 3 values each, and the
+// max-norm constraint, 1 value read.
 
 #include "host/backend/cpu/elementwise.h"
 
@@ -88,6 +89,15 @@ void Average(const float* values, float* average, std::int64_t size, float weigh
   }
 }
 
+void Add(const float* from, float* to, std::int64_t size) {
+  const D d;
+  const std::int64_t lanes = lanes_of(d);
+#pragma omp parallel for schedule(static) if (size > 16384)
+  for (std::int64_t i = 0; i < size; i += lanes)
+    store_partial(d, hn::Add(load_partial(d, to + i, size - i), load_partial(d, from + i, size - i)), to + i,
+                  size - i);
+}
+
 void Renorm(MatrixView<float> x, float max_norm) {
   const D d;
   const std::int64_t lanes = lanes_of(d);
@@ -119,6 +129,7 @@ namespace softwarp::cpu {
 HWY_EXPORT(Sgd);
 HWY_EXPORT(Adamw);
 HWY_EXPORT(Average);
+HWY_EXPORT(Add);
 HWY_EXPORT(Renorm);
 
 bool sgd_step(const ParameterBuffers& parameters, const SgdOptions& options, float rate) {
@@ -133,6 +144,8 @@ bool adamw_step(const ParameterBuffers& parameters, const AdamwOptions& options,
 void average_parameters(const float* values, float* average, std::int64_t size, float weight) {
   HWY_DYNAMIC_DISPATCH(Average)(values, average, size, weight);
 }
+
+void add(const float* from, float* to, std::int64_t size) { HWY_DYNAMIC_DISPATCH(Add)(from, to, size); }
 
 void renorm_rows(MatrixView<float> x, float max_norm) { HWY_DYNAMIC_DISPATCH(Renorm)(x, max_norm); }
 
