@@ -53,15 +53,21 @@ void gather_batch(const DatasetView& data, const std::int32_t* order, std::int64
 void dropout(ConstMatrixView<float> x, float rate, std::int32_t layer, const TrainingState& state,
              MatrixView<float> y, std::int64_t first_row) {
   const Dropout chance(rate);
-  const std::int64_t first = first_row * x.cols, end = first + x.size();  // elements of the batch
-#pragma omp parallel for schedule(static) if (x.size() > 4096)
-  for (std::int64_t group = first / kDropoutGroup; group < (end + kDropoutGroup - 1) / kDropoutGroup;
-       ++group) {
+  const std::int64_t size = x.size(), first = first_row * x.cols;  // element of the batch
+  const std::int64_t first_group = first / kDropoutGroup;
+  const std::int64_t end_group = (first + size + kDropoutGroup - 1) / kDropoutGroup;
+#pragma omp parallel for schedule(static) if (size > 4096)
+  for (std::int64_t group = first_group; group < end_group; ++group) {
     const RandomWords words = dropout_words(state, layer, group);
-    const std::int64_t start = group * kDropoutGroup;
-    for (std::int64_t i = std::max(start, first); i < std::min(start + kDropoutGroup, end); ++i)
-      y.data[i - first] =
-          chance.keeps(words, static_cast<int>(i - start)) ? x.data[i - first] * chance.scale : 0.0f;
+    const std::int64_t at = group * kDropoutGroup - first;
+    const auto drop = [&](std::int64_t i) {
+      y.data[at + i] = chance.keeps(words, static_cast<int>(i)) ? x.data[at + i] * chance.scale : 0.0f;
+    };
+    if (at >= 0 && at + kDropoutGroup <= size)
+      for (std::int64_t i = 0; i < kDropoutGroup; ++i) drop(i);
+    else
+      for (std::int64_t i = std::max<std::int64_t>(-at, 0); i < std::min(kDropoutGroup, size - at); ++i)
+        drop(i);
   }
 }
 
