@@ -80,7 +80,7 @@ def train_on(ranks, directory, flags):
 
 
 def same_bits():
-    variants = [["--validation", "0.2"],
+    variants = [["--validation", "0.2", "--ema-decay", "0.9", "--max-norm", "1.5"],
                 ["--optimizer", "sgd", "--momentum", "0.9", "--lr", "0.1", "--activation", "gelu"],
                 ["--augment", "affine,elastic", "--images", "200"],
                 ["--batch-size", "0", "--images", "203"]]
@@ -98,7 +98,7 @@ def same_bits():
     assert files("fast-1") == files("fast-2"), "the same number of ranks"
 
 
-LONG = [*SMALL, "--hidden", "64", "--epochs", "60", "--images", "500", "--validation", "0.1"]
+LONG = [*SMALL, "--hidden", "64", "--epochs", "60", "--images", "500", "--validation", "0.1", "--ema-decay", "0.9"]
 
 
 def killed(kills):
