@@ -20,10 +20,12 @@ struct Dropout {
       : threshold(static_cast<std::uint32_t>(rate * 65536.0f + 0.5f)),
         scale(65536.0f / static_cast<float>(65536u - (threshold < 65535u ? threshold : 65535u))) {}
 
+  // An element that drew these 16 bits.
+  SOFTWARP_HD bool keeps(std::uint32_t bits) const { return bits >= threshold; }
   // Element i, 0..7, of the group that `words` belongs to.
   SOFTWARP_HD bool keeps(const RandomWords& words, int i) const {
     const std::uint32_t word = words.v[i / 2];
-    return (i % 2 == 0 ? word & 0xffffu : word >> 16) >= threshold;
+    return keeps(i % 2 == 0 ? word & 0xffffu : word >> 16);
   }
 };
 

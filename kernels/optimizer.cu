@@ -1,7 +1,7 @@
-// SGD, AdamW and the moving average of parameters over flat buffers. Bound by memory: of each parameter 5
-// floats move (SGD without momentum 3), with AdamW 7, for the average 3. A thread takes four neighbours, 16
-// bytes of each buffer; what the step's parameters share, one thread of a block computes while the others'
-// loads are on their way. The last block to have read the state moves it on.
+// SGD, AdamW, the moving average of parameters and the sum of gradients, over flat buffers. Bound by memory:
+// of each parameter 5 floats move (SGD without momentum 3), with AdamW 7, for the average or a sum 3. A
+// thread takes four neighbours, 16 bytes of each buffer; what the step's parameters share, one thread of a
+// block computes while the others' loads are on their way. The last block to have read the state moves it on.
 
 #include <cuda_runtime.h>
 
@@ -123,6 +123,17 @@ __global__ void __launch_bounds__(kThreads)
   store_floats(averages, average, first, size, aligned);
 }
 
+__global__ void __launch_bounds__(kThreads)
+    add_kernel(const float* from, float* to, std::int64_t size, bool aligned) {
+  pdl_wait();
+  const std::int64_t first = first_of_thread();
+  const Floats more = load_floats(from, first, size, aligned);
+  Floats sums = load_floats(to, first, size, aligned);
+#pragma unroll
+  for (int k = 0; k < kWidth; ++k) sums.v[k] += more.v[k];
+  store_floats(sums, to, first, size, aligned);
+}
+
 __global__ void advance_kernel(TrainingState* state, std::int64_t rows) {
   pdl_wait();
   store_one(load_one(&state->position) + rows, &state->position);
@@ -161,6 +172,11 @@ void average_parameters(const float* values, float* average, std::int64_t size, 
                         const TrainingState* state, cudaStream_t stream) {
   launch(LaunchOn{.grid = blocks_for(size, kThreads * kWidth), .block = kThreads, .stream = stream},
          average_kernel, values, average, size, decay, state, is_aligned(values) && is_aligned(average));
+}
+
+void add(const float* from, float* to, std::int64_t size, cudaStream_t stream) {
+  launch(LaunchOn{.grid = blocks_for(size, kThreads * kWidth), .block = kThreads, .stream = stream},
+         add_kernel, from, to, size, is_aligned(from) && is_aligned(to));
 }
 
 void advance(TrainingState* state, std::int64_t rows, cudaStream_t stream) {

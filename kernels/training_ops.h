@@ -28,9 +28,10 @@ void bias_activation_backward(Activation kind, ConstMatrixView<float> z, ConstMa
                               ConstMatrixView<float> dy, MatrixView<float> dz, float* db,
                               cudaStream_t stream);
 
-// y = x with each element dropped or scaled as dropout.h says. Packed matrices; in place allowed.
+// y = x with each element dropped or scaled as dropout.h says, by its place in a batch of which x begins at
+// row first_row. Packed matrices; in place allowed.
 void dropout(ConstMatrixView<float> x, float rate, std::int32_t layer, const TrainingState* state,
-             MatrixView<float> y, cudaStream_t stream);
+             MatrixView<float> y, std::int64_t first_row, cudaStream_t stream);
 
 // batch[r] = image order[position + r] times scale, targets[r] its label. A null order is the identity.
 void gather_batch(const DatasetView& data, const std::int32_t* order, const TrainingState* state,
@@ -51,6 +52,8 @@ void average_parameters(const float* values, float* average, std::int64_t size, 
                         const TrainingState* state, cudaStream_t stream);
 // Scales the rows of x whose norm is above max_norm to it, as Backend::renorm_rows has it.
 void renorm_rows(MatrixView<float> x, float max_norm, cudaStream_t stream);
+// to += from, each [size].
+void add(const float* from, float* to, std::int64_t size, cudaStream_t stream);
 // state->position += rows
 void advance(TrainingState* state, std::int64_t rows, cudaStream_t stream);
 

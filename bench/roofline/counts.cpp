@@ -158,7 +158,8 @@ void count_step(json& entries, const Gpu& gpu, std::int64_t batch) {
     bias_activation_backward(Activation::relu, {}, hidden, gradient, gradient,
                              static_cast<float*>(bias.get()), nullptr);
   });
-  add("dropout, 512 columns", 8 * rows * kHidden, [&] { dropout(hidden, 0.1f, 0, step, gradient, nullptr); });
+  add("dropout, 512 columns", 8 * rows * kHidden,
+      [&] { dropout(hidden, 0.1f, 0, step, gradient, 0, nullptr); });
   add("adamw_step, 535818 parameters", 28.0 * kParameters, [&] {
     const ParameterBuffers parameters{
         values, values + kPadded, values + 2 * kPadded, values + 3 * kPadded, kParameters, kParameters};

@@ -39,9 +39,9 @@ void check_shards(const TrainingSettings& settings, const Communicator& ranks, c
   if (shards > 1 && shards % ranks.size() != 0)
     throw CLI::ValidationError(
         "--shards", fmt::format("expected a number that {} ranks divide, found {}", ranks.size(), shards));
-  if (!backend.name().starts_with("cpu"))
-    throw Error(fmt::format("--device: expected the CPU for several ranks or shards, found {} (--device cpu)",
-                            backend.name()));
+  if (ranks.size() > 1 && !backend.name().starts_with("cpu"))
+    throw Error(
+        fmt::format("--device: expected the CPU for several ranks, found {} (--device cpu)", backend.name()));
 }
 
 void expect_same_on_all(Communicator& ranks, const std::map<std::string, std::string>& values) {

@@ -173,7 +173,7 @@ class Backend {
   /// al., JMLR 15, 2014). The random numbers are a function of the state's seed and step, of the layer and of
   /// the element, so that the same call on dy is the backward. `rate` lies in [0, 1) and is rounded to
   /// 1/65536. Views are packed; y may be x. If x is a part of a batch, `first_row` is its first row there:
-  /// the random numbers are those of the batch. A GPU throws Error if that is not 0.
+  /// the random numbers are those of the batch.
   void dropout(ConstView x, float rate, std::int32_t layer, const TrainingState* state, View y,
                std::int64_t first_row = 0);
 
@@ -210,7 +210,7 @@ class Backend {
   /// max-norm constraint of Srivastava et al., JMLR 15, 2014, if x is a layer's weights [outputs, inputs]. A
   /// row of which the squares' sum is no finite float stays as it is.
   void renorm_rows(View x, float max_norm);
-  /// Computes to += from, each [size]. A GPU throws Error.
+  /// Computes to += from, each [size].
   void add(const float* from, float* to, std::int64_t size);
   /// Does state->position += rows, for passes without an optimizer and between the parts of a batch.
   virtual void advance(TrainingState* state, std::int64_t rows) = 0;

@@ -89,6 +89,30 @@ TEST_F(CudaStep, IsOneCallOfTheHost) {
   EXPECT_EQ(cost.synchronizations, 0);
 }
 
+// The last batch has 45 images, whose shards are of 5 and 6.
+TEST_F(CudaStep, InShardsIsOneCallOfTheHostToo) {
+  TrainingSettings settings = settings_for({16}, 64);
+  settings.dropout = {.input = 0.1f, .hidden = 0.2f};
+  settings.shards = 8;
+  const StepCost cost = cost_of(settings);
+  EXPECT_EQ(cost.graph_launches, 1);
+  EXPECT_EQ(cost.calls, 1);
+  EXPECT_EQ(cost.allocations, 0);
+  EXPECT_EQ(cost.synchronizations, 0);
+  EXPECT_EQ(cost.products, 8 * 5);
+  EXPECT_EQ(cost.kernels, 8 * (2 + 2 * 2) + 7 + 7 + 1) << "of a shard, sums, places, optimizer";
+
+  const auto backend = make_cuda_backend();
+  StepByStep run(*backend, settings, 2 * 64 + 45);
+  simulator::reset_counters();
+  std::int64_t waits = 0;
+  run.trainer().run_epoch([&] {
+    waits = simulator::host_counters().synchronizations;
+    return true;
+  });
+  EXPECT_EQ(waits, 2) << "for the state and the sums, at the epoch's start";
+}
+
 // The host looks at the loss every 100 steps by two small copies, which it does not wait for.
 TEST_F(CudaStep, IsLookedAtWithoutAWait) {
   const auto backend = make_cuda_backend();

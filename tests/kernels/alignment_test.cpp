@@ -255,7 +255,7 @@ TEST_F(Alignment, OfDropout) {
       "dropout", {{"x", 4, false}, {"y", 4, false}},
       [&](const std::vector<Shift>& s) {
         const Placed<float> from(s[0].of(1), kSize, x), to(s[1].of(1), kSize);
-        dropout(from.const_view(), 0.3f, 2, state.data(), to.view(), nullptr);
+        dropout(from.const_view(), 0.3f, 2, state.data(), to.view(), 0, nullptr);
         return joined(to.values());
       },
       0);
@@ -357,6 +357,14 @@ TEST_F(Alignment, OfWhatFollowsAnOptimizer) {
         const Placed<float> newest(s[0].of(1), kSize, values), average(s[1].of(1), kSize, averages);
         average_parameters(newest.view().data, average.view().data, kSize, 0.9f, state.data(), nullptr);
         return joined(average.values());
+      },
+      0);
+  expect_same_for_every_operand(
+      "add", {{"from", 4, false}, {"to", 4, false}},
+      [&](const std::vector<Shift>& s) {
+        const Placed<float> from(s[0].of(1), kSize, values), to(s[1].of(1), kSize, averages);
+        add(from.view().data, to.view().data, kSize, nullptr);
+        return joined(to.values());
       },
       0);
   // Other accesses sum the squares in another order.

@@ -244,7 +244,7 @@ TEST_F(Cost, OfLayersIsTheirFloor) {
     bias_activation_backward(Activation::relu, {}, x.const_view(), y.const_view(), y.view(), b.data(),
                              nullptr);
   });
-  expect_floor(8 * n, [&] { dropout(x.const_view(), 0.5f, 1, state.data(), y.view(), nullptr); });
+  expect_floor(8 * n, [&] { dropout(x.const_view(), 0.5f, 1, state.data(), y.view(), 0, nullptr); });
 }
 
 TEST_F(Cost, OfTheTrainingStepIsItsFloor) {
@@ -258,6 +258,7 @@ TEST_F(Cost, OfTheTrainingStepIsItsFloor) {
   expect_floor(7 * 4.0 * size, [&] { adamw_step(buffers, {}, {}, state.data(), 1, nullptr); });
   expect_floor(3 * 4.0 * size,
                [&] { average_parameters(p.data(), g.data(), size, 0.9f, state.data(), nullptr); });
+  expect_floor(3 * 4.0 * size, [&] { add(p.data(), g.data(), size, nullptr); });
   // Rows within the limit are read; the others are read once more, and written.
   const Placed<float> within({100, 0, 0}, 1000, std::vector<float>(size, 0.1f));
   expect_floor(4.0 * size, [&] { renorm_rows(within.view(), 4, nullptr); });

@@ -100,18 +100,29 @@ TEST_F(TrainingOps, DropoutDrawsWhatTheHeaderDraws) {
   const TrainingState state{.seed = 7, .step = 11};
   const DeviceArray<TrainingState> on_device(std::vector{state});
   for (const std::int64_t size : {1, 7, 8, 9, 2048, 5001})
-    for (const std::int64_t offset : {0, 1}) {
+    for (const auto& [offset, first_row] : {std::pair<std::int64_t, std::int64_t>{0, 0},
+                                            {1, 0},
+                                            {0, 1},
+                                            {0, 2},
+                                            {1, 3},
+                                            {0, 4},
+                                            {0, 5},
+                                            {1, 6},
+                                            {0, 7}}) {
       const Floats x = random_numbers<float>(size, 5, 1);
       const Placed<float> from({1, 0, offset}, size, x), to({1, 0, offset}, size);
-      dropout(from.const_view(), 0.3f, 2, on_device.data(), to.view(), nullptr);
+      dropout(from.const_view(), 0.3f, 2, on_device.data(), to.view(), first_row, nullptr);
       Floats expected;
       const Dropout chance(0.3f);
-      for (std::int64_t i = 0; i < size; ++i)
-        expected.push_back(chance.keeps(dropout_words(state, 2, i / 8), static_cast<int>(i % 8))
+      for (std::int64_t i = 0; i < size; ++i) {
+        const std::int64_t place = first_row * size + i;
+        expected.push_back(chance.keeps(dropout_words(state, 2, place / 8), static_cast<int>(place % 8))
                                ? x[static_cast<std::size_t>(i)] * chance.scale
                                : 0.0f);
-      EXPECT_EQ(to.values(), expected) << size << " elements, offset " << offset;
-      dropout(from.const_view(), 0.3f, 2, on_device.data(), from.view(), nullptr);
+      }
+      EXPECT_EQ(to.values(), expected)
+          << size << " elements, offset " << offset << ", row " << first_row << " of the batch";
+      dropout(from.const_view(), 0.3f, 2, on_device.data(), from.view(), first_row, nullptr);
       EXPECT_EQ(from.values(), expected) << "in place";
     }
 }

@@ -131,6 +131,24 @@ TEST(Dropout, IsTheSameOnEveryBackendAndForEverySize) {
   }
 }
 
+// Rows of a length that no group of draws divides.
+TEST(Dropout, OfAPartOfABatchIsThePartOfTheBatchs) {
+  constexpr std::int64_t kRows = 23, kCols = 11;
+  const Floats x = random_values(kRows * kCols, 1);
+  const Floats whole = drop(*make_cpu_backend(1), x, {});
+  for (const auto& backend : make_backends())
+    for (std::int64_t first = 0; first < kRows; ++first) {
+      SCOPED_TRACE(testing::Message() << backend->name() << ", row " << first);
+      const auto from = x.begin() + first * kCols;
+      const auto values = upload(*backend, Floats(from, x.end()));
+      const auto state = upload(*backend, std::vector{Draw{}.state});
+      const auto part = matrix_view(values.data(), kRows - first, kCols);
+      backend->dropout(part, 0.3f, 1, state.data(), part, first);
+      EXPECT_EQ(download(*backend, values.data(), values.size()),
+                Floats(whole.begin() + first * kCols, whole.end()));
+    }
+}
+
 TEST(Dropout, WritesNothingBehindTheEnd) {
   for (const auto& backend : make_backends())
     for (std::int64_t size = 1; size <= 40; ++size) {

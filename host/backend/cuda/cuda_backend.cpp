@@ -158,12 +158,10 @@ class CudaBackend final : public Backend {
   }
   void dropout_impl(ConstView x, float rate, std::int32_t layer, const TrainingState* state, View y,
                     std::int64_t first_row) override {
-    if (first_row > 0) refuse_shards();
-    softwarp::dropout(x, rate, layer, state, y, stream());
+    softwarp::dropout(x, rate, layer, state, y, first_row, stream());
   }
-  void add_impl(const float*, float*, std::int64_t) override { refuse_shards(); }
-  [[noreturn]] static void refuse_shards() {
-    throw Error("shards: expected 1 on a GPU, found more (the CPU has them)");
+  void add_impl(const float* from, float* to, std::int64_t size) override {
+    softwarp::add(from, to, size, stream());
   }
 
   void permutation_impl(std::uint64_t seed, std::int64_t epoch, std::int32_t* order,
