@@ -73,14 +73,15 @@ class MpiCommunicator final : public Communicator {
                        });
   }
 
-  void sum(float* values, std::int64_t count) override {
+  void start_sum(float* values, std::int64_t count) override {
     constexpr std::int64_t kPart = 1 << 26;  // MPI counts in int
-    for (; count > 0; values += kPart, count -= kPart) {
-      MPI_Request request;
+    for (; count > 0; values += kPart, count -= kPart)
       check(MPI_Iallreduce(MPI_IN_PLACE, values, static_cast<int>(std::min(count, kPart)), MPI_FLOAT, MPI_SUM,
-                           MPI_COMM_WORLD, &request));
-      wait({&request, 1});
-    }
+                           MPI_COMM_WORLD, &sums_.emplace_back()));
+  }
+  void finish_sums() override {
+    wait(sums_);
+    sums_.clear();
   }
 
   std::vector<std::string> gather(std::string_view bytes) override {
@@ -263,8 +264,9 @@ class MpiCommunicator final : public Communicator {
   int rank_ = 0;
   int size_ = 1;
   Seconds limit_;
-  std::vector<Other> others_;  // by rank, this one too
-  bool said_ = false;          // that this rank waits
+  std::vector<Other> others_;      // by rank, this one too
+  std::vector<MPI_Request> sums_;  // that have begun
+  bool said_ = false;              // that this rank waits
   bool lost_ = false;
   bool reports_ = false;
 };
