@@ -117,7 +117,7 @@ def killed(kills):
         assert code != 0, out + err
         ours = lines_of_ours(err)
         assert len(ours) == 1 and f"rank {victim}:" in ours[0] and "--resume" in ours[0], err
-        for ranks in (1, 2, 8) if number == 0 else (1,):
+        for ranks in (1, 2, 8):
             copy = f"{directory}-on-{ranks}"
             shutil.copytree(directory, copy)
             code, out, err = Run(copy, (ranks, ["train", "--device", "cpu", "--threads", "1", "--resume", copy])).end()
