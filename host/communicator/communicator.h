@@ -30,10 +30,12 @@ class Communicator {
   virtual int size() const = 0;
 
   // values[i], in the backend's memory, becomes the sum over all ranks, the same bits on each. sum_tree adds
-  // neighbours first: (r0 + r1) + (r2 + r3), and expects a power of two of ranks. sum adds in any order that
-  // depends on the number of ranks alone.
+  // neighbours first: (r0 + r1) + (r2 + r3), and expects a power of two of ranks.
   virtual void sum_tree(float* values, std::int64_t count) = 0;
-  virtual void sum(float* values, std::int64_t count) = 0;
+  // Begins to do the same in any order that depends on the number of ranks alone. Until finish_sums() has
+  // ended all that have begun, nobody else may touch their values.
+  virtual void start_sum(float* values, std::int64_t count) = 0;
+  virtual void finish_sums() = 0;
 
   // Every rank's bytes, in the order of ranks.
   [[nodiscard]] virtual std::vector<std::string> gather(std::string_view bytes) = 0;

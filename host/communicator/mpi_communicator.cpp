@@ -1,7 +1,7 @@
 // MPI. A call is started, then tested until it is done: no wait is without an end. While a rank waits it
-// looks every 20 ms after the others. Those of the same machine it watches by their process descriptors. To
-// those of all machines it says once that it waits, so that the time limit finds the ones that have not said
-// so.
+// looks every 20 ms after the others. Those of the same machine it watches by their process descriptors. If
+// it waits long it says so to all, and says when it goes on, so that the time limit finds the ones that do
+// not wait.
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -35,7 +35,9 @@ constexpr Seconds kSpin{1e-4};
 constexpr Seconds kLook{0.02};
 constexpr Seconds kFinish{600};  // for rank 0 to write the results
 constexpr int kExchangeTag = 1, kNoticeTag = 2;
-constexpr std::int64_t kReportsError = -1;  // a notice; any other is the number of the call that waits
+
+enum class Notice : std::int32_t { goes_on, waits, reports_error };
+constexpr Notice kNotices[] = {Notice::goes_on, Notice::waits, Notice::reports_error};  // are sent from here
 
 class MpiCommunicator final : public Communicator {
  public:
@@ -65,26 +67,24 @@ class MpiCommunicator final : public Communicator {
   int size() const override { return size_; }
 
   void sum_tree(float* values, std::int64_t count) override {
-    begin_call();
     softwarp::sum_tree(rank_, size_, {values, static_cast<std::size_t>(count)},
                        [this](int partner, std::span<const float> mine, std::span<float> theirs) {
                          exchange(partner, mine, theirs);
                        });
   }
 
-  void sum(float* values, std::int64_t count) override {
+  void start_sum(float* values, std::int64_t count) override {
     constexpr std::int64_t kPart = 1 << 26;  // MPI counts in int
-    begin_call();
-    for (; count > 0; values += kPart, count -= kPart) {
-      MPI_Request request;
+    for (; count > 0; values += kPart, count -= kPart)
       check(MPI_Iallreduce(MPI_IN_PLACE, values, static_cast<int>(std::min(count, kPart)), MPI_FLOAT, MPI_SUM,
-                           MPI_COMM_WORLD, &request));
-      wait({&request, 1});
-    }
+                           MPI_COMM_WORLD, &sums_.emplace_back()));
+  }
+  void finish_sums() override {
+    wait(sums_);
+    sums_.clear();
   }
 
   std::vector<std::string> gather(std::string_view bytes) override {
-    begin_call();
     const std::size_t ranks = others_.size();
     std::vector<int> sizes(ranks), starts(ranks);
     const int size = static_cast<int>(bytes.size());
@@ -105,7 +105,6 @@ class MpiCommunicator final : public Communicator {
   }
 
   int max(int value) override {
-    begin_call();
     int largest = value;
     MPI_Request request;
     check(MPI_Iallreduce(&value, &largest, 1, MPI_INT, MPI_MAX, MPI_COMM_WORLD, &request));
@@ -119,7 +118,6 @@ class MpiCommunicator final : public Communicator {
   }
 
   void finish() override {
-    begin_call();
     limit_ = kFinish;
     MPI_Request request;
     check(MPI_Ibarrier(MPI_COMM_WORLD, &request));
@@ -131,20 +129,14 @@ class MpiCommunicator final : public Communicator {
 
  private:
   struct Other {
-    std::int64_t notice = 0;  // the last that has come, or the one that is coming
+    Notice coming = Notice::goes_on;
     MPI_Request request = MPI_REQUEST_NULL;
-    std::int64_t waits_in = 0;  // the number of a call
-    bool reports = false;       // an error
-    int process = -1;           // its descriptor, of one on this machine
+    Notice last = Notice::goes_on;
+    int process = -1;  // its descriptor, of one on this machine
   };
 
   void check(int status) {
     if (status != MPI_SUCCESS) lose("another rank: expected an answer, found an error of MPI");
-  }
-
-  void begin_call() {
-    ++call_;
-    said_ = false;
   }
 
   void exchange(int partner, std::span<const float> mine, std::span<float> theirs) {
@@ -160,7 +152,7 @@ class MpiCommunicator final : public Communicator {
     Seconds next_look = kLook;
     for (int done = 0;;) {
       check(MPI_Testall(static_cast<int>(requests.size()), requests.data(), &done, MPI_STATUSES_IGNORE));
-      if (done != 0) return;
+      if (done != 0) break;
       const Seconds waited = Clock::now() - start;
       if (waited >= next_look) {
         look(waited);
@@ -172,6 +164,8 @@ class MpiCommunicator final : public Communicator {
       else
         usleep(20);
     }
+    if (said_) send_notice(Notice::goes_on);
+    said_ = false;
   }
 
   // Throws RankLost if a rank has ended or the time is over.
@@ -179,12 +173,12 @@ class MpiCommunicator final : public Communicator {
     const std::vector<int> ended = ended_ranks();  // before the notices that they have sent
     receive_notices();
     for (std::size_t r = 0; r < others_.size(); ++r)
-      if (others_[r].reports) lose(fmt::format("rank {} has ended with an error", r));
+      if (others_[r].last == Notice::reports_error) lose(fmt::format("rank {} has ended with an error", r));
     if (!ended.empty())
       lose(fmt::format("rank {}: expected a process that runs, found that it has ended",
                        fmt::join(ended, ", ")));
     if (waited > limit_ / 2 && !said_) {
-      send_notice(call_);
+      send_notice(Notice::waits);
       said_ = true;
     }
     if (waited <= limit_) return;
@@ -192,7 +186,7 @@ class MpiCommunicator final : public Communicator {
     for (int r = 0; r < size_; ++r)
       if (r != rank_) all.push_back(r);
     std::copy_if(all.begin(), all.end(), std::back_inserter(silent),
-                 [this](int r) { return others_[static_cast<std::size_t>(r)].waits_in < call_; });
+                 [this](int r) { return others_[static_cast<std::size_t>(r)].last != Notice::waits; });
     if (silent.empty()) silent = all;
     lose(fmt::format("rank {}: expected an answer within {} s (--timeout), found none",
                      fmt::join(silent, ", "), limit_.count()));
@@ -209,7 +203,7 @@ class MpiCommunicator final : public Communicator {
 
   void expect_notice(int r) {
     Other& other = others_[static_cast<std::size_t>(r)];
-    MPI_Irecv(&other.notice, 1, MPI_INT64_T, r, kNoticeTag, MPI_COMM_WORLD, &other.request);
+    MPI_Irecv(&other.coming, 1, MPI_INT32_T, r, kNoticeTag, MPI_COMM_WORLD, &other.request);
   }
 
   void receive_notices() {
@@ -218,21 +212,18 @@ class MpiCommunicator final : public Communicator {
       int done = 0;
       if (r == rank_ || MPI_Test(&other.request, &done, MPI_STATUS_IGNORE) != MPI_SUCCESS || done == 0)
         continue;
-      if (other.notice == kReportsError)
-        other.reports = true;
-      else
-        other.waits_in = other.notice;
+      other.last = other.coming;
       expect_notice(r);
     }
   }
 
-  // A message of 8 bytes is on its way once it has been sent: nobody waits for its arrival.
-  void send_notice(std::int64_t notice) {
-    sent_.push_back(std::make_unique<std::int64_t>(notice));
+  // A message of 4 bytes is on its way once it has been sent: nobody waits for its arrival.
+  void send_notice(Notice notice) {
     for (int r = 0; r < size_; ++r) {
       MPI_Request request;
       if (r == rank_) continue;
-      MPI_Isend(sent_.back().get(), 1, MPI_INT64_T, r, kNoticeTag, MPI_COMM_WORLD, &request);
+      MPI_Isend(&kNotices[static_cast<std::size_t>(notice)], 1, MPI_INT32_T, r, kNoticeTag, MPI_COMM_WORLD,
+                &request);
       MPI_Request_free(&request);
     }
   }
@@ -250,12 +241,13 @@ class MpiCommunicator final : public Communicator {
     const Seconds patience = std::min(rank_ * Seconds(0.2), Seconds(5));
     do {
       receive_notices();
-      if (std::any_of(others_.begin(), others_.end(), [](const Other& other) { return other.reports; }))
+      if (std::any_of(others_.begin(), others_.end(),
+                      [](const Other& other) { return other.last == Notice::reports_error; }))
         return;
       usleep(1000);
     } while (Clock::now() - start < patience);
     reports_ = true;
-    send_notice(kReportsError);
+    send_notice(Notice::reports_error);
   }
 
   void watch_this_machine() {
@@ -272,10 +264,9 @@ class MpiCommunicator final : public Communicator {
   int rank_ = 0;
   int size_ = 1;
   Seconds limit_;
-  std::vector<Other> others_;  // by rank, this one too
-  std::vector<std::unique_ptr<std::int64_t>> sent_;
-  std::int64_t call_ = 0;
-  bool said_ = false;  // that this rank waits in this call
+  std::vector<Other> others_;      // by rank, this one too
+  std::vector<MPI_Request> sums_;  // that have begun
+  bool said_ = false;              // that this rank waits
   bool lost_ = false;
   bool reports_ = false;
 };

@@ -47,7 +47,8 @@ void MlpWorkspace::forward(const TrainingState* state, std::int64_t first_row) {
   }
 }
 
-void MlpWorkspace::backward(float* gradients, const TrainingState* state, std::int64_t first_row) {
+void MlpWorkspace::backward(float* gradients, const TrainingState* state, std::int64_t first_row,
+                            const std::function<void(const ParameterTensor& weight)>& weight_done) {
   const ParameterLayout& layout = mlp_->layout();
   const std::int64_t last = mlp_->shape().layers() - 1;
   for (std::int64_t i = last; i >= 0; --i) {
@@ -56,6 +57,7 @@ void MlpWorkspace::backward(float* gradients, const TrainingState* state, std::i
     float* db = i == last ? gradients + layout.bias(i).offset : nullptr;
     layer(i).backward_weights(layer_input(i), gradient(i),
                               matrix_view(gradients + weight.offset, weight.rows, weight.cols), db);
+    if (weight_done) weight_done(weight);
     if (i > 0) backward_to(i - 1, gradients + layout.bias(i - 1).offset, state, first_row);
   }
 }

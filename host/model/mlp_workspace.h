@@ -4,6 +4,7 @@
 #include <softwarp/train.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -29,8 +30,10 @@ class MlpWorkspace {
   // is a part of a larger batch, `first_row` is its first row there.
   void forward(const TrainingState* state = nullptr, std::int64_t first_row = 0);
   // Reads dL/dlogits in logits() and writes every parameter's gradient, laid out as the Mlp's values.
-  // `state` and `first_row` as in forward.
-  void backward(float* gradients, const TrainingState* state = nullptr, std::int64_t first_row = 0);
+  // `state` and `first_row` as in forward. `weight_done` is called when a weight's gradient is computed, on a
+  // GPU queued; the biases' gradients are when the call returns.
+  void backward(float* gradients, const TrainingState* state = nullptr, std::int64_t first_row = 0,
+                const std::function<void(const ParameterTensor& weight)>& weight_done = {});
 
  private:
   Linear& layer(std::int64_t i) { return *layers_[static_cast<std::size_t>(i)]; }

@@ -54,15 +54,20 @@ std::function<void()> Trainer::record_step(std::int64_t rows) {
   workspaces_.prepare(shards_, rows);
   return backend_->record([this, rows] {
     run_shards(rows);
-    if (settings_.shards > 1)
-      communicator_->sum_tree(optimizer_.gradients(), mlp_.layout().size);
-    else
-      communicator_->sum(optimizer_.gradients(), mlp_.layout().size);
+    sum_over_ranks();
     optimizer_.step(state_.data(), rows - shards_.begin(rows, shards_.end - 1));
     if (average_)
       backend_->average_parameters(mlp_.data(), average_->data(), mlp_.layout().size,
                                    static_cast<float>(settings_.ema_decay), state_.data());
   });
+}
+
+// The weights' sums have begun in run_shard, if there are no --shards.
+void Trainer::sum_over_ranks() {
+  const ParameterLayout& layout = mlp_.layout();
+  if (settings_.shards > 1) return communicator_->sum_tree(optimizer_.gradients(), layout.size);
+  communicator_->start_sum(optimizer_.gradients() + layout.decayed, layout.size - layout.decayed);
+  communicator_->finish_sums();
 }
 
 // Leaves the sum of the gradients in the optimizer's, and the state at the last shard. The sums of 1, 2, 4,
@@ -85,7 +90,14 @@ void Trainer::run_shards(std::int64_t rows) {
 // The share of shard s in the gradient of a batch's mean loss.
 void Trainer::run_shard(std::int64_t rows, std::int64_t s, float* gradients) {
   const std::int64_t first = shards_.begin(rows, s), size = shards_.begin(rows, s + 1) - first;
-  if (size == 0) return backend_->copy(zeros_.data(), gradients, mlp_.layout().size);
+  const auto start_sum = [&](const ParameterTensor& weight) {
+    if (settings_.shards == 1) communicator_->start_sum(gradients + weight.offset, weight.size());
+  };
+  if (size == 0) {
+    backend_->copy(zeros_.data(), gradients, mlp_.layout().size);
+    for (std::int64_t i = mlp_.shape().layers() - 1; i >= 0; --i) start_sum(mlp_.layout().weight(i));
+    return;
+  }
   MlpWorkspace& workspace = workspaces_.of(size);
   const TrainingState* state = state_.data();
   if (settings_.augmentation == Augmentation{})
@@ -99,7 +111,7 @@ void Trainer::run_shard(std::int64_t rows, std::int64_t s, float* gradients) {
       workspace.logits(), targets_.data(),
       {.label_smoothing = settings_.label_smoothing, .assume_all_valid = true, .batch_rows = rows},
       /*losses=*/nullptr, workspace.logits(), sums_.data() + (s - shards_.first));
-  workspace.backward(gradients, state, first);
+  workspace.backward(gradients, state, first, start_sum);
 }
 
 void Trainer::clear_progress() {

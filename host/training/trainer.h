@@ -79,6 +79,7 @@ class Trainer {
   std::vector<CrossEntropySums> sums() const;
   std::function<void()> record_step(std::int64_t rows);
   void run_shards(std::int64_t rows);
+  void sum_over_ranks();
   void run_shard(std::int64_t rows, std::int64_t s, float* gradients);
   float* partial_sum(std::size_t i) const { return i == 0 ? optimizer_.gradients() : partial_[i - 1].data(); }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "host/communicator/communicator.h"
@@ -42,14 +43,19 @@ class ThreadRanks {
                                                                        theirs.size_bytes());
                          });
     }
-    void sum(float* values, std::int64_t count) override {
+    void start_sum(float* values, std::int64_t count) override {
       const auto size = static_cast<std::size_t>(count);
       std::vector<float> total(size), part(size);
       for (const std::string& of_rank : gather(text(values, size * sizeof(float)))) {
         of_rank.copy(reinterpret_cast<char*>(part.data()), size * sizeof(float));
         for (std::size_t i = 0; i < size; ++i) total[i] += part[i];
       }
-      std::copy(total.begin(), total.end(), values);
+      sums_.emplace_back(values, std::move(total));
+    }
+    // The sums are of what the values were when each began, and are written when all end.
+    void finish_sums() override {
+      for (const auto& [values, total] : sums_) std::copy(total.begin(), total.end(), values);
+      sums_.clear();
     }
     std::vector<std::string> gather(std::string_view bytes) override {
       ranks_->bytes_[static_cast<std::size_t>(rank_)] = bytes;
@@ -72,6 +78,7 @@ class ThreadRanks {
     }
     ThreadRanks* ranks_;
     int rank_;
+    std::vector<std::pair<float*, std::vector<float>>> sums_;
   };
 
   std::barrier<> barrier_;
