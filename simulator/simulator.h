@@ -11,6 +11,7 @@
 
 #include <cublasLt.h>
 #include <cuda_runtime.h>
+#include <nccl.h>
 
 namespace softwarp::simulator {
 
@@ -46,7 +47,8 @@ void set_seed(std::uint64_t seed);
 // Every rule broken since the last call, in words that name the kernel, the block and the thread.
 std::vector<std::string> take_errors();
 
-// The objects not yet released, one line each: memory, streams, events, graphs, cuBLASLt objects.
+// The objects not yet released, one line each: memory, streams, events, graphs, objects of
+// cuBLASLt and NCCL.
 std::vector<std::string> live_objects();
 
 struct Counters {
@@ -82,7 +84,7 @@ std::vector<KernelRun> kernels_run();
 
 // Counts of the host's calls.
 struct HostCounters {
-  std::int64_t calls = 0;  // of the runtime and of cuBLASLt, those that a fault can hit
+  std::int64_t calls = 0;  // of the runtime, cuBLASLt and NCCL, those that a fault can hit
   std::int64_t allocations = 0;
   std::int64_t copies = 0;
   std::int64_t copied_bytes = 0;
@@ -106,6 +108,7 @@ struct Fault {
   std::int64_t call = 0;
   cudaError_t runtime = cudaErrorMemoryAllocation;
   cublasStatus_t cublas = CUBLAS_STATUS_ALLOC_FAILED;
+  ncclResult_t nccl = ncclSystemError;
 };
 void inject(const Fault& fault);
 // The function that failed; empty: none has yet.

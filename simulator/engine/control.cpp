@@ -47,6 +47,7 @@ Device device_of(int major, int minor) {
 
 void reset(std::uint64_t seed, const Device& device) {
   objects().clear();
+  forget_communicators();
   forget_all_work();
   release_all_memory();
   State fresh;
@@ -72,6 +73,7 @@ std::vector<std::string> take_errors() { return std::exchange(state().errors, {}
 std::vector<std::string> live_objects() {
   std::vector<std::string> lines = live_memory();
   for (const auto& [handle, object] : objects()) lines.push_back(std::string("a ") + object.kind);
+  for (std::string& communicator : live_communicators()) lines.push_back(std::move(communicator));
   return lines;
 }
 

@@ -1,5 +1,7 @@
 #include "simulator/engine/queue.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "simulator/engine/memory.h"
@@ -11,6 +13,7 @@ namespace softwarp::simulator {
 namespace {
 
 std::uint64_t operations_made = 0;
+int blocked = 0;  // calls of the host
 auto& not_done = *new std::set<std::uint64_t>;
 
 // Streams that were destroyed before their work was done.
@@ -74,30 +77,40 @@ bool run_one() {
     if (can_run(*stream)) candidates.push_back(stream);
   if (candidates.empty()) return false;
   CUstream_st& stream = *candidates[draw(static_cast<std::uint32_t>(candidates.size()))];
-  const Operation operation = std::move(stream.pending.front());
-  stream.pending.pop_front();
+  const Operation& operation = stream.pending.front();
   if (state().lost == cudaSuccess || operation.even_if_lost) {
     const DeviceAtWork device;
     const cudaError_t result = operation.work();
+    if (result == cudaErrorNotReady) {
+      usleep(20);  // another process may need the core to arrive
+      return true;
+    }
     if (state().lost == cudaSuccess) state().lost = result;
   }
   not_done.erase(operation.id);
+  stream.pending.pop_front();
   return true;
 }
 
 void run_until_done(std::uint64_t operation) {
   const DeviceAtWork device;
+  ++blocked;
   while (!is_done(operation) && run_one()) {
   }
+  --blocked;
 }
 
 void run_until_idle(const CUstream_st& stream) { run_until_done(stream.last); }
 
 void run_until_idle() {
   const DeviceAtWork device;
+  ++blocked;
   while (run_one()) {
   }
+  --blocked;
 }
+
+bool host_is_blocked() { return blocked > 0; }
 
 CUstream_st& legacy_stream() {
   static auto& stream = *new CUstream_st;

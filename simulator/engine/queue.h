@@ -16,7 +16,7 @@
 
 namespace softwarp::simulator {
 
-// Done by the device, later.
+// Done by the device, later. cudaErrorNotReady: not yet, for it waits for another process.
 using Work = std::function<cudaError_t()>;
 
 struct Operation {
@@ -52,8 +52,10 @@ cudaError_t queue_library_work(const char* what, cudaStream_t stream, const std:
 void run_until_done(std::uint64_t operation);
 void run_until_idle(const CUstream_st& stream);
 void run_until_idle();
-// Runs one operation, as time passing would; false if there is none.
+// Runs one operation, as time passing would, or finds it not ready; false if there is none.
 bool run_one();
+// The host is in one of the calls that return once the device is done.
+bool host_is_blocked();
 bool is_done(std::uint64_t operation);
 
 CUstream_st& legacy_stream();

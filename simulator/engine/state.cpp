@@ -70,4 +70,11 @@ cublasStatus_t begin_library_call(const char* name) {
   return status;
 }
 
+ncclResult_t begin_nccl_call(const char* name) {
+  if (!is_faulty(name)) return ncclSuccess;
+  const ncclResult_t result = state().fault->nccl;
+  state().fault.reset();
+  return result;
+}
+
 }  // namespace softwarp::simulator

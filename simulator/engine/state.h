@@ -86,7 +86,10 @@ cudaError_t call(const char* name, CallKind kind, Body&& body) {
   return end_call(refused != cudaSuccess ? refused : result);
 }
 
-// The same for cuBLASLt.
+// The same for cuBLASLt and for NCCL.
 cublasStatus_t begin_library_call(const char* name);
+ncclResult_t begin_nccl_call(const char* name);
+std::vector<std::string> live_communicators();
+void forget_communicators();
 
 }  // namespace softwarp::simulator

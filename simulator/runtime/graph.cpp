@@ -30,19 +30,26 @@ void leave_capture(const Capture& capture) {
   }
 }
 
-// Every node after those it depends on, otherwise in random order.
-cudaError_t replay(const Nodes& nodes) {
-  std::vector<bool> done(nodes.size());
-  for (std::size_t count = 0; count < nodes.size(); ++count) {
+// Every node after those it depends on, otherwise in random order. Of nodes that wait for another process the
+// graph goes on with the others, and returns cudaErrorNotReady when all that are left wait.
+cudaError_t replay(const Nodes& nodes, std::vector<bool>& done) {
+  std::set<std::size_t> waiting;
+  for (;;) {
     std::vector<std::size_t> ready;
     for (std::size_t i = 0; i < nodes.size(); ++i)
-      if (!done[i] && std::ranges::all_of(nodes[i].after, [&](std::size_t before) { return done[before]; }))
+      if (!done[i] && !waiting.contains(i) &&
+          std::ranges::all_of(nodes[i].after, [&](std::size_t before) { return done[before]; }))
         ready.push_back(i);
+    if (ready.empty()) return waiting.empty() ? cudaSuccess : cudaErrorNotReady;
     const std::size_t next = ready[draw(static_cast<std::uint32_t>(ready.size()))];
-    if (const cudaError_t error = nodes[next].work(); error != cudaSuccess) return error;
+    const cudaError_t error = nodes[next].work();
+    if (error == cudaErrorNotReady) {
+      waiting.insert(next);
+      continue;
+    }
+    if (error != cudaSuccess) return error;
     done[next] = true;
   }
-  return cudaSuccess;
 }
 
 }  // namespace
@@ -122,7 +129,9 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t handle) {
     CUstream_st* stream = find_stream(handle);
     if (!is_object(exec) || stream == nullptr) return cudaErrorInvalidResourceHandle;
     ++state().host.graph_launches;
-    return submit(*stream, [nodes = exec->nodes] { return replay(*nodes); });
+    return submit(*stream, [nodes = exec->nodes, done = std::vector<bool>(exec->nodes->size())]() mutable {
+      return replay(*nodes, done);
+    });
   });
 }
 
