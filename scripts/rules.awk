@@ -6,7 +6,7 @@ BEGIN {
   sees["core"] = "include"
   sees["kernels"] = "include core"
   sees["simulator"] = "include"
-  sees["host/communicator"] = "include"
+  sees["host/communicator"] = "include host/backend"
   sees["host/io"] = "include core"
   sees["host/backend"] = "include core kernels"
   sees["host/c"] = "include host/backend"

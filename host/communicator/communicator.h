@@ -4,12 +4,15 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace softwarp {
+
+class Backend;
 
 // Another rank has ended, or has not come in time.
 class RankLost : public Error {
@@ -37,6 +40,10 @@ class Communicator {
   virtual void start_sum(float* values, std::int64_t count) = 0;
   virtual void finish_sums() = 0;
 
+  // Waits until `done` returns true, which is asked over and over, and looks after the other ranks meanwhile.
+  // Not collective.
+  virtual void wait_until(const std::function<bool()>& done) = 0;
+
   // Every rank's bytes, in the order of ranks.
   [[nodiscard]] virtual std::vector<std::string> gather(std::string_view bytes) = 0;
   // The largest of the ranks' values.
@@ -59,5 +66,13 @@ class Communicator {
 // process on its own. Throws Error if there are several and this build has no MPI, or MPI knows of another
 // number of them.
 [[nodiscard]] std::unique_ptr<Communicator> make_communicator(std::chrono::duration<double> time_limit);
+
+// The communicator of processes that compute on GPUs, by NCCL: sums are queued on the backend's device, and
+// within Backend::record recorded, and the host's waits for the device look after the other ranks. All else
+// `processes` does. Null if they compute on the CPU, or there is only one. Backend and processes must outlive
+// it, and recordings of sums must not. Throws Error if this build has no NCCL, two ranks have one GPU, or
+// NCCL refuses.
+[[nodiscard]] std::unique_ptr<Communicator> make_device_communicator(Backend& backend,
+                                                                     Communicator& processes);
 
 }  // namespace softwarp

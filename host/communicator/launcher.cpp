@@ -44,4 +44,11 @@ Ranks ranks_of(const Environment& environment) {
   return {};
 }
 
+int local_rank(const Environment& environment) {
+  for (const char* const name :
+       {"OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID", "LOCAL_RANK"})
+    if (const char* const text = environment(name)) return number(name, text, 0, (1 << 20) - 1);
+  return -1;
+}
+
 }  // namespace softwarp

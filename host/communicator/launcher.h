@@ -19,4 +19,8 @@ using Environment = std::function<const char*(const char*)>;
 // Throws Error if they are no numbers, or the rank is none of `size`.
 [[nodiscard]] Ranks ranks_of(const Environment& environment);
 
+// This process's number among those of its machine, from the variables of Open MPI, of Intel MPI and MPICH,
+// of srun, or of torchrun, in this order; -1: none says so.
+[[nodiscard]] int local_rank(const Environment& environment);
+
 }  // namespace softwarp

@@ -84,6 +84,25 @@ class MpiCommunicator final : public Communicator {
     sums_.clear();
   }
 
+  void wait_until(const std::function<bool()>& done) override {
+    const Clock::time_point start = Clock::now();
+    Seconds next_look = kLook;
+    while (!done()) {
+      const Seconds waited = Clock::now() - start;
+      if (waited >= next_look) {
+        look(waited);
+        next_look = waited + kLook;
+      }
+      // Another rank may need this core to arrive.
+      if (waited < kSpin)
+        sched_yield();
+      else
+        usleep(20);
+    }
+    if (said_) send_notice(Notice::goes_on);
+    said_ = false;
+  }
+
   std::vector<std::string> gather(std::string_view bytes) override {
     const std::size_t ranks = others_.size();
     std::vector<int> sizes(ranks), starts(ranks);
@@ -148,24 +167,11 @@ class MpiCommunicator final : public Communicator {
   }
 
   void wait(std::span<MPI_Request> requests) {
-    const Clock::time_point start = Clock::now();
-    Seconds next_look = kLook;
-    for (int done = 0;;) {
+    wait_until([&] {
+      int done = 0;
       check(MPI_Testall(static_cast<int>(requests.size()), requests.data(), &done, MPI_STATUSES_IGNORE));
-      if (done != 0) break;
-      const Seconds waited = Clock::now() - start;
-      if (waited >= next_look) {
-        look(waited);
-        next_look = waited + kLook;
-      }
-      // Another rank may need this core to arrive.
-      if (waited < kSpin)
-        sched_yield();
-      else
-        usleep(20);
-    }
-    if (said_) send_notice(Notice::goes_on);
-    said_ = false;
+      return done != 0;
+    });
   }
 
   // Throws RankLost if a rank has ended or the time is over.

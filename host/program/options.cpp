@@ -219,13 +219,13 @@ void DeviceOptions::add_to(CLI::App& command) {
 
 std::unique_ptr<Backend> DeviceOptions::make_backend() const {
   if (device == "cpu") return make_cpu_backend(threads);
-  if (device == "cuda" || cuda_unavailable_reason().empty()) return make_cuda_backend(cuda);
+  if (device == "cuda" || cuda_unavailable_reason(cuda.device).empty()) return make_cuda_backend(cuda);
   return make_cpu_backend(threads);
 }
 
 std::string DeviceOptions::text_of(const Backend& backend) const {
-  if (device != "auto" || cuda_unavailable_reason().empty()) return backend.name();
-  return fmt::format("{}; no GPU: {}", backend.name(), cuda_unavailable_reason());
+  if (device != "auto" || backend.stream() != nullptr) return backend.name();
+  return fmt::format("{}; no GPU: {}", backend.name(), cuda_unavailable_reason(cuda.device));
 }
 
 CudaPrecision DeviceOptions::precision_of(const Backend& backend) const {

@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <bit>
 #include <cstdio>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "host/communicator/launcher.h"
 #include "host/program/commands.h"
 #include "host/program/options.h"
 #include "host/program/runs.h"
@@ -29,7 +31,7 @@ void add_rank_flags(CLI::App& command, std::int64_t& shards, double& timeout) {
       ->check(number_in(0.1, 1e6));
 }
 
-void check_shards(const TrainingSettings& settings, const Communicator& ranks, const Backend& backend) {
+void check_shards(const TrainingSettings& settings, const Communicator& ranks) {
   const std::int64_t shards = settings.shards, batch = settings.batch_size;
   if (shards == 1 && ranks.size() == 1) return;
   if (batch % shards != 0)
@@ -39,9 +41,17 @@ void check_shards(const TrainingSettings& settings, const Communicator& ranks, c
   if (shards > 1 && shards % ranks.size() != 0)
     throw CLI::ValidationError(
         "--shards", fmt::format("expected a number that {} ranks divide, found {}", ranks.size(), shards));
-  if (ranks.size() > 1 && !backend.name().starts_with("cpu"))
-    throw Error(
-        fmt::format("--device: expected the CPU for several ranks, found {} (--device cpu)", backend.name()));
+}
+
+int device_of_rank(const Communicator& ranks) {
+  return ranks.size() == 1 ? -1 : local_rank([](const char* name) { return std::getenv(name); });
+}
+
+std::string kind_of(const Backend& backend, const TrainingSettings& settings) {
+  const std::string name = backend.name(), cuda = "cuda ";
+  if (settings.shards == 1) return name.substr(0, name.find(' '));
+  if (!name.starts_with(cuda)) return name;
+  return cuda + name.substr(std::min(name.find(' ', cuda.size()) + 1, name.size()));  // without its number
 }
 
 void expect_same_on_all(Communicator& ranks, const std::map<std::string, std::string>& values) {

@@ -15,9 +15,14 @@ namespace softwarp::program {
 // --shards, and --timeout in seconds.
 void add_rank_flags(CLI::App& command, std::int64_t& shards, double& timeout);
 
-// Throws CLI::ValidationError if the shards do not divide the batch, or the ranks not the shards, and Error
-// if the device has none.
-void check_shards(const TrainingSettings& settings, const Communicator& ranks, const Backend& backend);
+// Throws CLI::ValidationError if the shards do not divide the batch, or the ranks not the shards.
+void check_shards(const TrainingSettings& settings, const Communicator& ranks);
+
+// CudaOptions::device of this rank: its number on its machine.
+[[nodiscard]] int device_of_rank(const Communicator& ranks);
+
+// The kind of device that all ranks must have: the model with --shards, otherwise cpu or cuda.
+[[nodiscard]] std::string kind_of(const Backend& backend, const TrainingSettings& settings);
 
 // Throws Error, which names the first rank and value that differ, unless all ranks have the same.
 void expect_same_on_all(Communicator& ranks, const std::map<std::string, std::string>& values);

@@ -261,7 +261,7 @@ std::map<std::string, std::string> identity_of(const TrainOptions& o, const Data
   all["test images of checksum"] = fmt::format("{:08x}", checksum(data.test));
   all["a checkpoint after epoch"] = fmt::format("{}", resumed.history.size());
   all["softwarp"] = SOFTWARP_VERSION;
-  if (o.settings.shards > 1) all["a device such as"] = backend.name();
+  all["a device such as"] = kind_of(backend, o.settings);
   return all;
 }
 
@@ -290,18 +290,21 @@ void run(CLI::App& command, TrainOptions& o, Communicator& ranks) {
     throw Error(
         fmt::format("{}: expected the training images that {} began with, found others", o.data, o.resume));
   announce.now("preparing the device and the network");
+  o.device.cuda.device = device_of_rank(ranks);
   const std::unique_ptr<Backend> backend = o.device.make_backend();
-  check_shards(o.settings, ranks, *backend);
+  check_shards(o.settings, ranks);
   std::optional<RunDirectory> directory;
   if (first) directory.emplace(o.output);
   expect_same_on_all(ranks, identity_of(o, data, resumed, *backend));
+  const std::unique_ptr<Communicator> on_device = make_device_communicator(*backend, ranks);
+  Communicator& communicator = on_device ? *on_device : ranks;
 
   std::int64_t saved = 0;
   TrainingControl control;
   control.checkpoint_every = o.checkpoint_every;
   control.check_every_step = o.check_finite;
   control.weights = weights ? &*weights : nullptr;
-  control.communicator = &ranks;
+  control.communicator = &communicator;
   control.resume = o.resume.empty() ? nullptr : &resumed;
   control.save_checkpoint = [&](Checkpoint checkpoint) {
     checkpoint.settings = flags;
@@ -333,7 +336,7 @@ void run(CLI::App& command, TrainOptions& o, Communicator& ranks) {
     if (log) say("wrote {}\n", log->path().string());
     if (result.stopped) say("{}\n", going_on_text(o.output, o.resume, o.settings, saved, resumed));
   }
-  ranks.finish();
+  communicator.finish();
   if (result.stopped) throw ExitCode{128 + signal};
 }
 

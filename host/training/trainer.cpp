@@ -166,11 +166,15 @@ void Trainer::restore(const TrainerState& state) {
 }
 
 // Never waits for the device: a look is over when its copies have arrived, which on a GPU is some steps
-// later. Until then there is no other.
+// later. Until then there is no other. One of several ranks does wait for the look before, as steps that wait
+// for another rank would fill the queue of the device, and then the call that launches a step would wait,
+// where nobody looks after that rank. The device has the steps since that look to do meanwhile.
 void Trainer::poll_check() {
   if (check_interval_ == 1) return check_finite();
-  const auto finish = [this] {
-    if (!check_pending_ || !state_copy_->has_arrived() || !sums_copy_->has_arrived()) return;
+  const auto arrived = [this] { return state_copy_->has_arrived() && sums_copy_->has_arrived(); };
+  if (check_pending_ && communicator_->size() > 1) communicator_->wait_until(arrived);
+  const auto finish = [&] {
+    if (!check_pending_ || !arrived()) return;
     check_pending_ = false;
     check_finite(
         *static_cast<const TrainingState*>(state_copy_->data()),

@@ -93,6 +93,12 @@ class Backend {
   std::int64_t memory_in_use() const { return memory_in_use_; }
   /// Waits until all queued work is done.
   virtual void wait() = 0;
+  /// The stream that work is queued on. Null on the CPU.
+  [[nodiscard]] virtual cudaStream_t stream() const { return nullptr; }
+  /// Lets `wait` do the waits of wait(), of uploads and of downloads from now on, for whoever has to look
+  /// after something else meanwhile: it is called with a function that returns true once the device is done,
+  /// and asks it until then. An empty one: the backend waits by itself. The CPU never waits.
+  virtual void wait_by(std::function<void(const std::function<bool()>& done)> /*wait*/) {}
 
   /// Runs `work` at once, and again whenever the result is called. On a GPU the result replays a CUDA graph,
   /// recorded after the first run has loaded each kernel and allocated its memory. `work` must then queue the
@@ -238,11 +244,10 @@ class Backend {
   virtual void copy_from_device(const void* from, void* to, std::size_t bytes) = 0;
   virtual void copy_impl(const float* from, float* to, std::int64_t size) = 0;
 
-  // The device's ops on rows, and the workspace and stream that they get.
+  // The device's ops on rows, and the workspace that they get.
   [[nodiscard]] virtual const RowOps& row_ops() = 0;
   [[nodiscard]] virtual Workspace split_row_workspace() { return {}; }
   [[nodiscard]] virtual Workspace zeroed_workspace(std::size_t bytes) = 0;
-  [[nodiscard]] virtual cudaStream_t stream() const { return nullptr; }
 
   [[nodiscard]] virtual std::vector<std::unique_ptr<Linear>> make_layers_impl(
       std::span<const LinearShape> shapes) = 0;
@@ -280,8 +285,9 @@ struct CudaDevice {
 /// The CUDA devices of this machine. Empty without a driver, and in a build without CUDA.
 [[nodiscard]] std::vector<CudaDevice> cuda_devices();
 
-/// One line that says why make_cuda_backend would throw; empty if it would not.
-[[nodiscard]] std::string cuda_unavailable_reason();
+/// One line that says why make_cuda_backend would throw for this `device` (CudaOptions::device); empty if it
+/// would not.
+[[nodiscard]] std::string cuda_unavailable_reason(int device = -1);
 
 /// The rounding of the operands of linear layers' products. Sums and storage are float in each.
 enum class CudaPrecision {
@@ -299,9 +305,12 @@ struct CudaOptions {
   /// If true, making a layer times its fused and unfused products once and keeps the faster; the two may
   /// differ in their last bits.
   bool tune = false;
+  /// The device's number, from 0; where there is only one, that one in any case. -1: the first that can be
+  /// used.
+  int device = -1;
 };
 
-/// Makes a backend on the first CUDA device that can be used, with memory and a stream of its own. Throws
+/// Makes a backend on a CUDA device, with memory and a stream of its own. Throws
 /// Error with cuda_unavailable_reason() if there is none.
 [[nodiscard]] std::unique_ptr<Backend> make_cuda_backend(const CudaOptions& options = {});
 

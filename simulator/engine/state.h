@@ -47,6 +47,9 @@ std::size_t most_dynamic_shared(const void* kernel);
 // The compute capability that device code was compiled for, such as 90.
 int compiled_for();
 
+// The device's number on its machine, if CUDA_VISIBLE_DEVICES shows the process only some.
+int physical_device(int device);
+
 // A first use loads code, which drivers may refuse while a stream captures.
 cudaError_t load_kernel(const void* kernel);
 cudaError_t load_from_library(const std::string& what);

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <mutex>
@@ -47,14 +46,6 @@ Comm find(ncclComm_t handle) {
   const std::lock_guard lock(communicators_mutex);
   const auto found = communicators.find(handle);
   return found == communicators.end() ? nullptr : found->second;
-}
-
-// A GPU of the machine, whatever its number is in this process.
-int physical_device() {
-  const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
-  for (int i = 0; visible != nullptr && *visible != 0 && i < state().current_device; ++i)
-    if ((visible = std::strchr(visible, ',')) != nullptr) ++visible;
-  return visible == nullptr || *visible == 0 ? state().current_device : std::atoi(visible);
 }
 
 // One that has been made, or queued, or recorded: no ncclCommAbort returns while there is a recorded one.
@@ -146,7 +137,7 @@ class Transfer {
     return cudaErrorLaunchFailure;
   }
 
-  // What was to be received is undefined.
+  // Leaves undefined values where the others' would have been.
   cudaError_t leave() {
     comm_->at_work = nullptr;
     if (call_.kind == RanksCall::all_reduce) std::memset(to_, 0xff, bytes());
@@ -276,7 +267,8 @@ ncclResult_t ncclCommInitRankConfig(ncclComm_t* handle, int ranks, ncclUniqueId 
   if (ranks < 1 || ranks > 64 || rank < 0 || rank >= ranks || config->magic != 0xcafebeef)
     return ncclInvalidArgument;
   const auto comm = std::make_shared<ncclComm>();
-  comm->ranks = std::make_unique<SharedRanks>(id.internal, ranks, rank, physical_device());
+  comm->ranks =
+      std::make_unique<SharedRanks>(id.internal, ranks, rank, physical_device(state().current_device));
   comm->blocks = config->blocking != 0;
   *handle = comm.get();
   {

@@ -1,6 +1,8 @@
 // The functions of the runtime that describe the device.
 
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
 
 #include "simulator/engine/queue.h"
 #include "simulator/engine/state.h"
@@ -33,6 +35,13 @@ int attribute_of(const Device& device, cudaDeviceAttr attribute) {
 }
 
 }  // namespace
+
+int softwarp::simulator::physical_device(int device) {
+  const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
+  for (int i = 0; visible != nullptr && i < device; ++i)
+    if ((visible = std::strchr(visible, ',')) != nullptr) ++visible;
+  return visible == nullptr || *visible == 0 ? device : std::atoi(visible);
+}
 
 cudaError_t cudaGetDeviceCount(int* count) {
   *count = 0;
@@ -87,6 +96,14 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
   return call("cudaDeviceGetAttribute", CallKind::plain, [&] {
     *value = attribute_of(state().device, attribute);
     return *value < 0 ? cudaErrorInvalidValue : check_device(device);
+  });
+}
+
+cudaError_t cudaDeviceGetPCIBusId(char* id, int length, int device) {
+  return call("cudaDeviceGetPCIBusId", CallKind::plain, [&] {
+    std::snprintf(id, static_cast<std::size_t>(length), "0000:%02x:00.0",
+                  static_cast<unsigned>(physical_device(device)));
+    return check_device(device);
   });
 }
 

@@ -41,6 +41,24 @@ TEST(Launcher, IsKnownByItsVariables) {
   expect_ranks(kTorchrun, 0, 2, "WORLD_SIZE");
 }
 
+TEST(Launcher, SaysThePlaceOnTheMachine) {
+  const auto place = [](const Variables& variables) {
+    return local_rank([&](const char* name) {
+      const auto at = variables.find(name);
+      return at == variables.end() ? nullptr : at->second.c_str();
+    });
+  };
+  EXPECT_EQ(place({}), -1);
+  int expected = 0;
+  Variables all;
+  for (const char* name : {"LOCAL_RANK", "SLURM_LOCALID", "MPI_LOCALRANKID", "OMPI_COMM_WORLD_LOCAL_RANK"}) {
+    all[name] = std::to_string(++expected);
+    EXPECT_EQ(place({{name, std::to_string(expected)}}), expected) << name;
+    EXPECT_EQ(place(all), expected) << name << " is the innermost";
+  }
+  EXPECT_THROW(place({{"LOCAL_RANK", "-1"}}), Error);
+}
+
 // Of a program that was built without MPI.
 TEST(MakeCommunicator, WithoutMpiIsOfOneProcessAlone) {
   const char* const variables[] = {"RANK", "WORLD_SIZE"};

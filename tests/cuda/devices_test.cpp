@@ -56,6 +56,18 @@ TEST_F(CudaDevices, AreRefusedWithAReason) {
   EXPECT_EQ(cuda_devices().size(), 1u);
 }
 
+TEST_F(CudaDevices, AreTakenByTheirNumberOrAsTheOnlyOne) {
+  simulator::Device several;
+  several.count = 4;
+  simulator::reset(1, several);
+  EXPECT_EQ(make_cuda_backend({.device = 2})->name(), "cuda 2 Simulated sm_90, fp32");
+  EXPECT_EQ(simulator::calls("cudaSetDevice"), 1) << "no context on another";
+  EXPECT_EQ(cuda_unavailable_reason(3), "");
+  EXPECT_EQ(cuda_unavailable_reason(4), "number 4: expected a device, found 4 of them");
+  simulator::reset();
+  EXPECT_EQ(make_cuda_backend({.device = 2})->name(), "cuda 0 Simulated sm_90, fp32");
+}
+
 // A context on a device takes its memory and time.
 TEST_F(CudaDevices, AreTriedInTheirOrderUntilOneCanBeUsed) {
   simulator::Device several;

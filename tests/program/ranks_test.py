@@ -25,9 +25,11 @@ def environment(more=None):
 class Run:
     """mpirun with a program for each rank, in this directory."""
 
-    def __init__(self, name, *commands):
+    def __init__(self, name, *commands, programs=None):
         self.out, self.err = pathlib.Path(name + ".out"), pathlib.Path(name + ".err")
-        together = [word for n, command in commands for word in [":", "-n", str(n), program, *command]][1:]
+        programs = programs or [[program]] * len(commands)
+        together = [word for start, (n, command) in zip(programs, commands, strict=True)
+                    for word in [":", "-n", str(n), *start, *command]][1:]
         self.process = subprocess.Popen(["mpirun", "--oversubscribe", *together], stdin=subprocess.DEVNULL,
                                         stdout=self.out.open("w"), stderr=self.err.open("w"), env=environment())
 

@@ -57,6 +57,9 @@ class ThreadRanks {
       for (const auto& [values, total] : sums_) std::copy(total.begin(), total.end(), values);
       sums_.clear();
     }
+    void wait_until(const std::function<bool()>& done) override {
+      while (!done()) std::this_thread::yield();
+    }
     std::vector<std::string> gather(std::string_view bytes) override {
       ranks_->bytes_[static_cast<std::size_t>(rank_)] = bytes;
       ranks_->barrier_.arrive_and_wait();

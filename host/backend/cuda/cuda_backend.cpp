@@ -10,6 +10,7 @@
 #include "host/backend/cuda/arena.h"
 #include "host/backend/cuda/first_device.h"
 #include "host/backend/cuda/handles.h"
+#include "host/backend/cuda/host_wait.h"
 #include "host/backend/cuda/linear.h"
 #include "host/backend/cuda/range.h"
 #include "host/backend/cuda/recording.h"
@@ -45,12 +46,13 @@ cuda::HostMemory page_locked(std::size_t bytes) {
 // Into page-locked memory, for any other would make the copy wait.
 class CudaHostCopy final : public HostCopy {
  public:
-  CudaHostCopy(std::size_t bytes, cudaStream_t stream)
+  CudaHostCopy(std::size_t bytes, cudaStream_t stream, const cuda::HostWait& host)
       : bytes_(bytes),
         stream_(stream),
+        host_(&host),
         memory_(page_locked(bytes)),
         arrived_(cuda::make<cuda::Event>(cudaEventCreateWithFlags, unsigned{cudaEventDisableTiming})) {}
-  ~CudaHostCopy() override { cudaEventSynchronize(arrived_.get()); }
+  ~CudaHostCopy() override { host_->wait_quietly_for(arrived_.get()); }
 
   void start(const void* from) override {
     check(cudaMemcpyAsync(memory_.get(), from, bytes_, cudaMemcpyDeviceToHost, stream_));
@@ -67,6 +69,7 @@ class CudaHostCopy final : public HostCopy {
  private:
   std::size_t bytes_;
   cudaStream_t stream_;
+  const cuda::HostWait* host_;
   cuda::HostMemory memory_;
   cuda::Event arrived_;
 };
@@ -75,7 +78,7 @@ class CudaBackend final : public Backend {
  public:
   explicit CudaBackend(const CudaOptions& options)
       : options_(options),
-        device_(cuda::use_first_device()),
+        device_(cuda::use_device(options.device)),
         stream_(cuda::make<cuda::Stream>(cudaStreamCreateWithFlags, unsigned{cudaStreamNonBlocking})),
         library_(cuda::make<cuda::LtHandle>(cublasLtCreate)),
         arena_(stream_.get()),
@@ -83,7 +86,7 @@ class CudaBackend final : public Backend {
         split_row_(workspace_of(kSplitRowWorkspaceBytes)) {
     wait();
   }
-  ~CudaBackend() override { cudaStreamSynchronize(stream_.get()); }
+  ~CudaBackend() override { host_.wait_quietly_for(stream_.get()); }
 
   std::string name() const override {
     const auto* named = std::ranges::find(kCudaPrecisions, options_.precision,
@@ -91,9 +94,13 @@ class CudaBackend final : public Backend {
     return fmt::format("cuda {}, {}", device_, named->first);
   }
 
-  void wait() override { check(cudaStreamSynchronize(stream())); }
+  void wait() override { host_.wait_for(stream()); }
+  cudaStream_t stream() const override { return stream_.get(); }
+  void wait_by(std::function<void(const std::function<bool()>& done)> wait) override {
+    host_.by(std::move(wait));
+  }
   std::unique_ptr<HostCopy> make_host_copy(std::size_t bytes) override {
-    return std::make_unique<CudaHostCopy>(bytes, stream());
+    return std::make_unique<CudaHostCopy>(bytes, stream(), host_);
   }
 
   std::function<void()> record(std::function<void()> work) override {
@@ -104,7 +111,6 @@ class CudaBackend final : public Backend {
   void advance(TrainingState* state, std::int64_t rows) override { softwarp::advance(state, rows, stream()); }
 
  private:
-  cudaStream_t stream() const override { return stream_.get(); }
   Workspace workspace_of(std::size_t bytes) { return {arena_.allocate(bytes), bytes}; }
 
   void push_range(const char* name) override { cuda::push_range(name); }
@@ -121,10 +127,14 @@ class CudaBackend final : public Backend {
   // Waits: the host's memory is the caller's, and nothing may be under way to it, not even after an error.
   void copy_and_wait(const void* from, void* to, std::size_t bytes, cudaMemcpyKind kind) {
     if (bytes == 0) return;
+    if (host_.polls()) wait();  // CUDA may wait within a copy of memory that is not page-locked
     check(cudaMemcpyAsync(to, from, bytes, kind, stream()));
-    const cudaError_t status = cudaStreamSynchronize(stream());
-    if (status != cudaSuccess) cudaStreamSynchronize(stream());
-    check(status);
+    try {
+      wait();
+    } catch (const Error&) {
+      host_.wait_quietly_for(stream());
+      throw;
+    }
   }
 
   void copy_impl(const float* from, float* to, std::int64_t size) override {
@@ -195,6 +205,7 @@ class CudaBackend final : public Backend {
   void renorm_rows_impl(View x, float max_norm) override { softwarp::renorm_rows(x, max_norm, stream()); }
 
   CudaOptions options_;
+  cuda::HostWait host_;
   std::string device_;
   cuda::Stream stream_;
   cuda::LtHandle library_;

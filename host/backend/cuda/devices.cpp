@@ -5,6 +5,7 @@
 #include <softwarp/backend.h>
 #include <softwarp/error.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "host/backend/cuda/first_device.h"
@@ -69,11 +70,14 @@ int count_devices(std::string& unavailable_reason) {
   return unavailable_reason.empty() ? count : 0;
 }
 
-// Makes the first device that can be used the current one, and touches none behind it. `unavailable_reason`:
-// why none can be used, as the first one says.
-std::optional<CudaDevice> first_usable(std::string& unavailable_reason) {
+// Makes this device, or for -1 the first that can be used, the current one, and touches none behind it.
+// `unavailable_reason`: why none can be used, as the first one says.
+std::optional<CudaDevice> find_usable(int only, std::string& unavailable_reason) {
   const int count = count_devices(unavailable_reason);
-  for (int i = 0; i < count; ++i) {
+  if (count == 1) only = 0;
+  if (only >= count && unavailable_reason.empty())
+    unavailable_reason = fmt::format("number {}: expected a device, found {} of them", only, count);
+  for (int i = std::max(only, 0); i < (only < 0 ? count : std::min(count, only + 1)); ++i) {
     CudaDevice device = try_device(i);
     if (device.unavailable_reason.empty()) return device;
     if (unavailable_reason.empty())
@@ -93,16 +97,16 @@ std::vector<CudaDevice> cuda_devices() {
   return devices;
 }
 
-std::string cuda_unavailable_reason() {
+std::string cuda_unavailable_reason(int device) {
   std::string unavailable_reason;
-  return first_usable(unavailable_reason) ? "" : unavailable_reason;
+  return find_usable(device, unavailable_reason) ? "" : unavailable_reason;
 }
 
 namespace cuda {
 
-std::string use_first_device() {
+std::string use_device(int number) {
   std::string unavailable_reason;
-  const auto device = first_usable(unavailable_reason);
+  const auto device = find_usable(number, unavailable_reason);
   if (!device) throw Error("no CUDA device: " + unavailable_reason);
   return device->name;
 }

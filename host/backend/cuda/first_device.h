@@ -4,8 +4,8 @@
 
 namespace softwarp::cuda {
 
-// Makes the first device that can be used the current one and returns its name; throws Error where there is
-// none.
-[[nodiscard]] std::string use_first_device();
+// Makes the device that CudaOptions::device says the current one and returns its name; throws Error if it
+// cannot be used.
+[[nodiscard]] std::string use_device(int device);
 
 }  // namespace softwarp::cuda

@@ -5,7 +5,7 @@
 namespace softwarp {
 
 std::vector<CudaDevice> cuda_devices() { return {}; }
-std::string cuda_unavailable_reason() {
+std::string cuda_unavailable_reason(int) {
   return "this build has no CUDA backend (cmake --preset cuda makes one that has)";
 }
 std::unique_ptr<Backend> make_cuda_backend(const CudaOptions&) {

@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+"""gpu_ranks_test.py CASE SIMULATED_PROGRAM WITH_MPI: trains on several ranks, each with a simulated GPU, and breaks
+them. Exits 77 where there is no MPI."""
+
+import os
+import pathlib
+import random
+import re
+import shutil
+import signal
+import sys
+import tempfile
+import time
+
+import ranks_test
+from ranks_test import ENDS_WITHIN, Run, files, lines_of_ours, train_on
+
+SMALL = ["train", "--device", "cuda", "--threads", "1", "--data", "digits", "--shards", "8", "--batch-size", "32",
+         "--hidden", "8", "--images", "72", "--epochs", "2"]  # the last batch has 8
+
+
+def same_bits():
+    for variant, flags in enumerate([["--dropout", "0.2"], ["--optimizer", "sgd", "--lr", "0.1", "--batch-size", "0"]]):
+        found = {}
+        for ranks in (1, 2, 4):
+            directory = f"run-{variant}-{ranks}"
+            out = train_on(ranks, directory, SMALL + flags)
+            assert out.count("test accuracy") == 1, "rank 0 alone prints: " + out
+            assert f"8 shards, {8 // ranks} a rank" in out, out
+            assert ranks == 1 or "rank 1 on cuda 1 Simulated sm_90" in out, out
+            found[ranks] = files(directory)
+        assert all(each == found[1] for each in found.values()), (flags, found)
+
+
+def any_order():
+    """Without --shards: NCCL's own order, and each layer's sum while the layers below are differentiated."""
+    out = train_on(2, "fast", [*SMALL, "--shards", "1", "--hidden", "8,8"])
+    assert "depend on the number of ranks" in out, out
+    accuracy = float(re.search(r"test accuracy ([\d.]+) %", out)[1])
+    alone = float(re.search(r"test accuracy ([\d.]+) %", train_on(1, "alone", [*SMALL, "--shards", "1", "--hidden",
+                                                                              "8,8"]))[1])
+    assert abs(accuracy - alone) < 1, (accuracy, alone)
+
+
+def counts():
+    """Of calls of the host: a step is one, which adds no wait and no call of NCCL."""
+    os.environ["SOFTWARP_COUNTS"] = "1"
+    # Two rounds of four ranks; three weights and all biases.
+    for shards, ranks, sums, sends in (("8", 4, 0, 2), ("1", 2, 4, 0)):
+        of_set_up = set()
+        for epochs in (1, 3):
+            directory = f"counted-{shards}-{epochs}"
+            flags = [*SMALL, "--hidden", "8,8", "--shards", shards, "--images", "64", "--epochs", str(epochs),
+                     "--output", directory]
+            code, out, err = Run(directory, (ranks, flags)).end()
+            assert code == 0, out + err
+            lines = re.findall(r"counts: waits (\d+), launches (\d+), sums (\d+), sends (\d+)", err)
+            assert len(lines) == ranks, err
+            for line in lines:
+                waits, launches, of_sums, of_sends = map(int, line)
+                of_set_up.add(waits)
+                assert launches == 2 * epochs, err
+                assert (of_sums, of_sends) == (2 * sums, 2 * sends), f"once run and once recorded: {err}"
+        assert len(of_set_up) == 1, f"waits of an epoch: {of_set_up}"
+
+
+LONG = [*SMALL, "--epochs", "10000", "--checkpoint-every", "1"]
+
+
+def killed():
+    for number in range(3):
+        directory = f"killed-{number}"
+        run = Run(directory, (4, [*LONG, "--output", directory]))
+        run.wait_for(directory + "/last.safetensors", random.uniform(0, 2))
+        victim = random.randrange(4)
+        os.kill(run.ranks()[victim], signal.SIGKILL)
+        start = time.monotonic()
+        code, out, err = run.end(ENDS_WITHIN)
+        print(f"rank {victim} killed: the others ended after {time.monotonic() - start:.2f} s")
+        assert code != 0, out + err
+        ours = lines_of_ours(err)
+        assert len(ours) == 1 and f"rank {victim}:" in ours[0] and "--resume" in ours[0], err
+        assert "simulator: " not in err, err
+
+
+def stopped():
+    """A rank that neither ends nor goes on."""
+    run = Run("stopped", (2, [*LONG, "--timeout", "2", "--output", "run"]))
+    run.wait_for("run/last.safetensors")
+    victim = run.ranks()[1]
+    os.kill(victim, signal.SIGSTOP)
+    try:
+        code, out, err = run.end(2 + ENDS_WITHIN)
+    finally:
+        if pathlib.Path(f"/proc/{victim}").exists():
+            os.kill(victim, signal.SIGKILL)
+    ours = lines_of_ours(err)
+    assert code != 0 and len(ours) == 1, out + err
+    assert "rank 1: expected an answer within 2 s (--timeout), found none" in ours[0], err
+    assert "simulator: " not in err, err
+
+
+def refused():
+    os.environ["SOFTWARP_DEVICES"] = "1"
+    code, out, err = Run("refused", (2, [*SMALL, "--output", "run"])).end(60)
+    ours = lines_of_ours(err)
+    assert code != 0 and len(ours) == 1, out + err
+    assert "ranks 0 and 1: expected a GPU each, found 0000:00:00.0 of" in ours[0], err
+    os.environ["SOFTWARP_DEVICES"] = "2"
+    code, out, err = Run("few", (3, [*SMALL, "--shards", "1", "--output", "run"])).end(60)
+    ours = lines_of_ours(err)
+    assert code != 0 and len(ours) == 1, out + err
+    assert "rank 2: no CUDA device: number 2: expected a device, found 2 of them" in ours[0], err
+
+
+def faults():
+    """Each call of CUDA, cuBLASLt and NCCL fails in turn, on one of two ranks: a sample of the training's, and all of
+    NCCL's set-up."""
+    hit = set()
+    short = [*SMALL, "--epochs", "1", "--images", "16", "--batch-size", "16", "--output"]
+    call = 0
+    while call < 4000:
+        directory = f"fault-{call}"
+        rank = call % 2
+        fault = ["env", f"SOFTWARP_FAULT_CALL={call}", ranks_test.program]
+        commands = [(1, [*short, directory]), (1, [*short, directory])]
+        run = Run(directory, *commands, programs=[fault if r == rank else [ranks_test.program] for r in range(2)])
+        code, out, err = run.end(60)
+        name = re.search(r"^fault: (.*)$", err, re.M)
+        assert name, err
+        if not name[1]:
+            assert code == 0, out + err
+            break
+        hit.add(name[1])
+        assert "simulator: " not in err, err
+        assert code == 0 or len(lines_of_ours(err)) == 1, (call, name[1], out + err)
+        call += random.randint(1, 40)
+    print(f"{len(hit)} functions failed, up to call {call}: {' '.join(sorted(hit))}")
+
+
+if __name__ == "__main__":
+    case, ranks_test.program, with_mpi = sys.argv[1:4]
+    if with_mpi != "ON" or shutil.which("mpirun") is None:
+        print("skipped: this build has no MPI, or there is no mpirun (libopenmpi-dev, openmpi-bin)")
+        sys.exit(77)
+    os.environ["SOFTWARP_DEVICES"] = "4"
+    # What is queued on a simulated device may take longer to run out than the second that mpirun leaves, which lasts that
+    # long in any case.
+    os.environ["OMPI_MCA_odls_base_sigkill_timeout"] = "5"
+    with tempfile.TemporaryDirectory() as temporary:
+        os.chdir(temporary)
+        {"same_bits": same_bits, "any_order": any_order, "counts": counts, "killed": killed, "stopped": stopped,
+         "refused": refused, "faults": faults}[case]()
+        os.chdir("/")
