@@ -109,6 +109,7 @@ struct Fault {
   cudaError_t runtime = cudaErrorMemoryAllocation;
   cublasStatus_t cublas = CUBLAS_STATUS_ALLOC_FAILED;
   ncclResult_t nccl = ncclSystemError;
+  std::string function = "";  // whose calls count; empty: all
 };
 void inject(const Fault& fault);
 // The function that failed; empty: none has yet.

@@ -29,7 +29,8 @@ bool is_faulty(const char* name) {
   ++state().host.calls;
   const auto found = state().calls.find(name);
   ++(found != state().calls.end() ? found->second : state().calls[name]);
-  if (!state().fault || state().fault->call-- > 0) return false;
+  if (!state().fault || (!state().fault->function.empty() && state().fault->function != name)) return false;
+  if (state().fault->call-- > 0) return false;
   state().fault_hit = name;
   return true;
 }

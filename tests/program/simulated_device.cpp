@@ -1,8 +1,8 @@
 // Wraps the main of the program on the simulated device. The program ends with exit code 70 if it broke a
 // rule or left something behind. In its environment, SOFTWARP_DEVICE=86 makes it a device of compute
 // capability 8.6, SOFTWARP_DEVICES=4 makes it four of them, and with SOFTWARP_FAULT_CALL=n the n-th call of
-// CUDA, cuBLASLt or NCCL fails, and the last line on standard error names it. With SOFTWARP_COUNTS a line
-// there counts calls.
+// CUDA, cuBLASLt or NCCL fails, of SOFTWARP_FAULT_FUNCTION if that is set, and the last line on standard
+// error names it. With SOFTWARP_COUNTS a line there counts calls.
 
 #include <cstdio>
 #include <cstdlib>
@@ -23,7 +23,8 @@ int __wrap_main(int argc, char** argv) {
   if (const char* devices = std::getenv("SOFTWARP_DEVICES")) device.count = std::atoi(devices);
   reset(1, device);
   const char* const fault = std::getenv("SOFTWARP_FAULT_CALL");
-  if (fault != nullptr) inject({.call = std::atoll(fault)});
+  const char* const function = std::getenv("SOFTWARP_FAULT_FUNCTION");
+  if (fault != nullptr) inject({.call = std::atoll(fault), .function = function != nullptr ? function : ""});
 
   int status = __real_main(argc, argv);
   if (std::getenv("SOFTWARP_COUNTS") != nullptr)
