@@ -280,6 +280,7 @@ void run(CLI::App& command, TrainOptions& o, Communicator& ranks) {
   const std::optional<Model> weights = read_weights(command, o.weights, o.settings);
   const auto flags = flags_of(o);  // before "no hidden layer" becomes an empty list
   check_together(o.settings);
+  check_shards(o.settings, ranks);
   const bool replaces =
       first && settle_output(o.output, command.get_option("--output")->count() > 0, o.overwrite, o.resume);
   Announce announce(fmt::format("reading {}", o.data));
@@ -292,7 +293,6 @@ void run(CLI::App& command, TrainOptions& o, Communicator& ranks) {
   announce.now("preparing the device and the network");
   o.device.cuda.device = device_of_rank(ranks);
   const std::unique_ptr<Backend> backend = o.device.make_backend();
-  check_shards(o.settings, ranks);
   std::optional<RunDirectory> directory;
   if (first) directory.emplace(o.output);
   expect_same_on_all(ranks, identity_of(o, data, resumed, *backend));
