@@ -86,10 +86,10 @@ def run(function: str, inputs: tuple[Any, ...], names: tuple[str, ...], axis: in
     adapter = adapter_of(x, names[0])
     first = adapter.memory(x, names[0])
     memory, packed = [first], first.strides is None
-    for array, name in zip(inputs[1:], names[1:]):
-        other = _like(adapter, array, name, names[0], first)
-        memory.append(other)
-        packed = packed and other.strides is None
+    if len(inputs) == 2:
+        second = _like(adapter, inputs[1], names[1], names[0], first)
+        memory.append(second)
+        packed = packed and second.strides is None
     shape = first.shape
     last = len(shape) - 1
     if axis != -1:

@@ -247,11 +247,12 @@ void expect_loss(softwarp_dtype dtype, const Batch& batch, softwarp_reduction re
             SOFTWARP_SUCCESS)
       << softwarp_last_error();
 
+  const Row rounded = logits.values();
   Row each(static_cast<std::size_t>(batch.rows)), gradient;
   double sum = 0, weight = 0;
   for (std::int64_t r = 0; r < batch.rows; ++r) {
     const std::int64_t t = batch.targets[static_cast<std::size_t>(r)];
-    const Row x = batch.row(logits.values(), r);
+    const Row x = batch.row(rounded, r);
     if (t != -7) {
       each[static_cast<std::size_t>(r)] =
           reference::cross_entropy(x, static_cast<std::int32_t>(t), weights, e);
