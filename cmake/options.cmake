@@ -4,6 +4,7 @@ include(CMakeDependentOption)
 
 option(SOFTWARP_HOST "Build softwarp::host, the trainer and the libraries below it" ON)
 option(SOFTWARP_C "Build softwarp::c, the shared library with a C interface" ON)
+option(SOFTWARP_PYTHON "Install libsoftwarp.so into the Python package, as pyproject.toml asks" OFF)
 option(SOFTWARP_INSTALL "Make the rules that install what is built" ${PROJECT_IS_TOP_LEVEL})
 cmake_dependent_option(SOFTWARP_PROGRAM "Build the program" ${PROJECT_IS_TOP_LEVEL} SOFTWARP_HOST OFF)
 cmake_dependent_option(SOFTWARP_TESTS "Build the tests, which are of all components" ${PROJECT_IS_TOP_LEVEL}

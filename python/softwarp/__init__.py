@@ -1,0 +1,7 @@
+"""softwarp: softmax, log_softmax, their backwards, the Jacobian, cross-entropy and argmax on arrays with DLPack, such as
+numpy's, torch's, CuPy's and JAX's, on the CPU and on CUDA devices, without a copy."""
+
+from softwarp._library import version as _version
+
+__version__: str = _version()
+__all__ = ["__version__"]
