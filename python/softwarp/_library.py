@@ -70,7 +70,7 @@ for _name, _types in SIGNATURES.items():
 
 # By status. The CPU has ops that a GPU has not, and a build may have no CUDA: NotImplementedError is a RuntimeError.
 _EXCEPTIONS: dict[int, type[Exception]] = {1: ValueError, 2: NotImplementedError, 3: RuntimeError, 4: MemoryError,
-                                           5: RuntimeError}
+                                           5: RuntimeError, 6: OSError, 7: RuntimeError}
 
 
 def failure(status: int) -> Exception:
