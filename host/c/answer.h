@@ -17,11 +17,10 @@
 // How the functions of the C interface answer: they turn exceptions into statuses.
 namespace softwarp::c {
 
-constexpr std::size_t kErrorBytes = 512;
-char* last_error();  // of this thread, kErrorBytes
+inline thread_local char last_error[512] = "";
 
 inline softwarp_status refuse(softwarp_status status, const char* function, const char* why) {
-  std::snprintf(last_error(), kErrorBytes, "%s: %s", function, why);
+  std::snprintf(last_error, sizeof last_error, "%s: %s", function, why);
   return status;
 }
 
@@ -29,7 +28,7 @@ inline softwarp_status refuse(softwarp_status status, const char* function, cons
 template <class Work>
 softwarp_status answer(const char* function, Work work,
                        softwarp_status of_error = SOFTWARP_DEVICE_ERROR) noexcept {
-  last_error()[0] = '\0';
+  last_error[0] = '\0';
   try {
     work();
     return SOFTWARP_SUCCESS;

@@ -23,10 +23,10 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     epochs), loss_curve_ (one loss an epoch).
     """
 
-    def __init__(self, hidden: Sequence[int] = (128,), *, activation: str = "relu", input_dropout: float = 0.0,
-                 dropout: float = 0.0, label_smoothing: float = 0.0, optimizer: str = "adamw",
+    def __init__(self, hidden: Sequence[int] = (256,), *, activation: str = "relu", input_dropout: float = 0.0,
+                 dropout: float = 0.2, label_smoothing: float = 0.0, optimizer: str = "adamw",
                  learning_rate: float = 3e-3, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0,
-                 schedule: str = "one-cycle", max_norm: float = 0.0, ema_decay: float = 0.0, epochs: int = 60,
+                 schedule: str = "one-cycle", max_norm: float = 0.0, ema_decay: float = 0.0, epochs: int = 30,
                  batch_size: int = 64, validation: float = 0.0, patience: int = 0, warm_start: bool = False,
                  random_state: Any = None, device: str = "cpu", threads: int = 0) -> None:
         self.hidden = hidden

@@ -148,9 +148,9 @@ TEST(Onnx, HoldsTheLayersInOrder) {
     SCOPED_TRACE(tensor.name);
     const auto first = model.values.begin() + tensor.offset;
     EXPECT_EQ(onnx.values.at(tensor.name), std::vector<float>(first, first + tensor.size()));
-    EXPECT_EQ(onnx.shapes.at(tensor.name), tensor.is_bias()
-                                               ? std::vector<std::int64_t>{tensor.rows}
-                                               : std::vector<std::int64_t>{tensor.rows, tensor.cols});
+    std::vector<std::int64_t> shape{tensor.rows};
+    if (!tensor.is_bias()) shape.push_back(tensor.cols);
+    EXPECT_EQ(onnx.shapes.at(tensor.name), shape);
   }
 }
 

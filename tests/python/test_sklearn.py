@@ -31,7 +31,7 @@ def test_learns_digits(digits):
     x_train, x_test, y_train, y_test = digits
     classifier = softwarp.MLPClassifier(random_state=0).fit(x_train, y_train)
     assert classifier.score(x_test, y_test) > 0.96
-    assert classifier.n_iter_ == len(classifier.loss_curve_) == 60
+    assert classifier.n_iter_ == len(classifier.loss_curve_) == 30
 
 
 def test_in_a_pipeline_a_search_and_a_pickle(digits):
