@@ -6,6 +6,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from softwarp._cross_entropy import cross_entropy, cross_entropy_with_gradient
+from softwarp._functions import (argmax, log_softmax, log_softmax_backward, softmax, softmax_backward,
+                                 softmax_jacobian)
 from softwarp._library import version as _version
 
 if TYPE_CHECKING:
@@ -13,7 +16,8 @@ if TYPE_CHECKING:
     from softwarp._sklearn import MLPClassifier
 
 __version__: str = _version()
-__all__ = ["__version__", "Epoch", "MLPClassifier", "Model", "train"]
+__all__ = ["__version__", "Epoch", "Model", "argmax", "cross_entropy", "cross_entropy_with_gradient", "log_softmax",
+           "log_softmax_backward", "softmax", "softmax_backward", "softmax_jacobian", "train"]
 
 # Loaded when they are first used: those of _model need numpy, _sklearn scikit-learn.
 _LATER = {"Epoch": "_model", "Model": "_model", "train": "_model", "MLPClassifier": "_sklearn"}
