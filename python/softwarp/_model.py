@@ -96,7 +96,8 @@ def _as_images(array: Any) -> tuple[Any, _Images]:
     """The array that the images lie in, and the images."""
     array = np.asarray(array)
     if array.ndim not in (2, 3):
-        raise ValueError(f"expected images [rows, height, width] or features [rows, features], found shape {array.shape}")
+        raise ValueError("expected images [rows, height, width] or features [rows, features], "
+                         f"found shape {array.shape}")
     if array.dtype.kind not in "biuf":
         raise ValueError(f"expected images of uint8, or of numbers that become float32, found {array.dtype}")
     array = np.ascontiguousarray(array, dtype=np.uint8 if array.dtype == np.uint8 else np.float32)
@@ -278,9 +279,10 @@ def train(images: Any, labels: Any, hidden: Sequence[int] = (512, 256), *, activ
     device: "cpu", on `threads` threads (0: one for each core), or "cuda".
     on_epoch: called with an Epoch after each, in another thread; if it returns something true, training ends.
 
-    The others are the flags of `softwarp train` (docs/command_line.md). The same data, settings, device and threads give
-    the same bits. Other Python threads run meanwhile. Ctrl-C ends training with KeyboardInterrupt. Raises ValueError for
-    what breaks a rule, with what was expected and found, and RuntimeError if training diverges.
+    The others are the flags of `softwarp train` (docs/command_line.md), --lr being learning_rate. The same data,
+    settings, device and threads give the same bits. Other Python threads run meanwhile. Ctrl-C ends training with
+    KeyboardInterrupt. Raises ValueError for what breaks a rule, with what was expected and found, and RuntimeError if
+    training diverges.
     """
     given = locals()
     options = _Options()

@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from softwarp._model import train
+from softwarp._model import Model, train
 
 
 class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -22,6 +22,9 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     After fit: classes_ [classes], n_features_in_, model_ (a softwarp.Model whose class i is classes_[i]), n_iter_ (the
     epochs), loss_curve_ (one loss an epoch).
     """
+
+    classes_: Any
+    model_: Model
 
     def __init__(self, hidden: Sequence[int] = (256,), *, activation: str = "relu", input_dropout: float = 0.0,
                  dropout: float = 0.2, label_smoothing: float = 0.0, optimizer: str = "adamw",

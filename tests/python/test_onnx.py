@@ -25,7 +25,8 @@ def test_equals_onnxruntime(hidden, activation, tmp_path):
 
 def test_is_a_valid_model(tmp_path):
     onnx = pytest.importorskip("onnx")
-    softwarp.train(np.eye(6), np.arange(6) % 2, hidden=(4,), activation="gelu", epochs=1).export_onnx(tmp_path / "m.onnx")
+    model = softwarp.train(np.eye(6), np.arange(6) % 2, hidden=(4,), activation="gelu", epochs=1)
+    model.export_onnx(tmp_path / "m.onnx")
     onnx.checker.check_model(onnx.load(tmp_path / "m.onnx"), full_check=True)
 
 

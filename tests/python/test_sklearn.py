@@ -41,7 +41,8 @@ def test_in_a_pipeline_a_search_and_a_pickle(digits):
     search = GridSearchCV(pipeline, {"mlpclassifier__hidden": [(), (32,)]}, cv=2).fit(x_train, names)
     assert search.best_score_ > 0.7
     assert set(search.predict(x_test)) <= set(names)
-    np.testing.assert_array_equal(pickle.loads(pickle.dumps(search)).predict_proba(x_test), search.predict_proba(x_test))
+    again = pickle.loads(pickle.dumps(search))
+    np.testing.assert_array_equal(again.predict_proba(x_test), search.predict_proba(x_test))
 
 
 def test_warm_start_goes_on(digits):
