@@ -31,7 +31,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                  learning_rate: float = 3e-3, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0,
                  schedule: str = "one-cycle", max_norm: float = 0.0, ema_decay: float = 0.0, epochs: int = 30,
                  batch_size: int = 64, validation: float = 0.0, patience: int = 0, warm_start: bool = False,
-                 random_state: Any = None, device: str = "cpu", threads: int = 0) -> None:
+                 random_state: Any = None, device: str = "cpu", threads: int = 1) -> None:
         self.hidden = hidden
         self.activation = activation
         self.input_dropout = input_dropout

@@ -205,7 +205,8 @@ def test_the_defaults_are_the_librarys():
 
 
 INTERRUPTED = textwrap.dedent("""
-    import numpy as np, softwarp, sys
+    import numpy as np, signal, softwarp, sys
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     x = np.random.default_rng(0).normal(size=(4000, 200))
     def tell(epoch):
         print("training", flush=True)
