@@ -9,7 +9,7 @@ BEGIN {
   sees["host/communicator"] = "include host/backend"
   sees["host/io"] = "include core"
   sees["host/backend"] = "include core kernels"
-  sees["host/c"] = "include host/backend"
+  sees["host/c"] = "include host/backend host/data host/model host/training"
   sees["host/data"] = "include core host/backend host/io"
   sees["host/model"] = "include core host/backend host/io"
   sees["host/training"] = "include core host/backend host/communicator host/io host/data host/model"

@@ -3,7 +3,7 @@
 #
 #   arrow       include <- core <- kernels <- host/backend <- {host/data, host/model} <- host/training <- host/report
 #               <- host/program <- {tests, bench, ...}; core <- host/io <- {host/data, host/model, ...};
-#               host/backend <- host/communicator <- {host/training, host/program}; host/backend <- host/c;
+#               host/backend <- host/communicator <- {host/training, host/program}; host/training <- host/c;
 #               include <- {simulator, examples}
 #   toolkit     kernels include the CUDA toolkit, CUB, Random123 and the standard library, nothing else
 #   path        an include does not climb (../); one of ours starts at the project's root, a public one is

@@ -51,7 +51,7 @@ plant kernels/planted.cuh 2 arrow '#pragma once\n#include "host/backend/row_ops.
 plant kernels/planted.cuh 1 arrow '#include <host/backend/row_ops.h>\n'
 plant host/backend/planted.h 1 arrow '#include "host/model/mlp.h"\n'
 plant host/backend/cpu/planted.h 1 arrow '#include "host/io/idx.h"\n'
-plant host/c/planted.h 1 arrow '#include "host/model/mlp.h"\n'
+plant host/c/planted.h 1 arrow '#include "host/report/report.h"\n'
 plant host/training/planted.h 1 arrow '#include "host/c/planted.h"\n'
 plant host/data/planted.h 3 arrow '// x\n\n#include "host/model/mlp.h"\n'
 plant host/model/planted.h 1 arrow '#include "host/data/resident.h"\n'

@@ -128,6 +128,7 @@ void Backend::augment_batch(const DatasetView& data, const std::int32_t* order, 
                             const Augmentation& augmentation, View batch, std::int32_t* targets) {
   expects(batch.cols == data.pixels, "a batch as wide as an image");
   expects(batch.rows <= data.count, "a batch no larger than the data set");
+  expects(data.values == nullptr, "images of bytes");
   expects(data.width > 0 && data.pixels % data.width == 0, "images of whole rows");
   const Augmentation& a = augmentation;
   for (const UniformInterval& interval : {a.degrees, a.shear, a.scale, a.translate})

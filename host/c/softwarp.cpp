@@ -57,6 +57,8 @@ const char* softwarp_status_name(softwarp_status status) {
     case SOFTWARP_DEVICE_ERROR: return "device error";
     case SOFTWARP_OUT_OF_MEMORY: return "out of memory";
     case SOFTWARP_INTERNAL_ERROR: return "internal error";
+    case SOFTWARP_FILE_ERROR: return "file error";
+    case SOFTWARP_DIVERGED: return "diverged";
     default: return "unknown status";
   }
 }

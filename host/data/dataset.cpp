@@ -136,6 +136,7 @@ Dataset load_data_part(const std::string& name, DataPart part, int max_pixel) {
 
 std::uint32_t checksum(const Dataset& data) {
   uLong sum = crc32_z(0, data.images.data(), data.images.size());
+  sum = crc32_z(sum, reinterpret_cast<const Bytef*>(data.values.data()), data.values.size() * sizeof(float));
   sum = crc32_z(sum, data.labels.data(), data.labels.size());
   return static_cast<std::uint32_t>(sum);
 }

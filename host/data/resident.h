@@ -5,7 +5,7 @@
 
 namespace softwarp {
 
-// A Dataset in a backend's memory, uploaded once, as bytes: a quarter of what floats would take.
+// A Dataset in a backend's memory, uploaded once. Bytes stay bytes: a quarter of what floats would take.
 class ResidentDataset {
  public:
   ResidentDataset(Backend& backend, const Dataset& data);
@@ -15,6 +15,7 @@ class ResidentDataset {
 
  private:
   Array<std::uint8_t> images_;
+  Array<float> values_;
   Array<std::uint8_t> labels_;
   DatasetView view_;
 };

@@ -26,9 +26,12 @@ Dataset like(const Dataset& data) {
 }
 
 void append(Dataset& part, const Dataset& data, std::int64_t first, std::int64_t count) {
-  const auto image = data.images.begin() + first * data.pixels();
+  const auto add_images = [&](auto& to, const auto& from) {
+    const auto image = from.begin() + first * data.pixels();
+    to.insert(to.end(), image, image + count * data.pixels());
+  };
+  data.values.empty() ? add_images(part.images, data.images) : add_images(part.values, data.values);
   const auto label = data.labels.begin() + first;
-  part.images.insert(part.images.end(), image, image + count * data.pixels());
   part.labels.insert(part.labels.end(), label, label + count);
   part.count += count;
 }

@@ -161,25 +161,31 @@ bool is_class_name(std::string_view name) {
   return !name.empty() && std::ranges::none_of(name, [](unsigned char c) { return c < ' ' || c == 127; });
 }
 
-SafetensorsFile to_safetensors(const Model& model) {
-  SafetensorsFile file;
-  file.metadata = {{"format", "pt"},
-                   {"layers", model.shape.text()},
-                   {"activation", std::string(name_of(model.shape.activation))},
-                   {"classes", fmt::format("{}", model.shape.classes)},
-                   {"data", model.input.data},
-                   {"image", fmt::format("{}x{}", model.input.height, model.input.width)},
-                   {"max_pixel", fmt::format("{}", model.input.max_pixel)},
-                   {"framing", text_of(model.input.framing)}};
+std::map<std::string, std::string> metadata_of(const Model& model) {
+  std::map<std::string, std::string> metadata{
+      {"layers", model.shape.text()},
+      {"activation", std::string(name_of(model.shape.activation))},
+      {"classes", fmt::format("{}", model.shape.classes)},
+      {"data", model.input.data},
+      {"image", fmt::format("{}x{}", model.input.height, model.input.width)},
+      {"max_pixel", fmt::format("{}", model.input.max_pixel)},
+      {"framing", text_of(model.input.framing)}};
   if (model.input.train_checksum != 0)
-    file.metadata["train_checksum"] = fmt::format("{}", model.input.train_checksum);
+    metadata["train_checksum"] = fmt::format("{}", model.input.train_checksum);
   if (model.input.test_checksum != 0)
-    file.metadata["test_checksum"] = fmt::format("{}", model.input.test_checksum);
+    metadata["test_checksum"] = fmt::format("{}", model.input.test_checksum);
   if (const auto& names = model.input.class_names; !names.empty()) {
     expects(std::ssize(names) == model.shape.classes, "a name for each class, or none");
     constexpr auto kReplace = nlohmann::json::error_handler_t::replace;
-    file.metadata["class_names"] = nlohmann::json(names).dump(-1, ' ', false, kReplace);
+    metadata["class_names"] = nlohmann::json(names).dump(-1, ' ', false, kReplace);
   }
+  return metadata;
+}
+
+SafetensorsFile to_safetensors(const Model& model) {
+  SafetensorsFile file;
+  file.metadata = metadata_of(model);
+  file.metadata["format"] = "pt";
   for (const ParameterTensor& tensor : ParameterLayout(model.shape).tensors) {
     const auto* first = reinterpret_cast<const std::byte*>(model.values.data() + tensor.offset);
     file.tensors.push_back({.name = tensor.name,

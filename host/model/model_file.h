@@ -4,6 +4,8 @@
 #include <softwarp/mlp.h>
 
 #include <filesystem>
+#include <map>
+#include <string>
 #include <string_view>
 
 #include "host/io/safetensors.h"
@@ -21,6 +23,9 @@ namespace softwarp {
 
 // Reads a model, or a state dict, whose activation is then this one and whose input has no height.
 [[nodiscard]] Model read_model_or_state_dict(const std::filesystem::path& path, Activation activation);
+
+// The properties of a model other than its parameters, as docs/library.md lists them.
+[[nodiscard]] std::map<std::string, std::string> metadata_of(const Model& model);
 
 // read_model and write_model without the file; `path` is for errors. Metadata that a model does not have is
 // left alone.

@@ -15,6 +15,7 @@ void add_train(CLI::App& app);
 void add_evaluate(CLI::App& app);
 void add_predict(CLI::App& app);
 void add_deform(CLI::App& app);
+void add_export(CLI::App& app);
 void add_devices(CLI::App& app);
 void add_compare(CLI::App& app);
 void add_softmax(CLI::App& app);

@@ -73,6 +73,7 @@ int run(int argc, char** argv) {
   add_evaluate(app);
   add_predict(app);
   add_compare(app);
+  add_export(app);
   add_softmax(app);
   add_gradcheck(app);
   add_deform(app);

@@ -208,7 +208,7 @@ void Trainer::check_finite(const TrainingState& state, std::span<const CrossEntr
   constexpr double kExploded = 1000;
   const std::int64_t before = steps - (samples + batch_ - 1) / batch_;
   const auto fail = [](std::int64_t step, const std::string& found) {
-    throw Error(
+    throw Diverged(
         fmt::format("training diverged in step {}: expected a finite loss and finite parameters, found {}; "
                     "try a lower learning rate",
                     step, found));

@@ -42,9 +42,9 @@ class Trainer {
           const ResidentDataset& data, Communicator& communicator = single_process());
 
   // Runs every batch of the next epoch, the last and smaller one too. After each step `more` decides whether
-  // to go on. Throws Error, which names the step, if the loss or a parameter is no longer finite, or the loss
-  // has exploded. It looks at a copy that is made every 100 steps, once that has arrived, and waits for the
-  // device at the end of the epoch alone.
+  // to go on. Throws Diverged, which names the step, if the loss or a parameter is no longer finite, or the
+  // loss has exploded. It looks at a copy that is made every 100 steps, once that has arrived, and waits for
+  // the device at the end of the epoch alone.
   void run_epoch(const std::function<bool()>& more);
   // Checks after so many steps from now on instead; with 1 it waits for the device each time.
   void set_check_interval(std::int64_t steps) { check_interval_ = steps; }

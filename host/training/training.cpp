@@ -181,6 +181,7 @@ TrainingResult train(Backend& backend, const TrainingSettings& settings, const D
     before = result.history.back().seconds;
   }
   expect_same_parameters(trainer.mlp(), communicator);
+  const auto all_stop = [&] { return communicator.max(observer.should_stop() ? 1 : 0) > 0; };
   const auto out_of_patience = [&] {
     return settings.patience > 0 && best.epochs_since() >= settings.patience;
   };
@@ -205,7 +206,7 @@ TrainingResult train(Backend& backend, const TrainingSettings& settings, const D
                         .epoch_seconds = watch.seconds(),
                         .seconds = before + whole.seconds(),
                         .score = [&] { return trainer.running_score(); }});
-      result.stopped = communicator.max(observer.should_stop() ? 1 : 0) > 0;
+      result.stopped = all_stop();
       if (!result.stopped && trainer.samples() < parts.train->count()) rate = trainer.learning_rate();
       return !result.stopped;
     });
@@ -227,6 +228,7 @@ TrainingResult train(Backend& backend, const TrainingSettings& settings, const D
     observer.on_epoch(record);
     result.history.push_back(record);
     if (trainer.samples() < parts.train->count()) break;
+    if (epoch < settings.epochs && !result.stopped) result.stopped = all_stop();
     if (communicator.rank() == 0 && control.checkpoint_every > 0 &&
         (epoch % control.checkpoint_every == 0 || epoch == settings.epochs || out_of_patience() ||
          result.stopped))

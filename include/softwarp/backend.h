@@ -191,13 +191,13 @@ class Backend {
   /// is below 2^31.
   void permutation(std::uint64_t seed, std::int64_t epoch, std::int32_t* order, std::int64_t count);
   /// Writes to batch[r] the image order[state->position + r] times the scale, and its label to targets[r]. A
-  /// null order is the identity. batch is [rows, pixels], targets is [rows].
+  /// null order is the identity. batch is [rows, pixels], targets is [rows]. Images may be bytes or floats.
   void gather_batch(const DatasetView& data, const std::int32_t* order, const TrainingState* state,
                     View batch, std::int32_t* targets);
-  /// Does the same with images that are deformed as `augmentation` says, at state->epoch. What leaves an
-  /// image as it is leaves its bits. Devices agree to rounding. On a GPU, elastic deformation needs about
-  /// (height + 6 sigma) (10 width + 12 sigma) bytes of a block's shared memory, and throws Error if there are
-  /// fewer; of 28x28 pixels any sigma fits.
+  /// Does the same with images of bytes, which are deformed as `augmentation` says, at state->epoch. What
+  /// leaves an image as it is leaves its bits. Devices agree to rounding. On a GPU, elastic deformation needs
+  /// about (height + 6 sigma) (10 width + 12 sigma) bytes of a block's shared memory, and throws Error if
+  /// there are fewer; of 28x28 pixels any sigma fits.
   void augment_batch(const DatasetView& data, const std::int32_t* order, const TrainingState* state,
                      const Augmentation& augmentation, View batch, std::int32_t* targets);
   /// Does one step of SGD at the schedule's rate; then state->step += 1 and state->position += rows. `rows`

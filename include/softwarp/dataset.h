@@ -27,7 +27,8 @@ struct Framing {
 };
 
 /// Labelled images in the host's memory. Image i is the pixels() bytes from images[i * pixels()] on, row by
-/// row, each in 0..max_pixel. Its label, in 0..classes - 1, is labels[i].
+/// row, each in 0..max_pixel. Its label, in 0..classes - 1, is labels[i]. Where `values` is not empty, the
+/// network's inputs are its floats, in the same order, and there are no bytes.
 struct Dataset {
   std::string name;                  ///< as load_data was given it
   std::vector<std::uint8_t> images;  ///< [count, height, width]
@@ -42,6 +43,7 @@ struct Dataset {
   std::vector<std::string> class_names = {};
   Framing framing = {};               ///< as measured of the part that load_data read
   std::uint32_t source_checksum = 0;  ///< checksum() of the part that load_data read; 0: another origin
+  std::vector<float> values = {};     ///< [count, height, width], in place of images; empty: bytes
 
   /// Pixels of an image.
   std::int64_t pixels() const { return height * width; }
@@ -55,9 +57,10 @@ struct DatasetView {
   std::int64_t pixels = 0;               ///< pixels of an image
   float scale = 1.0f / 255.0f;           ///< a pixel's value times this is the network's input
   std::int64_t width = 0;                ///< pixels of an image's row; needed where images are deformed
+  const float* values = nullptr;         ///< [count, pixels], in place of images; null: bytes
 };
 
-/// The CRC-32 of images and labels, by which a resumed run and a model recognize their data.
+/// The CRC-32 of images or values, and labels, by which a resumed run and a model recognize their data.
 [[nodiscard]] std::uint32_t checksum(const Dataset& data);
 
 /// A training and a test part, of one shape, one number of classes and one largest pixel.

@@ -103,6 +103,10 @@ struct Model {
 /// nn.Linear, float32; shape, activation, normalisation and class count are metadata. Throws Error, which
 /// names the file, what was expected and what was found; no half-written file stays behind.
 void write_model(const std::filesystem::path& path, const Model& model);
+/// Writes an ONNX model (opset 13) for other runtimes: input [batch, inputs] of floats, which are pixels
+/// divided by max_pixel, to logits and probabilities [batch, classes]. The metadata are write_model's. Throws
+/// Error as write_model does.
+void write_onnx(const std::filesystem::path& path, const Model& model);
 /// Reads a file that write_model wrote; its parameters may have been rounded to F16 or BF16 since. Throws
 /// Error in the same way, and if a parameter is not finite.
 [[nodiscard]] Model read_model(const std::filesystem::path& path);

@@ -17,7 +17,9 @@
  * it. Calls may come from several threads, each with memory of its own.
  *
  * Processes: after fork(), the child may call on SOFTWARP_CPU, where it computes on one thread if a call was
- * made before the fork. A child cannot use the CUDA devices that its parent has used. */
+ * made before the fork. A child cannot use the CUDA devices that its parent has used.
+ *
+ * <softwarp/model.h> declares the training of perceptrons. */
 #ifndef SOFTWARP_H
 #define SOFTWARP_H
 
@@ -48,7 +50,9 @@ enum {
   SOFTWARP_UNSUPPORTED = 2,      /**< this device, or this build, has no such op for this dtype */
   SOFTWARP_DEVICE_ERROR = 3,     /**< the device or its driver refused */
   SOFTWARP_OUT_OF_MEMORY = 4,    /**< the process has no memory left */
-  SOFTWARP_INTERNAL_ERROR = 5    /**< an error that softwarp did not foresee */
+  SOFTWARP_INTERNAL_ERROR = 5,   /**< an error that softwarp did not foresee */
+  SOFTWARP_FILE_ERROR = 6,       /**< a file cannot be read or written, or holds something else */
+  SOFTWARP_DIVERGED = 7          /**< a training run's numbers became infinite or NaN */
 };
 
 /** The device that computes: one of the devices below. */

@@ -6,6 +6,7 @@
 #include <softwarp/augment.h>
 #include <softwarp/backend.h>
 #include <softwarp/dataset.h>
+#include <softwarp/error.h>
 #include <softwarp/mlp.h>
 #include <softwarp/optimizer.h>
 
@@ -172,7 +173,8 @@ class TrainingObserver {
   virtual void on_step(const Progress&) {}
   /// Called after each epoch.
   virtual void on_epoch(const EpochRecord&) {}
-  /// Called after each step. If it returns true, the run ends as if this step had been its last.
+  /// Called after each step, and after on_epoch if another epoch follows. If it returns true, the run ends as
+  /// if the step before had been its last.
   virtual bool should_stop() { return false; }
 };
 
@@ -213,9 +215,16 @@ struct TrainingControl {
   Communicator* communicator = nullptr;
 };
 
-/// Trains a network and measures it on the test images. Throws Error if its numbers become NaN or infinite,
-/// and if the checkpoint belongs to another network or optimizer. The caller compares the checkpoint's
-/// settings and data with its own.
+/// Thrown when the loss or the parameters of a training run become infinite or NaN.
+class Diverged : public Error {
+ public:
+  /// Made from its message.
+  using Error::Error;
+};
+
+/// Trains a network and measures it on the test images, which may be none. Throws Diverged if its numbers
+/// become NaN or infinite, and Error if the checkpoint belongs to another network or optimizer. The caller
+/// compares the checkpoint's settings and data with its own.
 TrainingResult train(Backend& backend, const TrainingSettings& settings, const DataPair& data,
                      TrainingObserver& observer, const TrainingControl& control = {});
 

@@ -49,12 +49,24 @@ SIGNATURES: dict[str, list[Any]] = {
 }
 
 
+def _open(path: str) -> ctypes.CDLL:
+    """The library, whose OpenMP reads the environment when it is loaded. Without a limit its threads wait in long
+    loops, which on a busy machine take the time of the thread that they wait for."""
+    if "GOMP_SPINCOUNT" in os.environ or "OMP_WAIT_POLICY" in os.environ:
+        return ctypes.CDLL(path)
+    os.environ["GOMP_SPINCOUNT"] = "5000"  # as host/program/openmp_spinning.cpp
+    try:
+        return ctypes.CDLL(path)
+    finally:
+        del os.environ["GOMP_SPINCOUNT"]
+
+
 def _load() -> ctypes.CDLL:
     folders = list(softwarp.__path__)
     for folder in folders:
         path = os.path.join(folder, "libsoftwarp.so")
         if os.path.exists(path):
-            return ctypes.CDLL(path)
+            return _open(path)
     raise ImportError(f"softwarp: expected libsoftwarp.so in {' or '.join(folders)}, found none "
                       "(`pip install .` builds it)")
 
@@ -71,7 +83,7 @@ for _name, _types in SIGNATURES.items():
 
 # By status. The CPU has ops that a GPU has not, and a build may have no CUDA: NotImplementedError is a RuntimeError.
 _EXCEPTIONS: dict[int, type[Exception]] = {1: ValueError, 2: NotImplementedError, 3: RuntimeError, 4: MemoryError,
-                                           5: RuntimeError}
+                                           5: RuntimeError, 6: OSError, 7: RuntimeError}
 
 
 def failure(status: int) -> Exception:

@@ -208,6 +208,8 @@ TEST(CStatus, HasAName) {
   EXPECT_STREQ(softwarp_status_name(SOFTWARP_DEVICE_ERROR), "device error");
   EXPECT_STREQ(softwarp_status_name(SOFTWARP_OUT_OF_MEMORY), "out of memory");
   EXPECT_STREQ(softwarp_status_name(SOFTWARP_INTERNAL_ERROR), "internal error");
+  EXPECT_STREQ(softwarp_status_name(SOFTWARP_FILE_ERROR), "file error");
+  EXPECT_STREQ(softwarp_status_name(SOFTWARP_DIVERGED), "diverged");
   EXPECT_STREQ(softwarp_status_name(99), "unknown status");
   EXPECT_STREQ(softwarp_version(), SOFTWARP_VERSION);
 }

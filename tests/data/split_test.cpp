@@ -42,6 +42,23 @@ Bytes numbers(const Dataset& data) {
   return found;
 }
 
+TEST(Split, TakesTheSameImagesOfFloats) {
+  Dataset data = numbered(50);
+  const auto [train, validation] = split(data, 0.2, 3);
+  for (const std::uint8_t byte : data.images) data.values.push_back(static_cast<float>(byte) / 7);
+  data.images.clear();
+  const auto [train_of_floats, validation_of_floats] = split(data, 0.2, 3);
+  const auto expect_floats_of = [](const Dataset& bytes, const Dataset& floats) {
+    EXPECT_TRUE(floats.images.empty());
+    EXPECT_EQ(floats.labels, bytes.labels);
+    std::vector<float> expected;
+    for (const std::uint8_t byte : bytes.images) expected.push_back(static_cast<float>(byte) / 7);
+    EXPECT_EQ(floats.values, expected);
+  };
+  expect_floats_of(train, train_of_floats);
+  expect_floats_of(validation, validation_of_floats);
+}
+
 TEST(Split, IsAPartitionThatKeepsImagesAndLabelsTogether) {
   const auto [train, validation] = split(numbered(200), 0.15, 1);
   EXPECT_EQ(train.count, 170);

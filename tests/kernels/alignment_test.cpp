@@ -274,7 +274,9 @@ TEST_F(Alignment, OfTheGather) {
     return all;
   };
   const std::vector<std::int32_t> order{3, 1, 8, 0, 7, 2, 4, 5, 6};
-  const auto gathers = [&](const std::vector<Shift>& s, const auto& gather) {
+  const std::vector<float> floats(images.begin(), images.end());
+  const auto gathers = [&](const std::vector<Shift>& s, const auto& gather, bool of_floats = false) {
+    const DeviceArray<float> value_memory(shifted(floats, s[0].offset));
     const DeviceArray<std::uint8_t> image_memory(shifted(images, s[0].offset)),
         label_memory(shifted(labels, s[1].offset));
     const DeviceArray<std::int32_t> order_memory(shifted(order, s[2].offset)), targets(kRows + s[4].offset);
@@ -284,7 +286,8 @@ TEST_F(Alignment, OfTheGather) {
                            kCount,
                            kPixels,
                            1.0f / 255,
-                           28};
+                           28,
+                           of_floats ? value_memory.data() + s[0].offset : nullptr};
     gather(data, order_memory.data() + s[2].offset, batch.view(), targets.data() + s[4].offset);
     auto result = joined(batch.values());
     const auto found = targets.download();
@@ -299,6 +302,17 @@ TEST_F(Alignment, OfTheGather) {
         return gathers(s, [&](const auto& data, const auto* order_on, auto batch, auto* targets) {
           gather_batch(data, order_on, state.data(), batch, targets, nullptr);
         });
+      },
+      0);
+  expect_same_for_every_operand(
+      "gather_batch of floats", operands,
+      [&](const std::vector<Shift>& s) {
+        return gathers(
+            s,
+            [&](const auto& data, const auto* order_on, auto batch, auto* targets) {
+              gather_batch(data, order_on, state.data(), batch, targets, nullptr);
+            },
+            /*of_floats=*/true);
       },
       0);
   expect_same_for_every_operand(

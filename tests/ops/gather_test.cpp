@@ -42,10 +42,12 @@ std::ostream& operator<<(std::ostream& out, const Case& c) {
 
 class GatherBatch : public testing::TestWithParam<Case> {
  protected:
-  // order null: the data set's own.
-  void expect_gathered(const std::vector<std::int32_t>* order, float scale) {
+  // order null: the data set's own. From bytes, or from floats that no byte equals, to the bit.
+  void expect_gathered(const std::vector<std::int32_t>* order, float scale, bool of_floats = false) {
     const auto [count, pixels, rows, position, stride] = GetParam();
     const Images data(count, pixels);
+    Floats values;
+    for (const std::uint8_t pixel : data.images) values.push_back(static_cast<float>(pixel) - 100.3f);
     for (const auto& backend : make_backends()) {
       SCOPED_TRACE(backend->name());
       const auto images = upload(*backend, data.images), labels = upload(*backend, data.labels);
@@ -54,8 +56,11 @@ class GatherBatch : public testing::TestWithParam<Case> {
       const auto on_device = order != nullptr ? upload(*backend, *order) : Array<std::int32_t>();
       const auto batch = upload(*backend, Floats(static_cast<std::size_t>(rows * stride), -1.0f));
       const auto targets = upload(*backend, std::vector<std::int32_t>(static_cast<std::size_t>(rows), -1));
-      backend->gather_batch({images.data(), labels.data(), count, pixels, scale}, on_device.data(),
-                            state.data(), {batch.data(), rows, pixels, stride}, targets.data());
+      const auto floats = upload(*backend, values);
+      DatasetView view{images.data(), labels.data(), count, pixels, scale};
+      if (of_floats) view.images = nullptr, view.values = floats.data();
+      backend->gather_batch(view, on_device.data(), state.data(), {batch.data(), rows, pixels, stride},
+                            targets.data());
 
       const Floats found = download(*backend, batch.data(), batch.size());
       const auto found_targets = download(*backend, targets.data(), targets.size());
@@ -66,7 +71,9 @@ class GatherBatch : public testing::TestWithParam<Case> {
             << "row " << r;
         for (std::int64_t j = 0; j < stride; ++j)
           ASSERT_EQ(found[static_cast<std::size_t>(r * stride + j)],
-                    j < pixels ? data.pixel(image, j, scale) : -1.0f)
+                    j >= pixels ? -1.0f
+                    : of_floats ? values[static_cast<std::size_t>(image * pixels + j)] * scale
+                                : data.pixel(image, j, scale))
               << "row " << r << " column " << j;
       }
       EXPECT_EQ(backend->download(state.data()).position, position) << "the position is only read";
@@ -80,6 +87,11 @@ TEST_P(GatherBatch, FollowsTheOrder) {
 }
 
 TEST_P(GatherBatch, WithoutAnOrderTakesImageAfterImage) { expect_gathered(nullptr, 1.0f / 16.0f); }
+
+TEST_P(GatherBatch, TakesFloatsAsTheyAre) {
+  const auto order = backwards(GetParam().count);
+  expect_gathered(&order, 1.0f, /*of_floats=*/true);
+}
 
 INSTANTIATE_TEST_SUITE_P(Sizes, GatherBatch,
                          testing::Values(Case{1, 1, 1, 0, 1}, Case{7, 13, 3, 2, 13},  // odd

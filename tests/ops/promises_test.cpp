@@ -140,6 +140,9 @@ TEST_F(Promises, OfBatches) {
                    "a batch as wide as an image");
     expect_promise([&] { b.gather_batch(data, nullptr, state_, view(4, 4), integers()); },
                    "a batch no larger than the data set");
+    const DatasetView of_floats{.labels = bytes, .count = 3, .pixels = 4, .width = 2, .values = floats()};
+    expect_promise([&] { b.augment_batch(of_floats, nullptr, state_, {}, view(3, 4), integers()); },
+                   "images of bytes");
     expect_promise([&] { b.permutation(1, 0, integers(), -1); }, "a count that fits 31 bits");
     expect_promise([&] { b.permutation(1, 0, integers(), std::int64_t{1} << 31); },
                    "a count that fits 31 bits");

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "host/io/number_table.h"
+#include "host/model/onnx.h"
 #include "tests/data/temporary_files.h"
 #include "tests/program/run_program.h"
 
@@ -43,6 +45,24 @@ TEST_F(Commands, TakeModelsAlike) {
   EXPECT_EQ(none.err.find("softwarp: pictures: expected files, or --index N"), 0u) << none.err;
 }
 
+TEST_F(Commands, ExportsAModel) {
+  output_of(small_training({"--output", "run"}));
+  EXPECT_EQ(
+      output_of({"export", "run", "--onnx", "net.onnx"}),
+      "wrote net.onnx: input [batch, 64], pixels divided by 16, to logits and probabilities [batch, 10]\n");
+  EXPECT_EQ(read_all(directory_.path() / "net.onnx"),
+            to_onnx(read_model(directory_.path() / "run" / "model.safetensors")));
+  const ProgramRun again = run({"export", "run", "--onnx", "net.onnx"});
+  EXPECT_EQ(again.exit_code, 1);
+  EXPECT_EQ(again.err,
+            "softwarp: net.onnx: expected no file of that name, found one (--overwrite replaces it)\n");
+  output_of({"export", "--model", "run", "--onnx", "net.onnx", "--overwrite"});
+  EXPECT_EQ(run({"export", "run"}).exit_code, 2);
+  const ProgramRun nowhere = run({"export", "run", "--onnx", "no/net.onnx"});
+  EXPECT_EQ(nowhere.exit_code, 1);
+  EXPECT_NE(nowhere.err.find("no/net.onnx"), std::string::npos) << nowhere.err;
+}
+
 TEST_F(Commands, ShowHowTheyAreCalled) {
   const std::string help = output_of({"--help"});
   EXPECT_NE(help.find("\n  train "), std::string::npos) << help;
@@ -52,7 +72,7 @@ TEST_F(Commands, ShowHowTheyAreCalled) {
   EXPECT_EQ(alone.exit_code, 2);
   EXPECT_EQ(alone.out, help);
   for (const char* command :
-       {"train", "evaluate", "predict", "softmax", "gradcheck", "devices", "completion"}) {
+       {"train", "evaluate", "predict", "export", "softmax", "gradcheck", "devices", "completion"}) {
     const std::string of = output_of({command, "--help"});
     EXPECT_NE(of.find(std::string("Usage: softwarp ") + command), std::string::npos) << of;
     EXPECT_EQ(output_of({"help", command}), of);

@@ -19,6 +19,7 @@ const std::vector<std::pair<std::string, Arguments>> kCommands{
     {"evaluate", {"--model", "nowhere"}},
     {"predict", {"nowhere.png", "--model", "nowhere"}},
     {"compare", {"nowhere", "elsewhere"}},
+    {"export", {"--model", "nowhere", "--onnx", "net.onnx"}},
     {"softmax", {"--input", "nowhere"}},
     {"gradcheck", {"--data", "nowhere"}},
     {"deform", {"--data", "nowhere"}},

@@ -5,7 +5,7 @@ set -eu
 python=$1
 venv=$2
 source=$3
-tools='numpy ml_dtypes pytest mypy scikit-build-core>=0.10'
+tools='numpy ml_dtypes pytest mypy scikit-build-core>=0.10 scikit-learn>=1.6 onnx onnxruntime'
 if [ ! -e "$venv/complete" ]; then
   rm -rf "$venv"
   if ! "$python" -m venv --system-site-packages "$venv"; then

@@ -25,7 +25,7 @@ def test_a_refusal_is_a_value_error_with_the_librarys_line():
 
 
 @pytest.mark.parametrize(("status", "exception"), [(2, NotImplementedError), (3, RuntimeError), (4, MemoryError),
-                                                   (5, RuntimeError), (99, RuntimeError)])
+                                                   (5, RuntimeError), (6, OSError), (7, RuntimeError), (99, RuntimeError)])
 def test_a_status_has_its_exception(status, exception):
     assert type(_library.failure(status)) is exception
 

@@ -1,5 +1,5 @@
-// The batch from the data set: one byte read and four written for each pixel; and dropout, whose randomness
-// comes from a counter, so that the backward draws the same.
+// The batch from the data set: one byte, or a float, read and four bytes written for each pixel; and dropout,
+// whose randomness comes from a counter, so that the backward draws the same.
 
 #include "core/dropout.h"
 #include "host/backend/cpu/elementwise.h"
@@ -17,24 +17,39 @@ HWY_BEFORE_NAMESPACE();
 namespace softwarp::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-void Gather(const DatasetView& data, const std::int32_t* order, std::int64_t position,
-            MatrixView<float> batch, std::int32_t* targets) {
+template <class D>
+HWY_INLINE hn::VFromD<D> LoadFloats(D d, const std::uint8_t* from) {
+  const hn::Rebind<std::int32_t, D> wide;
+  const hn::Rebind<std::uint8_t, D> bytes;
+  return hn::ConvertTo(d, hn::PromoteTo(wide, hn::LoadU(bytes, from)));
+}
+template <class D>
+HWY_INLINE hn::VFromD<D> LoadFloats(D d, const float* from) {
+  return hn::LoadU(d, from);
+}
+
+template <class T>
+void GatherFrom(const T* images, const DatasetView& data, const std::int32_t* order, std::int64_t position,
+                MatrixView<float> batch, std::int32_t* targets) {
   const hn::ScalableTag<float> d;
-  const hn::Rebind<std::int32_t, decltype(d)> wide;
-  const hn::Rebind<std::uint8_t, decltype(d)> bytes;
   const auto scale = hn::Set(d, data.scale);
   const std::int64_t whole = data.pixels / lanes_of(d) * lanes_of(d);
 #pragma omp parallel for schedule(static) if (batch.size() > 16384)
   for (std::int64_t r = 0; r < batch.rows; ++r) {
     const std::int64_t sample = order != nullptr ? order[position + r] : position + r;
-    const std::uint8_t* image = data.images + sample * data.pixels;
+    const T* image = images + sample * data.pixels;
     float* row = batch.row(r);
     for (std::int64_t j = 0; j < whole; j += lanes_of(d))
-      hn::StoreU(hn::Mul(hn::ConvertTo(d, hn::PromoteTo(wide, hn::LoadU(bytes, image + j))), scale), d,
-                 row + j);
+      hn::StoreU(hn::Mul(LoadFloats(d, image + j), scale), d, row + j);
     for (std::int64_t j = whole; j < data.pixels; ++j) row[j] = static_cast<float>(image[j]) * data.scale;
     targets[r] = data.labels[sample];
   }
+}
+
+void Gather(const DatasetView& data, const std::int32_t* order, std::int64_t position,
+            MatrixView<float> batch, std::int32_t* targets) {
+  data.values == nullptr ? GatherFrom(data.images, data, order, position, batch, targets)
+                         : GatherFrom(data.values, data, order, position, batch, targets);
 }
 
 }  // namespace softwarp::cpu::HWY_NAMESPACE
