@@ -30,6 +30,15 @@ class CrossEntropySums(ctypes.Structure):
                 ("invalid_targets", c_int64), ("finite_rows", c_int64)]
 
 
+class LossOptions(ctypes.Structure):
+    """softwarp_loss_options"""
+
+    _fields_ = [("class_weights", c_void_p), ("label_smoothing", c_double), ("ignore_index", c_int64),
+                ("reduction", c_int), ("dloss", c_void_p)]
+
+
+REDUCTIONS = {"none": 0, "sum": 1, "mean": 2}
+_AXIS = [c_int, c_int, c_int64, c_int64, c_int64]
 _CALL = [c_int, c_int]  # device, dtype
 _SHAPE = [c_int64, c_int64]  # rows, cols
 _MATRIX = [c_void_p, c_int64]  # address, stride
@@ -41,6 +50,12 @@ SIGNATURES: dict[str, list[Any]] = {
     "softwarp_log_softmax": _CALL + _SHAPE + 2 * _MATRIX + _RESOURCES,
     "softwarp_softmax_backward": _CALL + _SHAPE + 3 * _MATRIX + _RESOURCES,
     "softwarp_log_softmax_backward": _CALL + _SHAPE + 3 * _MATRIX + _RESOURCES,
+    "softwarp_softmax_axis": _AXIS + 3 * [c_void_p],
+    "softwarp_log_softmax_axis": _AXIS + 3 * [c_void_p],
+    "softwarp_softmax_backward_axis": _AXIS + 4 * [c_void_p],
+    "softwarp_log_softmax_backward_axis": _AXIS + 4 * [c_void_p],
+    "softwarp_cross_entropy": _CALL + _SHAPE + _MATRIX + [c_void_p, POINTER(LossOptions), c_void_p] + _MATRIX
+    + [c_void_p],
     "softwarp_softmax_jacobian": _CALL + _SHAPE + 2 * _MATRIX + [c_void_p],
     "softwarp_cross_entropy_workspace_bytes": _CALL + _SHAPE + [POINTER(c_size_t)],
     "softwarp_softmax_cross_entropy": _CALL + _SHAPE + _MATRIX
