@@ -1,6 +1,6 @@
 /** @file
- * softmax, log_softmax, their backwards and cross-entropy for C, and for languages that can call C, such as
- * Python, Rust and Julia.
+ * softmax, log_softmax, their backwards, cross-entropy and argmax for C, and for languages that can call C,
+ * such as Python, Rust and Julia.
  *
  * Matrices: a matrix is row-major memory of the device that the call names. The index of element (i, j) is
  * i * stride + j; stride >= cols >= 1 and rows >= 0. Addresses are aligned to an element; without rows they
@@ -70,8 +70,8 @@ typedef int softwarp_dtype;
 enum {
   SOFTWARP_FLOAT32 = 0, /**< float */
   SOFTWARP_FLOAT64 = 1, /**< double */
-  SOFTWARP_FLOAT16 = 2, /**< IEEE binary16; CUDA only */
-  SOFTWARP_BFLOAT16 = 3 /**< bfloat16; CUDA only */
+  SOFTWARP_FLOAT16 = 2, /**< IEEE binary16; computed in float, results are rounded to nearest, ties to even */
+  SOFTWARP_BFLOAT16 = 3 /**< bfloat16; computed as FLOAT16 is */
 };
 
 /** The version, such as "0.2.0". */
@@ -128,6 +128,70 @@ SOFTWARP_NODISCARD softwarp_status softwarp_softmax_jacobian(softwarp_device dev
                                                              int64_t rows, int64_t cols, const void* y,
                                                              int64_t y_stride, void* jacobian,
                                                              int64_t jacobian_stride, void* stream);
+
+/** Computes softmax over the middle axis of a packed tensor: element (o, j, i) of x and y [outer, cols,
+ * inner] is at (o * cols + j) * inner + i. A tensor of more axes has this form for each of them. y is x or
+ * shares no memory with it; without elements both may be NULL. */
+SOFTWARP_NODISCARD softwarp_status softwarp_softmax_axis(softwarp_device device, softwarp_dtype dtype,
+                                                         int64_t outer, int64_t cols, int64_t inner,
+                                                         const void* x, void* y, void* stream);
+/** Computes log_softmax over the middle axis, as softwarp_softmax_axis does. */
+SOFTWARP_NODISCARD softwarp_status softwarp_log_softmax_axis(softwarp_device device, softwarp_dtype dtype,
+                                                             int64_t outer, int64_t cols, int64_t inner,
+                                                             const void* x, void* y, void* stream);
+/** Computes softmax_backward over the middle axis; dx may be y or dy. */
+SOFTWARP_NODISCARD softwarp_status softwarp_softmax_backward_axis(softwarp_device device,
+                                                                  softwarp_dtype dtype, int64_t outer,
+                                                                  int64_t cols, int64_t inner, const void* y,
+                                                                  const void* dy, void* dx, void* stream);
+/** Computes log_softmax_backward over the middle axis; dx may be y or dy. */
+SOFTWARP_NODISCARD softwarp_status softwarp_log_softmax_backward_axis(softwarp_device device,
+                                                                      softwarp_dtype dtype, int64_t outer,
+                                                                      int64_t cols, int64_t inner,
+                                                                      const void* y, const void* dy, void* dx,
+                                                                      void* stream);
+
+/** Computes best[r], the column of the largest element of row r. The first of equal elements counts; NaN
+ * counts as largest. x is [rows, cols] with cols below 2^31, best is [rows] and lies apart from x. */
+SOFTWARP_NODISCARD softwarp_status softwarp_argmax(softwarp_device device, softwarp_dtype dtype, int64_t rows,
+                                                   int64_t cols, const void* x, int64_t x_stride,
+                                                   int32_t* best, void* stream);
+
+/** How the losses of rows are reduced, as in PyTorch: one of the reductions below. */
+typedef int softwarp_reduction;
+/** Values of softwarp_reduction. */
+enum {
+  SOFTWARP_NONE = 0, /**< each row's loss */
+  SOFTWARP_SUM = 1,  /**< their sum */
+  SOFTWARP_MEAN = 2  /**< their sum over the sum of w[t] of the rows not ignored: NaN if there is none */
+};
+
+/** Options of softwarp_cross_entropy, as in PyTorch's CrossEntropyLoss; the formula is that of
+ * softwarp_cross_entropy_options. */
+typedef struct softwarp_loss_options {
+  const void* class_weights;    /**< w [cols], double if dtype is SOFTWARP_FLOAT64, else float; NULL: all 1 */
+  double label_smoothing;       /**< e, in [0, 1] */
+  int64_t ignore_index;         /**< rows with this target are not counted; loss and gradient are 0 */
+  softwarp_reduction reduction; /**< how the losses are reduced */
+  const void* dloss; /**< the gradient of what follows by the loss, of dtype and of the shape of the
+                        loss; NULL: all 1 */
+} softwarp_loss_options;
+/** An initializer of softwarp_loss_options: PyTorch's defaults. */
+#define SOFTWARP_LOSS_DEFAULTS {NULL, 0.0, -100, SOFTWARP_MEAN, NULL}
+
+/** Computes the cross-entropy of softmax(logits) against targets of 64 bits, reduced, and the gradient of the
+ * result, in one pass over the logits.
+ *
+ * logits and dlogits are [rows, cols] with cols below 2^31, targets is [rows]. loss is [rows] with
+ * SOFTWARP_NONE and otherwise one element; logits, dlogits and loss are of dtype. `options` may be NULL: the
+ * defaults. `dlogits` may be the logits' own memory, or NULL for the loss alone; loss shares no memory with
+ * anything. A target that is neither a class nor ignored is refused, and nothing is computed. CPU only. */
+SOFTWARP_NODISCARD softwarp_status softwarp_cross_entropy(softwarp_device device, softwarp_dtype dtype,
+                                                          int64_t rows, int64_t cols, const void* logits,
+                                                          int64_t logits_stride, const int64_t* targets,
+                                                          const softwarp_loss_options* options, void* loss,
+                                                          void* dlogits, int64_t dlogits_stride,
+                                                          void* stream);
 
 /** Options of the loss, as in PyTorch's CrossEntropyLoss: loss = (1 - e) w[t] nll(t) + e / cols sum_j w[j]
  * nll(j), with nll(j) = log sum_k exp(x_k) - x_j and t the row's target. */

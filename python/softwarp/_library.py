@@ -9,25 +9,16 @@ from typing import Any
 
 import softwarp
 
+# softwarp_reduction
+REDUCTIONS = {"none": 0, "sum": 1, "mean": 2}
 # softwarp_device
 CPU, CUDA = 0, 1
 # softwarp_dtype
 FLOAT32, FLOAT64, FLOAT16, BFLOAT16 = 0, 1, 2, 3
 DTYPE_NAMES = ("float32", "float64", "float16", "bfloat16")
 SPLIT_ROW_WORKSPACE_BYTES = 65536
-
-
-class CrossEntropyOptions(ctypes.Structure):
-    """softwarp_cross_entropy_options"""
-
-    _fields_ = [("class_weights", c_void_p), ("label_smoothing", c_float), ("ignore_index", c_int32)]
-
-
-class CrossEntropySums(ctypes.Structure):
-    """softwarp_cross_entropy_sums"""
-
-    _fields_ = [("loss", c_double), ("weight", c_double), ("correct", c_int64), ("rows", c_int64),
-                ("invalid_targets", c_int64), ("finite_rows", c_int64)]
+# sizeof(softwarp_cross_entropy_sums), which begins with two doubles: the loss and the weight
+CROSS_ENTROPY_SUMS_BYTES = 48
 
 
 class LossOptions(ctypes.Structure):
@@ -37,10 +28,15 @@ class LossOptions(ctypes.Structure):
                 ("reduction", c_int), ("dloss", c_void_p)]
 
 
-REDUCTIONS = {"none": 0, "sum": 1, "mean": 2}
-_AXIS = [c_int, c_int, c_int64, c_int64, c_int64]
+class CrossEntropyOptions(ctypes.Structure):
+    """softwarp_cross_entropy_options"""
+
+    _fields_ = [("class_weights", c_void_p), ("label_smoothing", c_float), ("ignore_index", c_int32)]
+
+
 _CALL = [c_int, c_int]  # device, dtype
 _SHAPE = [c_int64, c_int64]  # rows, cols
+_TENSOR = [c_int64, c_int64, c_int64]  # outer, cols, inner
 _MATRIX = [c_void_p, c_int64]  # address, stride
 _RESOURCES = [c_void_p, c_size_t, c_void_p]  # workspace, its bytes, stream
 
@@ -50,13 +46,14 @@ SIGNATURES: dict[str, list[Any]] = {
     "softwarp_log_softmax": _CALL + _SHAPE + 2 * _MATRIX + _RESOURCES,
     "softwarp_softmax_backward": _CALL + _SHAPE + 3 * _MATRIX + _RESOURCES,
     "softwarp_log_softmax_backward": _CALL + _SHAPE + 3 * _MATRIX + _RESOURCES,
-    "softwarp_softmax_axis": _AXIS + 3 * [c_void_p],
-    "softwarp_log_softmax_axis": _AXIS + 3 * [c_void_p],
-    "softwarp_softmax_backward_axis": _AXIS + 4 * [c_void_p],
-    "softwarp_log_softmax_backward_axis": _AXIS + 4 * [c_void_p],
+    "softwarp_softmax_jacobian": _CALL + _SHAPE + 2 * _MATRIX + [c_void_p],
+    "softwarp_softmax_axis": _CALL + _TENSOR + 3 * [c_void_p],
+    "softwarp_log_softmax_axis": _CALL + _TENSOR + 3 * [c_void_p],
+    "softwarp_softmax_backward_axis": _CALL + _TENSOR + 4 * [c_void_p],
+    "softwarp_log_softmax_backward_axis": _CALL + _TENSOR + 4 * [c_void_p],
+    "softwarp_argmax": _CALL + _SHAPE + _MATRIX + 2 * [c_void_p],
     "softwarp_cross_entropy": _CALL + _SHAPE + _MATRIX + [c_void_p, POINTER(LossOptions), c_void_p] + _MATRIX
     + [c_void_p],
-    "softwarp_softmax_jacobian": _CALL + _SHAPE + 2 * _MATRIX + [c_void_p],
     "softwarp_cross_entropy_workspace_bytes": _CALL + _SHAPE + [POINTER(c_size_t)],
     "softwarp_softmax_cross_entropy": _CALL + _SHAPE + _MATRIX
     + [c_void_p, POINTER(CrossEntropyOptions), c_void_p] + _MATRIX + [c_void_p] + _RESOURCES,

@@ -146,7 +146,7 @@ def _loss_on_cuda(x: Tensor, target: Tensor, weight: Optional[Tensor], ignore_in
     with torch.cuda.device(x.device):
         check(library.softwarp_cross_entropy_workspace_bytes(CUDA, _dtype(x), rows, cols, ctypes.byref(size)))
     workspace = torch.zeros(max(size.value, 16), dtype=torch.uint8, device=x.device)
-    sums = torch.zeros(ctypes.sizeof(_library.CrossEntropySums) // 8, dtype=torch.float64, device=x.device)
+    sums = torch.zeros(_library.CROSS_ENTROPY_SUMS_BYTES // 8, dtype=torch.float64, device=x.device)
     losses = torch.empty(rows, dtype=torch.float32, device=x.device)
     targets = target.clamp(-2**31, 2**31 - 1).to(torch.int32)
     weights = None if weight is None else weight.float()
@@ -180,16 +180,34 @@ def _cross_entropy_fake(x: Tensor, target: Tensor, weight: Optional[Tensor], ign
 
 def _cross_entropy_setup(ctx: Any, inputs: Any, output: Any) -> None:
     ctx.set_materialize_grads(False)
-    ctx.with_gradient = inputs[-1]
-    ctx.save_for_backward(output[1])
+    _, target, weight, *ctx.options, ctx.with_gradient = inputs
+    ctx.save_for_backward(output[1], target, weight)
 
 
-def _cross_entropy_backward(ctx: Any, dloss: Optional[Tensor], second: Optional[Tensor]) -> Any:
-    if second is not None or not ctx.with_gradient:
-        raise RuntimeError("softwarp.torch.cross_entropy: expected one differentiation of its loss, found another "
-                           "(torch.nn.functional.cross_entropy has second derivatives)")
-    gradient, = ctx.saved_tensors
-    dx = None if dloss is None else gradient * (dloss.unsqueeze(1) if dloss.dim() else dloss)
+def _hessian_product(gradient: Tensor, target: Tensor, weight: Optional[Tensor], ignore_index: int, reduction: str,
+                     label_smoothing: float, v: Tensor) -> Tensor:
+    """Of each row a (diag(p) - p p') v, where p = softmax(x), q is the vector of which the loss is -q log p, and a its sum:
+    the gradient is a p - q."""
+    counted = target != ignore_index
+    t = torch.where(counted, target, 0)
+    weight = torch.ones_like(v[0]) if weight is None else weight
+    factor = counted / (weight[t] * counted).sum() if reduction == "mean" else counted.to(v.dtype)
+    one_hot = t.unsqueeze(1) == torch.arange(v.shape[1], device=v.device)
+    q = (one_hot * (1 - label_smoothing) + label_smoothing / v.shape[1]) * weight * factor.unsqueeze(1)
+    a_p, a = gradient + q, q.sum(1, keepdim=True)
+    return a_p * v - a_p * (a_p * v).sum(1, keepdim=True) / torch.where(a == 0, 1, a)
+
+
+def _cross_entropy_backward(ctx: Any, dloss: Optional[Tensor], dgradient: Optional[Tensor]) -> Any:
+    if not ctx.with_gradient:
+        raise RuntimeError("softwarp::cross_entropy: expected with_gradient of an input that requires a gradient")
+    gradient, target, weight = ctx.saved_tensors
+    dx = None
+    if dloss is not None:
+        dx = gradient * (dloss.unsqueeze(1) if dloss.dim() else dloss)
+    if dgradient is not None:  # in a second differentiation
+        second = _hessian_product(gradient, target, weight, *ctx.options, dgradient)
+        dx = second if dx is None else dx + second
     return dx, None, None, None, None, None, None
 
 
@@ -237,9 +255,9 @@ def cross_entropy(input: Tensor, target: Tensor, weight: Optional[Tensor] = None
     `input` is [C], [N, C] or [N, C, d1, ...] of logits, and `target` [], [N] or [N, d1, ...] of integers in [0, C) or
     ignore_index, which leaves an element out. `weight` is [C], of the classes. The result has target's shape with
     reduction "none", and is a scalar with "sum" and "mean"; the mean divides by the sum of the targets' weights. The
-    gradient is computed along with the loss where the input requires it, in one pass; backward() scales it. It has no
-    second derivatives, and weight gets no gradient. 16-bit types are computed in float32. On the CPU a target out of
-    range raises ValueError; on CUDA, where that would wait for the device, its loss and gradient are NaN.
+    gradient is computed along with the loss where the input requires it, in one pass; backward() scales it. weight
+    gets no gradient. 16-bit types are computed in float32. On the CPU a target out of range raises ValueError; on CUDA,
+    where that would wait for the device, its loss and gradient are NaN.
     """
     if target.is_floating_point():
         raise ValueError(f"softwarp.torch.cross_entropy: expected a target of class indices, found {target.dtype} "

@@ -291,6 +291,8 @@ std::string name_of(const testing::TestParamInfo<Case>& info) {
 INSTANTIATE_TEST_SUITE_P(All, COps,
                          testing::Values(Case{SOFTWARP_CPU, SOFTWARP_FLOAT32, 1e-6},
                                          Case{SOFTWARP_CPU, SOFTWARP_FLOAT64, 1e-14},
+                                         Case{SOFTWARP_CPU, SOFTWARP_FLOAT16, 0x1p-11},
+                                         Case{SOFTWARP_CPU, SOFTWARP_BFLOAT16, 0x1p-8},
                                          Case{SOFTWARP_CUDA, SOFTWARP_FLOAT32, 1e-6},
                                          Case{SOFTWARP_CUDA, SOFTWARP_FLOAT64, 1e-14},
                                          Case{SOFTWARP_CUDA, SOFTWARP_FLOAT16, 0x1p-11},

@@ -153,16 +153,21 @@ TEST(CRefusals, OfCrossEntropy) {
   EXPECT_EQ(sums.rows, 4);
 }
 
-TEST(CRefusals, OfWhatTheCpuHasNot) {
-  const Call half{.dtype = SOFTWARP_FLOAT16};
-  expect_refusal(half.run(), SOFTWARP_UNSUPPORTED,
-                 "softwarp_softmax: on the CPU, dtype must be SOFTWARP_FLOAT32 or SOFTWARP_FLOAT64");
+TEST(CRefusals, OfWhatADeviceHasNot) {
   softwarp_cross_entropy_sums sums{};
   const std::int32_t targets[2] = {0, 3};
   static double logits[8];
-  EXPECT_EQ(softwarp_softmax_cross_entropy(SOFTWARP_CPU, SOFTWARP_FLOAT64, 2, 4, logits, 4, targets, nullptr,
-                                           nullptr, nullptr, 4, &sums, nullptr, 0, nullptr),
-            SOFTWARP_UNSUPPORTED);
+  expect_refusal(softwarp_softmax_cross_entropy(SOFTWARP_CPU, SOFTWARP_FLOAT64, 2, 4, logits, 4, targets,
+                                                nullptr, nullptr, nullptr, 4, &sums, nullptr, 0, nullptr),
+                 SOFTWARP_UNSUPPORTED,
+                 "softwarp_softmax_cross_entropy: on the CPU, dtype must be SOFTWARP_FLOAT32 "
+                 "(softwarp_cross_entropy takes all)");
+  const std::int64_t wide[2] = {0, 3};
+  float loss = 0;
+  expect_refusal(softwarp_cross_entropy(SOFTWARP_CUDA, SOFTWARP_FLOAT32, 2, 4, Call::values, 4, wide, nullptr,
+                                        &loss, nullptr, 4, nullptr),
+                 SOFTWARP_UNSUPPORTED,
+                 "softwarp_cross_entropy: on a CUDA device there is softwarp_softmax_cross_entropy");
 }
 
 TEST(CRefusals, NoRowsAreNoWork) {

@@ -4,6 +4,7 @@
 //   dx_j   = ((1 - e) w_t + e W / N) p_j - e/N w_j - (1 - e) w_t [j = t],   over the batch's sum of w_t
 // Softmax's own backward, s ⊙ (g - <g, s>), has met the logarithm's here and cancelled down to p - onehot.
 
+#include "host/backend/cpu/half_rows.h"
 #include "host/backend/cpu/softmax.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -20,15 +21,23 @@ namespace softwarp::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 // The first of the largest; NaN counts as largest.
-inline std::int64_t first_largest(const float* x, std::int64_t n) {
-  const D d;
-  const float max = row_max(d, x, n);
+template <class T>
+std::int64_t first_largest(const T* x, std::int64_t n) {
+  const T max = row_max(hn::ScalableTag<T>(), x, n);
   std::int64_t first = -1;
   for (std::int64_t j = 0; j < n; ++j) {
     if (x[j] != x[j]) return j;
     if (first < 0 && x[j] == max) first = j;
   }
   return std::max<std::int64_t>(first, 0);  // all -inf: none equals lowest()
+}
+
+HWY_INLINE void scale_row(float* row, std::int64_t n, float by) {
+  const D d;
+  const auto scale = hn::Set(d, by);
+  write_row(d, row, n, [=](std::int64_t j, std::int64_t count) HWY_ATTR {
+    return hn::Mul(load_count(d, row + j, count), scale);
+  });
 }
 
 // The rows of x and dx, of which `first` is the first of the batch.
@@ -57,6 +66,7 @@ HWY_INLINE BlockLoss run_block(const LossBatch& batch, std::int64_t first, Const
     if (batch.counts(targets[i])) {
       write_gradient(batch, i, block, row);
       row[targets[i]] = block.target_gradients[i];
+      if (batch.dloss != nullptr) scale_row(row, x.cols, batch.dloss[first + static_cast<std::int64_t>(i)]);
     } else {
       std::fill_n(row, x.cols, targets[i] == batch.ignore_index ? 0.0f : static_cast<float>(kNan));
     }
@@ -111,10 +121,14 @@ TargetCounts CountTargets(const LossBatch& batch) {
   return counts;
 }
 
-void Argmax(ConstMatrixView<float> x, std::int32_t* best) {
+template <class T>
+void argmax(ConstMatrixView<T> x, std::int32_t* best) {
 #pragma omp parallel for schedule(static) if (x.size() >= kWorthThreads)
   for (std::int64_t r = 0; r < x.rows; ++r)
     best[r] = static_cast<std::int32_t>(first_largest(x.row(r), x.cols));
+}
+void Argmax(const ConstAnyMatrix& x, std::int32_t* best) {
+  x.dtype == DType::float32 ? argmax(x.view<const float>(), best) : argmax(x.view<const double>(), best);
 }
 
 }  // namespace softwarp::cpu::HWY_NAMESPACE
@@ -126,6 +140,18 @@ namespace softwarp::cpu {
 HWY_EXPORT(CountTargets);
 HWY_EXPORT(CrossEntropyBlocks);
 HWY_EXPORT(Argmax);
+
+BlockLoss cross_entropy_rows(const LossBatch& batch, BlockLoss sums) {
+  // Kept from call to call: a training step allocates nothing. A block has a row or more.
+  static thread_local std::vector<BlockLoss> blocks;
+  blocks.resize(static_cast<std::size_t>(batch.x.rows));
+  const std::size_t size = HWY_DYNAMIC_DISPATCH(CrossEntropyBlocks)(batch, blocks.data());
+  for (std::size_t b = 0; b < size; ++b) {
+    sums.loss += blocks[b].loss;
+    sums.correct += blocks[b].correct;
+  }
+  return sums;
+}
 
 void softmax_cross_entropy(ConstMatrixView<float> logits, const std::int32_t* targets,
                            const CrossEntropyOptions& options, float* losses, MatrixView<float> dlogits,
@@ -151,21 +177,19 @@ void softmax_cross_entropy(ConstMatrixView<float> logits, const std::int32_t* ta
   }
   batch.inverse_weight = 1 / (options.batch_rows > 0 ? static_cast<double>(options.batch_rows) : weight);
 
-  // Kept from call to call: a training step allocates nothing. A block has a row or more.
-  static thread_local std::vector<BlockLoss> blocks;
-  blocks.resize(static_cast<std::size_t>(logits.rows));
-  const std::size_t size = HWY_DYNAMIC_DISPATCH(CrossEntropyBlocks)(batch, blocks.data());
-  for (std::size_t b = 0; b < size; ++b) {
-    sums->loss += blocks[b].loss;
-    sums->correct += blocks[b].correct;
-  }
+  const BlockLoss all = cross_entropy_rows(batch, {sums->loss, sums->correct});
+  sums->loss = all.loss;
+  sums->correct = all.correct;
   sums->weight += weight;
   sums->rows += counts.counted;
   sums->invalid_targets += counts.invalid;
   if (std::isfinite(sums->loss)) sums->finite_rows = sums->rows;
 }
 
-void argmax(ConstMatrixView<float> x, std::int32_t* best) { HWY_DYNAMIC_DISPATCH(Argmax)(x, best); }
+void argmax(const ConstAnyMatrix& x, std::int32_t* best) {
+  x.dtype == DType::float32 || x.dtype == DType::float64 ? HWY_DYNAMIC_DISPATCH(Argmax)(x, best)
+                                                         : argmax_half(x, best);
+}
 
 }  // namespace softwarp::cpu
 #endif  // HWY_ONCE

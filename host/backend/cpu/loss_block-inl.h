@@ -28,9 +28,9 @@ using Wide = hn::ScalableTag<double>;
 using Narrow = hn::Rebind<float, Wide>;  // as many floats as there are doubles in a vector
 
 // The sum of w_j (x_j - m), for label smoothing.
-HWY_NOINLINE inline double weighted_sum(const float* x, std::int64_t n, float max, const float* weights) {
-  const D d;
-  const auto m = hn::Set(d, max), one = hn::Set(d, 1.0f);
+template <class Tag, class T = hn::TFromD<Tag>>
+HWY_NOINLINE double weighted_sum(Tag d, const T* x, std::int64_t n, T max, const T* weights) {
+  const auto m = hn::Set(d, max), one = hn::Set(d, T(1));
   return sum_vectors(d, n, [=](std::int64_t j, std::int64_t count) HWY_ATTR {
     // Missing lanes have weight 0, or without weights hold m - m.
     const auto w = weights != nullptr ? load_count(d, weights + j, count) : one;
@@ -133,7 +133,7 @@ HWY_INLINE void read_rows(const LossBatch& batch, ConstMatrixView<float> x, Matr
   std::fill_n(block.smoothed, Block<kVectors>::kSlots, 0.0);
   for (std::size_t i = 0; batch.smoothing > 0 && i < static_cast<std::size_t>(x.rows); ++i)
     block.smoothed[i] =
-        weighted_sum(x.row(static_cast<std::int64_t>(i)), x.cols, block.maxima[i], batch.class_weights);
+        weighted_sum(D(), x.row(static_cast<std::int64_t>(i)), x.cols, block.maxima[i], batch.class_weights);
   take_exps(x, block);
 }
 
@@ -148,7 +148,7 @@ HWY_INLINE void read_rows(const LossBatch& batch, ConstMatrixView<float> x, Matr
     const float max = row_max(d, row, x.cols);
     block.targets[i] = *target - max;
     block.correct[i] = *target == max && std::find(row, target, max) == target;
-    block.smoothed[i] = batch.smoothing > 0 ? weighted_sum(row, x.cols, max, batch.class_weights) : 0;
+    block.smoothed[i] = batch.smoothing > 0 ? weighted_sum(d, row, x.cols, max, batch.class_weights) : 0;
     double* const sum_parts = block.sum_parts + i * kLaneParts<double>;
     std::fill_n(sum_parts, kLaneParts<double>, 0.0);
     *sum_parts = dx.data != nullptr

@@ -3,6 +3,7 @@
 // rescale.
 
 #include "host/backend/cpu/softmax.h"
+#include "host/backend/cpu/half_rows.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "host/backend/cpu/softmax.cpp"
@@ -118,7 +119,8 @@ namespace softwarp::cpu {
 HWY_EXPORT(Forward);
 
 void forward(RowFunction function, const ConstAnyMatrix& x, const AnyMatrix& y) {
-  HWY_DYNAMIC_DISPATCH(Forward)(function, x, y);
+  x.dtype == DType::float32 || x.dtype == DType::float64 ? HWY_DYNAMIC_DISPATCH(Forward)(function, x, y)
+                                                         : forward_half(function, x, y);
 }
 
 }  // namespace softwarp::cpu

@@ -1,6 +1,7 @@
 // The backward of softmax and log_softmax, and softmax's Jacobian. With y = softmax(x), J_ij = y_i (delta_ij
 // - y_j), so the gradient J dy is y ⊙ (dy - <dy, y>): two passes over a row instead of a matrix.
 
+#include "host/backend/cpu/half_rows.h"
 #include "host/backend/cpu/softmax.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -147,10 +148,12 @@ HWY_EXPORT(Backward);
 HWY_EXPORT(Jacobian);
 
 void backward(RowFunction function, const ConstAnyMatrix& y, const ConstAnyMatrix& dy, const AnyMatrix& dx) {
-  HWY_DYNAMIC_DISPATCH(Backward)(function, y, dy, dx);
+  y.dtype == DType::float32 || y.dtype == DType::float64 ? HWY_DYNAMIC_DISPATCH(Backward)(function, y, dy, dx)
+                                                         : backward_half(function, y, dy, dx);
 }
 void jacobian(const ConstAnyMatrix& y, const AnyMatrix& jacobian) {
-  HWY_DYNAMIC_DISPATCH(Jacobian)(y, jacobian);
+  y.dtype == DType::float32 || y.dtype == DType::float64 ? HWY_DYNAMIC_DISPATCH(Jacobian)(y, jacobian)
+                                                         : jacobian_half(y, jacobian);
 }
 
 }  // namespace softwarp::cpu

@@ -4,6 +4,7 @@
 #include <cuda_fp16.h>
 #include <softwarp/argmax.h>
 #include <softwarp/softmax.h>
+#include <softwarp/softmax_axis.h>
 
 namespace softwarp {
 namespace {
@@ -41,6 +42,25 @@ class CudaRowOps final : public RowOps {
       log_softmax_backward<T>(from, above, dx.view<T>(), on.workspace, on.stream);
     });
   }
+  void forward_axis(RowFunction function, const AxisShape& s, const void* x, void* y,
+                    const Resources& on) const override {
+    for_type(s.dtype, [&]<class T>() {
+      const AxisView<const T> from{static_cast<const T*>(x), s.outer, s.cols, s.inner};
+      const AxisView<T> to{static_cast<T*>(y), s.outer, s.cols, s.inner};
+      function == RowFunction::softmax ? softmax<T>(from, to, on.stream)
+                                       : log_softmax<T>(from, to, on.stream);
+    });
+  }
+  void backward_axis(RowFunction function, const AxisShape& s, const void* y, const void* dy, void* dx,
+                     const Resources& on) const override {
+    for_type(s.dtype, [&]<class T>() {
+      const AxisView<const T> from{static_cast<const T*>(y), s.outer, s.cols, s.inner};
+      const AxisView<const T> above{static_cast<const T*>(dy), s.outer, s.cols, s.inner};
+      const AxisView<T> below{static_cast<T*>(dx), s.outer, s.cols, s.inner};
+      function == RowFunction::softmax ? softmax_backward<T>(from, above, below, on.stream)
+                                       : log_softmax_backward<T>(from, above, below, on.stream);
+    });
+  }
   void jacobian(const ConstAnyMatrix& y, const AnyMatrix& jacobian, const Resources& on) const override {
     for_type(y.dtype,
              [&]<class T>() { softmax_jacobian<T>(y.view<const T>(), jacobian.view<T>(), on.stream); });
@@ -62,6 +82,9 @@ class CudaRowOps final : public RowOps {
                                sums, {workspace + kWeightBytes, on.workspace.bytes - kWeightBytes},
                                on.stream);
     });
+  }
+  void loss(const Loss&, const Resources&) const override {
+    throw Unsupported("on a CUDA device there is softwarp_softmax_cross_entropy");
   }
   void argmax(const ConstAnyMatrix& x, std::int32_t* best, const Resources& on) const override {
     for_type(x.dtype,
