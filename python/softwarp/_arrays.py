@@ -7,7 +7,8 @@ others are read by DLPack (https://dmlc.github.io/dlpack/latest/). No library is
 from __future__ import annotations
 
 import sys
-from typing import Any, NamedTuple, Optional
+from contextlib import nullcontext
+from typing import Any, Callable, ContextManager, NamedTuple, Optional
 
 from softwarp import _dlpack
 from softwarp._library import BFLOAT16, CPU, CUDA, DTYPE_NAMES, FLOAT16, FLOAT32, FLOAT64
@@ -26,6 +27,12 @@ class Memory(NamedTuple):
     owner: Any = None  # keeps the memory alive
 
 
+_new: Callable[[type[Memory], tuple[Any, ...]], Memory] = tuple.__new__  # half the time of Memory(...)
+# numpy's names, of this machine's order of bytes.
+_ORDER = "<" if sys.byteorder == "little" else ">"
+_TYPES = {_ORDER + "f4": FLOAT32, _ORDER + "f8": FLOAT64, _ORDER + "f2": FLOAT16}
+
+
 def wrong_dtype(name: str, found: object) -> ValueError:
     return ValueError(f"{name}: expected an array of float32, float64, float16 or bfloat16, found {found}")
 
@@ -36,17 +43,15 @@ class NumpyAdapter:
     def __init__(self) -> None:
         import numpy
 
-        self.numpy = numpy
-        self.dtypes = {numpy.dtype("float32"): FLOAT32, numpy.dtype("float64"): FLOAT64,
-                       numpy.dtype("float16"): FLOAT16}
+        self.numpy: Any = numpy
 
     def memory(self, x: Array, name: str) -> Memory:
-        dtype = self.dtypes.get(x.dtype)
+        interface = x.__array_interface__
+        dtype = _TYPES.get(interface["typestr"])
         if dtype is None:
             if x.dtype.name != "bfloat16":
                 raise wrong_dtype(name, x.dtype)
-            dtype = self.dtypes[x.dtype] = BFLOAT16
-        interface = x.__array_interface__
+            dtype = BFLOAT16
         strides = interface["strides"]
         if strides is not None:
             if x.flags.c_contiguous:
@@ -56,7 +61,7 @@ class NumpyAdapter:
                 if any(s % size for s in strides):
                     raise ValueError(f"{name}: expected strides of whole elements, found {strides} bytes")
                 strides = tuple(s // size for s in strides)
-        return Memory(interface["data"][0], dtype, CPU, x.shape, strides)
+        return _new(Memory, (interface["data"][0], dtype, CPU, x.shape, strides, None))
 
     def check_writable(self, x: Array, name: str) -> None:
         if not x.flags.writeable:
@@ -66,9 +71,19 @@ class NumpyAdapter:
         """Of x's dtype, shape and order of dimensions, without gaps."""
         return self.numpy.empty_like(x, subok=False)
 
+    def new_like(self, x: Array) -> tuple[Array, int]:
+        """empty_like(x) and its address."""
+        result = self.numpy.empty_like(x, subok=False)
+        return result, result.__array_interface__["data"][0]
+
     def empty(self, x: Array, shape: tuple[int, ...]) -> Array:
         """Row-major, of x's dtype and device."""
         return self.numpy.empty(shape, x.dtype)
+
+    def new(self, x: Array, shape: tuple[int, ...]) -> tuple[Array, int]:
+        """empty(x, shape) and its address."""
+        result = self.empty(x, shape)
+        return result, result.__array_interface__["data"][0]
 
     def empty_int32(self, x: Array, shape: tuple[int, ...]) -> tuple[Array, int]:
         """And its address."""
@@ -86,6 +101,9 @@ class NumpyAdapter:
 
     def int64(self, x: Array, name: str) -> tuple[Array, int]:
         """x as a row-major array of int64, and its address."""
+        interface = x.__array_interface__
+        if interface["typestr"] == _ORDER + "i8" and interface["strides"] is None:
+            return x, interface["data"][0]
         if x.dtype.kind not in "iu":
             raise ValueError(f"{name}: expected an array of integers, found {x.dtype}")
         result = self.numpy.ascontiguousarray(x, dtype="int64").reshape(x.shape)
@@ -105,7 +123,12 @@ class NumpyAdapter:
         return result
 
     def stream(self, x: Array) -> Optional[int]:
+        """The caller's current stream, NULL for the default one."""
         return None
+
+    def device(self, x: Array) -> ContextManager[Any]:
+        """Makes x's CUDA device the current one."""
+        return nullcontext()
 
     def workspace(self, x: Array, size: int) -> tuple[Any, Optional[int]]:
         return None, None
@@ -117,7 +140,7 @@ class TorchAdapter:
     def __init__(self) -> None:
         import torch
 
-        self.torch = torch
+        self.torch: Any = torch
         self.dtypes = {torch.float32: FLOAT32, torch.float64: FLOAT64, torch.float16: FLOAT16,
                        torch.bfloat16: BFLOAT16}
 
@@ -125,11 +148,12 @@ class TorchAdapter:
         dtype = self.dtypes.get(x.dtype)
         if dtype is None:
             raise wrong_dtype(name, x.dtype)
-        device = x.device.type
-        if device != "cpu" and (device != "cuda" or self.torch.version.cuda is None):
+        strides = None if x.is_contiguous() else x.stride()
+        if x.is_cpu:
+            return _new(Memory, (x.data_ptr(), dtype, CPU, x.shape, strides, None))
+        if not x.is_cuda or self.torch.version.cuda is None:
             raise ValueError(f"{name}: expected a tensor on the CPU or a CUDA device, found one on {x.device}")
-        return Memory(x.data_ptr(), dtype, CPU if device == "cpu" else CUDA, x.shape,
-                      None if x.is_contiguous() else x.stride())
+        return Memory(x.data_ptr(), dtype, CUDA, x.shape, strides)
 
     def check_writable(self, x: Array, name: str) -> None:
         pass
@@ -137,8 +161,16 @@ class TorchAdapter:
     def empty_like(self, x: Array) -> Array:
         return self.torch.empty_like(x)
 
+    def new_like(self, x: Array) -> tuple[Array, int]:
+        result = self.torch.empty_like(x)
+        return result, result.data_ptr()
+
     def empty(self, x: Array, shape: tuple[int, ...]) -> Array:
         return x.new_empty(shape)
+
+    def new(self, x: Array, shape: tuple[int, ...]) -> tuple[Array, int]:
+        result = x.new_empty(shape)
+        return result, result.data_ptr()
 
     def empty_int32(self, x: Array, shape: tuple[int, ...]) -> tuple[Array, int]:
         result = x.new_empty(shape, dtype=self.torch.int32)
@@ -154,6 +186,8 @@ class TorchAdapter:
         return x.movedim(axis, to)
 
     def int64(self, x: Array, name: str) -> tuple[Array, int]:
+        if x.dtype == self.torch.int64 and x.is_contiguous():
+            return x, x.data_ptr()
         if x.is_floating_point() or x.is_complex() or x.dtype == self.torch.bool:
             raise ValueError(f"{name}: expected a tensor of integers, found {x.dtype}")
         result = x.to(self.torch.int64).contiguous()
@@ -171,6 +205,9 @@ class TorchAdapter:
 
     def stream(self, x: Array) -> Optional[int]:
         return self.torch.cuda.current_stream(x.device).cuda_stream or None
+
+    def device(self, x: Array) -> ContextManager[Any]:
+        return self.torch.cuda.device(x.device) if x.is_cuda else nullcontext()
 
     def workspace(self, x: Array, size: int) -> tuple[Any, Optional[int]]:
         memory = self.torch.empty(size, dtype=self.torch.uint8, device=x.device)
@@ -194,6 +231,10 @@ class DlpackAdapter(NumpyAdapter):
 
     def empty_like(self, x: Array) -> Array:
         return self.numpy.empty(x.shape, self._dtype(x))
+
+    def new_like(self, x: Array) -> tuple[Array, int]:
+        result = self.empty_like(x)
+        return result, result.ctypes.data
 
     def empty(self, x: Array, shape: tuple[int, ...]) -> Array:
         return self.numpy.empty(shape, self._dtype(x))

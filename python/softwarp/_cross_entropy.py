@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from ctypes import byref
 from typing import Any, Optional, TypeVar
 
-from softwarp import _library
 from softwarp._arrays import Adapter, Memory, adapter_of
 from softwarp._functions import refuse_gradient, rows_of
-from softwarp._library import REDUCTIONS, LossOptions, failure
+from softwarp._library import CPU, REDUCTIONS, LossOptions, failure, library
 
 ArrayT = TypeVar("ArrayT")
+_call = library.softwarp_cross_entropy
 
 
 def _check_shapes(logits: tuple[int, ...], target: tuple[int, ...]) -> int:
@@ -57,7 +58,7 @@ def run(logits: Any, target: Any, weight: Any, ignore_index: int, reduction: str
     memory = adapter.memory(logits, "logits")
     options, weights = _options(adapter, memory, weight, ignore_index, reduction, label_smoothing, shape[axis])
     targets, targets_address = adapter.int64(target, "target")
-    loss = adapter.empty(logits, tuple(target.shape) if reduction == "none" else ())
+    loss, loss_address = adapter.new(logits, tuple(target.shape) if reduction == "none" else ())
     above = None
     if grad_output is not None:
         if tuple(grad_output.shape) != tuple(loss.shape):
@@ -65,16 +66,19 @@ def run(logits: Any, target: Any, weight: Any, ignore_index: int, reduction: str
                              f"{tuple(grad_output.shape)}")
         above = adapter.cast(grad_output, logits)
         options.dloss = adapter.memory(above, "grad_output").address
-    moved = shape[:axis] + shape[axis + 1:] + (shape[axis],)
-    gradient = adapter.empty(logits, moved) if with_gradient else None
-    rows, stride, rows_memory, kept = 0, shape[axis], memory, None
-    if 0 not in shape:
-        kept, rows_memory, rows, stride = rows_of(adapter, logits, "logits", -1 if axis == len(shape) - 1 else axis)
-    status = _library.library.softwarp_cross_entropy(
-        memory.device, memory.dtype, rows, shape[axis], rows_memory.address if rows else None, stride,
-        targets_address if rows else None, byref(options), adapter.memory(loss, "loss").address,
-        adapter.memory(gradient, "gradient").address if with_gradient and rows else None, shape[axis],
-        None if memory.device == _library.CPU else adapter.stream(logits))
+    rows, stride, address, kept = 0, shape[axis], None, None
+    if len(shape) == 2 and memory.strides is None:
+        rows, address = shape[0], memory.address
+    elif 0 not in shape:
+        kept, moved, rows, stride = rows_of(adapter, logits, "logits", -1 if axis == len(shape) - 1 else axis)
+        address = moved.address
+    gradient, gradient_address = None, None
+    if with_gradient:
+        gradient, gradient_address = adapter.new(logits, shape[:axis] + shape[axis + 1:] + (shape[axis],))
+    with adapter.device(logits) if memory.device != CPU else nullcontext():
+        status = _call(memory.device, memory.dtype, rows, shape[axis], address, stride, targets_address, byref(options),
+                       loss_address, gradient_address if rows else None, shape[axis],
+                       None if memory.device == CPU else adapter.stream(logits))
     del kept, targets, weights, above
     if status:
         raise failure(status)
@@ -102,7 +106,8 @@ def cross_entropy(logits: ArrayT, target: Any, weight: Optional[Any] = None, ign
     otherwise as softmax does. Computes on the CPU; CUDA tensors raise NotImplementedError.
 
     Source: Szegedy et al., "Rethinking the Inception Architecture", arXiv:1512.00567, for label smoothing."""
-    refuse_gradient("logits", logits)
+    if getattr(logits, "requires_grad", False):
+        refuse_gradient("logits", logits)
     return run(logits, target, weight, ignore_index, reduction, label_smoothing, None, False)[0]  # type: ignore
 
 
@@ -114,5 +119,6 @@ def cross_entropy_with_gradient(logits: ArrayT, target: Any, weight: Optional[An
     grad_output: the gradient of what follows by the loss, of the loss's shape; None: 1.
     Returns the loss and the gradient, which has the logits' shape and dtype. Other arguments and errors are those of
     cross_entropy."""
-    refuse_gradient("logits", logits)
+    if getattr(logits, "requires_grad", False):
+        refuse_gradient("logits", logits)
     return run(logits, target, weight, ignore_index, reduction, label_smoothing, grad_output, True)

@@ -7,7 +7,7 @@ from typing import Any, Optional, TypeVar
 
 from softwarp import _library
 from softwarp._arrays import Adapter, Memory, adapter_of
-from softwarp._layout import Axis, plan
+from softwarp._layout import Axis, Rows, plan
 from softwarp._library import CPU, DTYPE_NAMES, SPLIT_ROW_WORKSPACE_BYTES, failure
 
 ArrayT = TypeVar("ArrayT")
@@ -56,6 +56,14 @@ def launch(function: str, adapter: Adapter, x: Any, arrays: list[Memory], axis: 
     if layout is None:
         return False
     first = arrays[0]
+    if first.device != CPU:
+        with adapter.device(x):
+            return _launch(function, adapter, x, arrays, layout)
+    return _launch(function, adapter, x, arrays, layout)
+
+
+def _launch(function: str, adapter: Adapter, x: Any, arrays: list[Memory], layout: Rows | Axis) -> bool:
+    first = arrays[0]
     by_rows, by_axis = _FORWARD[function]
     stream = None if first.device == CPU else adapter.stream(x)
     if isinstance(layout, Axis):
@@ -76,37 +84,76 @@ def run(function: str, inputs: tuple[Any, ...], names: tuple[str, ...], axis: in
     """function(*inputs) along the axis, in `out` or in a new array."""
     x = inputs[0]
     adapter = adapter_of(x, names[0])
-    memory = [adapter.memory(x, names[0])]
-    shape = memory[0].shape
-    for array, name in zip(inputs[1:], names[1:]):
-        if adapter_of(array, name) is not adapter:
-            raise TypeError(f"{name}: expected an array of {names[0]}'s library, found {type(array).__name__}")
-        memory.append(adapter.memory(array, name))
-        same(memory[-1], memory[0], name)
-    axis = axis_of(axis, len(shape), names[0])
-    result = out
-    if out is None:
-        result = adapter.empty_like(x)
-        to = adapter.memory(result, "out")
-    else:
-        if adapter_of(out, "out") is not adapter:
-            raise TypeError(f"out: expected an array of {names[0]}'s library, found {type(out).__name__}")
+    first = adapter.memory(x, names[0])
+    memory, packed = [first], first.strides is None
+    if len(inputs) == 2:
+        second = _like(adapter, inputs[1], names[1], names[0], first)
+        memory.append(second)
+        packed = packed and second.strides is None
+    shape = first.shape
+    last = len(shape) - 1
+    if axis != -1:
+        axis = axis_of(axis, last + 1, names[0])
+    if out is not None:
+        to = _like(adapter, out, "out", names[0], first)
         adapter.check_writable(out, "out")
-        to = adapter.memory(out, "out")
-        same(to, memory[0], "out")
-    if 0 in shape:
-        return adapter.finish(result, x)
+        packed = packed and to.strides is None
+        memory.append(to)
+    if packed and last >= 0 and (axis == -1 or axis == last) and first.device == CPU:
+        return _run_packed(function, adapter, x, memory, out)
+    if out is None:
+        out = adapter.empty_like(x)
+        memory.append(adapter.memory(out, "out"))
+    if 0 not in shape:
+        _run_any(function, adapter, inputs, memory, axis_of(axis, last + 1, names[0]), out)
+    return adapter.finish(out, x)
+
+
+def _like(adapter: Adapter, array: Any, name: str, first_name: str, first: Memory) -> Memory:
+    """The memory of an array of the first one's library, shape, dtype and device."""
+    if adapter_of(array, name) is not adapter:
+        raise TypeError(f"{name}: expected an array of {first_name}'s library, found {type(array).__name__}")
+    memory: Memory = adapter.memory(array, name)
+    if memory[1:4] != first[1:4]:
+        same(memory, first, name)
+    return memory
+
+
+def _run_packed(function: str, adapter: Adapter, x: Any, memory: list[Memory], out: Any) -> Any:
+    """Rows without gaps on the CPU: the shortest way. Without `out`, `memory` is that of the inputs alone."""
+    first = memory[0]
+    addresses = [m.address for m in memory]
+    if out is None:
+        out, address = adapter.new_like(x)
+        addresses.append(address)
+    cols, size = first.shape[-1], prod(first.shape)
+    if size:
+        by_rows, dtype = _FORWARD[function][0], first.dtype
+        if len(addresses) == 2:
+            x_address, y_address = addresses
+            status = by_rows(CPU, dtype, size // cols, cols, x_address, cols, y_address, cols, None, 0, None)
+        else:
+            y_address, dy_address, dx_address = addresses
+            status = by_rows(CPU, dtype, size // cols, cols, y_address, cols, dy_address, cols, dx_address, cols, None, 0,
+                             None)
+        if status:
+            raise failure(status)
+    return adapter.finish(out, x)
+
+
+def _run_any(function: str, adapter: Adapter, inputs: tuple[Any, ...], memory: list[Memory], axis: int,
+             result: Any) -> None:
+    """Arrays with elements and any strides; the result's memory is the last."""
+    x, shape = inputs[0], tuple(memory[0].shape)
     if not shape:  # one element: a row of one column
         memory = [m._replace(shape=(1,), strides=None) for m in memory]
-        to = to._replace(shape=(1,), strides=None)
-    if not launch(function, adapter, x, [*memory, to], axis):
-        copies = [adapter.contiguous(array) for array in inputs]
-        temporary = adapter.empty(x, tuple(shape))
-        packed = [adapter.memory(array, "x") for array in [*copies, temporary]]
-        if not launch(function, adapter, x, packed, axis):
-            raise RuntimeError(f"{names[0]}: a row-major copy has strides {packed[0].strides}")
-        adapter.copy(result, temporary)
-    return adapter.finish(result, x)
+    if launch(function, adapter, x, memory, axis):
+        return
+    copies = [adapter.contiguous(array) for array in inputs]
+    temporary = adapter.empty(x, shape)
+    if not launch(function, adapter, x, [adapter.memory(array, "x") for array in [*copies, temporary]], axis):
+        raise RuntimeError(f"softwarp: a row-major copy of shape {shape} has gaps")
+    adapter.copy(result, temporary)
 
 
 def softmax(x: ArrayT, axis: int = -1, out: Optional[ArrayT] = None) -> ArrayT:
@@ -125,13 +172,15 @@ def softmax(x: ArrayT, axis: int = -1, out: Optional[ArrayT] = None) -> ArrayT:
     a CUDA tensor in a build without CUDA, RuntimeError if the device fails.
 
     Source: Milakov, Gimelshein, "Online normalizer calculation for softmax", arXiv:1805.02867."""
-    refuse_gradient("x", x)
+    if getattr(x, "requires_grad", False):
+        refuse_gradient("x", x)
     return run("softmax", (x,), ("x",), axis, out)  # type: ignore[no-any-return]
 
 
 def log_softmax(x: ArrayT, axis: int = -1, out: Optional[ArrayT] = None) -> ArrayT:
     """y_i = x_i - m - log sum_k exp(x_k - m) along an axis. Arguments, result and errors are those of softmax."""
-    refuse_gradient("x", x)
+    if getattr(x, "requires_grad", False):
+        refuse_gradient("x", x)
     return run("log_softmax", (x,), ("x",), axis, out)  # type: ignore[no-any-return]
 
 
@@ -141,14 +190,16 @@ def softmax_backward(y: ArrayT, dy: ArrayT, axis: int = -1, out: Optional[ArrayT
 
     y, dy: arrays of one shape, dtype and library. out: as in softmax; it may be y or dy. Returns dx. Errors are those
     of softmax."""
-    refuse_gradient("y", y, dy)
+    if getattr(y, "requires_grad", False) or getattr(dy, "requires_grad", False):
+        refuse_gradient("y", y, dy)
     return run("softmax_backward", (y, dy), ("y", "dy"), axis, out)  # type: ignore[no-any-return]
 
 
 def log_softmax_backward(y: ArrayT, dy: ArrayT, axis: int = -1, out: Optional[ArrayT] = None) -> ArrayT:
     """dx_j = dy_j - exp(y_j) sum_i dy_i along an axis, with y = log_softmax(x, axis). Arguments, result and errors are
     those of softmax_backward."""
-    refuse_gradient("y", y, dy)
+    if getattr(y, "requires_grad", False) or getattr(dy, "requires_grad", False):
+        refuse_gradient("y", y, dy)
     return run("log_softmax_backward", (y, dy), ("y", "dy"), axis, out)  # type: ignore[no-any-return]
 
 
@@ -179,9 +230,10 @@ def softmax_jacobian(y: ArrayT) -> ArrayT:
     result = adapter.empty(y, (*shape, shape[-1]))
     if 0 not in shape:
         _, memory, rows, stride = rows_of(adapter, y, "y")
-        stream = None if memory.device == CPU else adapter.stream(y)
-        status = _call.softwarp_softmax_jacobian(memory.device, memory.dtype, rows, shape[-1], memory.address, stride,
-                                                 adapter.memory(result, "out").address, shape[-1], stream)
+        with adapter.device(y):
+            status = _call.softwarp_softmax_jacobian(memory.device, memory.dtype, rows, shape[-1], memory.address, stride,
+                                                     adapter.memory(result, "out").address, shape[-1],
+                                                     None if memory.device == CPU else adapter.stream(y))
         if status:
             raise failure(status)
     return adapter.finish(result, y)  # type: ignore[no-any-return]
@@ -201,9 +253,9 @@ def argmax(x: ArrayT, axis: int = -1) -> ArrayT:
     best, address = adapter.empty_int32(x, rest)
     if 0 not in shape:
         _, memory, rows, stride = rows_of(adapter, x, "x", axis if axis != len(shape) - 1 and shape else -1)
-        stream = None if memory.device == CPU else adapter.stream(x)
-        status = _call.softwarp_argmax(memory.device, memory.dtype, rows, memory.shape[-1], memory.address, stride,
-                                       address, stream)
+        with adapter.device(x):
+            status = _call.softwarp_argmax(memory.device, memory.dtype, rows, memory.shape[-1], memory.address, stride,
+                                           address, None if memory.device == CPU else adapter.stream(x))
         if status:
             raise failure(status)
     return adapter.finish(adapter.int64(best, "argmax")[0], x)  # type: ignore[no-any-return]

@@ -193,9 +193,12 @@ constexpr On kEverything[] = {{SOFTWARP_CPU, SOFTWARP_FLOAT32},  {SOFTWARP_CPU, 
                               {SOFTWARP_CPU, SOFTWARP_FLOAT16},  {SOFTWARP_CPU, SOFTWARP_BFLOAT16},
                               {SOFTWARP_CUDA, SOFTWARP_FLOAT32}, {SOFTWARP_CUDA, SOFTWARP_FLOAT64},
                               {SOFTWARP_CUDA, SOFTWARP_FLOAT16}, {SOFTWARP_CUDA, SOFTWARP_BFLOAT16}};
-std::string name_of(const testing::TestParamInfo<On>& info) {
+std::string type_name(softwarp_dtype dtype) {
   constexpr const char* kTypes[] = {"Float32", "Float64", "Float16", "Bfloat16"};
-  return std::string(info.param.device == SOFTWARP_CPU ? "Cpu" : "Cuda") + kTypes[info.param.dtype];
+  return kTypes[dtype];
+}
+std::string name_of(const testing::TestParamInfo<On>& info) {
+  return (info.param.device == SOFTWARP_CPU ? "Cpu" : "Cuda") + type_name(info.param.dtype);
 }
 INSTANTIATE_TEST_SUITE_P(All, CAxis, testing::ValuesIn(kEverything), name_of);
 
@@ -244,11 +247,12 @@ void expect_loss(softwarp_dtype dtype, const Batch& batch, softwarp_reduction re
             SOFTWARP_SUCCESS)
       << softwarp_last_error();
 
+  const Row rounded = logits.values();
   Row each(static_cast<std::size_t>(batch.rows)), gradient;
   double sum = 0, weight = 0;
   for (std::int64_t r = 0; r < batch.rows; ++r) {
     const std::int64_t t = batch.targets[static_cast<std::size_t>(r)];
-    const Row x = batch.row(logits.values(), r);
+    const Row x = batch.row(rounded, r);
     if (t != -7) {
       each[static_cast<std::size_t>(r)] =
           reference::cross_entropy(x, static_cast<std::int32_t>(t), weights, e);
@@ -262,8 +266,10 @@ void expect_loss(softwarp_dtype dtype, const Batch& batch, softwarp_reduction re
     for (double& d : gradient) d /= weight;
   const Row expected =
       reduction == SOFTWARP_NONE ? each : Row{reduction == SOFTWARP_MEAN ? sum / weight : sum};
-  expect_near(loss.values(), expected, bound_of(dtype));
-  expect_near(dlogits.values(), gradient, bound_of(dtype));
+  // The definition's own sums are rounded once for each column, which shows in double alone.
+  const double columns = dtype == SOFTWARP_FLOAT64 ? 1 + static_cast<double>(batch.cols) / 100 : 1;
+  expect_near(loss.values(), expected, bound_of(dtype) * columns);
+  expect_near(dlogits.values(), gradient, bound_of(dtype) * columns);
 }
 
 TEST_P(CLoss, IsTheDefinitionWithEachReduction) {
@@ -333,10 +339,7 @@ TEST_P(CLoss, OfInfinitiesIsPyTorchs) {
 INSTANTIATE_TEST_SUITE_P(Types, CLoss,
                          testing::Values(SOFTWARP_FLOAT32, SOFTWARP_FLOAT64, SOFTWARP_FLOAT16,
                                          SOFTWARP_BFLOAT16),
-                         [](const auto& info) {
-                           constexpr const char* kTypes[] = {"Float32", "Float64", "Float16", "Bfloat16"};
-                           return kTypes[info.param];
-                         });
+                         [](const auto& tested) { return type_name(tested.param); });
 
 TEST(CTensors, AreRefusedWhereTheyOverlap) {
   float memory[8] = {};

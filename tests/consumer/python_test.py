@@ -16,7 +16,7 @@ class SoftmaxFromPython(unittest.TestCase):
     def test_softmax(self):
         e = np.exp(self.x - self.x.max(axis=-1, keepdims=True))
         expected = e / e.sum(axis=-1, keepdims=True)
-        for dtype, bound in (("float64", 1e-15), ("float32", 1e-6)):
+        for dtype, bound in (("float64", 1e-15), ("float32", 1e-6), ("float16", 0.01)):
             found = self.softwarp.softmax(self.x.astype(dtype))
             self.assertEqual((found.dtype, found.shape), (np.dtype(dtype), self.x.shape))
             np.testing.assert_allclose(found, expected, rtol=0, atol=bound)
@@ -38,8 +38,6 @@ class SoftmaxFromPython(unittest.TestCase):
     def test_errors(self):
         with self.assertRaisesRegex(ValueError, "expected an array of .*, found int64"):
             self.softwarp.softmax(np.arange(3))
-        with self.assertRaisesRegex(example.SoftwarpError, "on the CPU, dtype must be"):
-            self.softwarp.softmax(self.x.astype("float16"))
         with self.assertRaisesRegex(example.SoftwarpError, "softwarp_softmax: expected device"):
             self.softwarp.softmax(self.x, device=7)
 

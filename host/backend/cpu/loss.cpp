@@ -116,7 +116,8 @@ void run_double(const Loss& loss, const std::int32_t* targets) {
   batch.losses = losses.data();
   cross_entropy_double(batch);
   if (loss.reduction == Reduction::none) return write_losses(loss, 0, loss.logits.rows, losses.data());
-  write_reduced(loss, std::accumulate(losses.begin(), losses.end(), 0.0), weight);
+  // In long double, so that the sum of many losses is as exact as each of them.
+  write_reduced(loss, static_cast<double>(std::accumulate(losses.begin(), losses.end(), 0.0L)), weight);
 }
 
 void run_float(const Loss& loss, const std::int32_t* targets) {
