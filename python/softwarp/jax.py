@@ -40,7 +40,7 @@ def _differentiable(name: str) -> Callable[[jax.Array], jax.Array]:
         return y, y
 
     function.defvjp(forward, lambda y, dy: (_call(f"{name}_backward", y, dy),))
-    return function
+    return function  # type: ignore[no-any-return]
 
 
 _softmax, _log_softmax = _differentiable("softmax"), _differentiable("log_softmax")

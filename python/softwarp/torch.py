@@ -184,8 +184,8 @@ def _cross_entropy_setup(ctx: Any, inputs: Any, output: Any) -> None:
     ctx.save_for_backward(output[1], target, weight)
 
 
-def _hessian_product(gradient: Tensor, target: Tensor, weight: Optional[Tensor], ignore_index: int, reduction: str,
-                     label_smoothing: float, v: Tensor) -> Tensor:
+def _hessian_product(v: Tensor, gradient: Tensor, target: Tensor, weight: Optional[Tensor], ignore_index: int,
+                     reduction: str, label_smoothing: float) -> Tensor:
     """Of each row a (diag(p) - p p') v, where p = softmax(x), q is the vector of which the loss is -q log p, and a its sum:
     the gradient is a p - q."""
     counted = target != ignore_index
@@ -206,7 +206,7 @@ def _cross_entropy_backward(ctx: Any, dloss: Optional[Tensor], dgradient: Option
     if dloss is not None:
         dx = gradient * (dloss.unsqueeze(1) if dloss.dim() else dloss)
     if dgradient is not None:  # in a second differentiation
-        second = _hessian_product(gradient, target, weight, *ctx.options, dgradient)
+        second = _hessian_product(dgradient, gradient, target, weight, *ctx.options)
         dx = second if dx is None else dx + second
     return dx, None, None, None, None, None, None
 
