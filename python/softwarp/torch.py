@@ -7,6 +7,7 @@ torch.autograd.Functions.
 """
 
 import ctypes
+import math
 from typing import Any, Callable, Optional, Tuple
 
 import torch
@@ -35,6 +36,30 @@ def _define(name: str, schema: str, forward: Any, fake: Any, setup_context: Any,
     return op  # type: ignore[no-any-return]
 
 
+# Where this torch can be asked whether anything looks at the ops that are called.
+_HAS_QUESTIONS = (hasattr(torch, "compiler") and hasattr(torch.compiler, "is_compiling")
+                  and hasattr(torch._C, "_len_torch_dispatch_stack")
+                  and hasattr(torch._C, "_are_functorch_transforms_active") and hasattr(torch._C, "_is_tracing")
+                  and hasattr(torch.autograd.forward_ad, "_current_level"))
+
+
+def _needs_no_op(x: Tensor) -> bool:
+    """True where only the values are wanted: no gradient, no trace, no transformation. A custom op takes 6 us to find
+    that out."""
+    return (_HAS_QUESTIONS and not torch.compiler.is_compiling() and type(x) is Tensor and (x.is_cpu or x.is_cuda)
+            and not (x.requires_grad and torch.is_grad_enabled()) and not torch._C._len_torch_dispatch_stack()
+            and not torch._C._are_functorch_transforms_active() and torch.autograd.forward_ad._current_level < 0
+            and not torch._C._is_tracing())
+
+
+def _refuse_tangent(x: Tensor) -> None:
+    """A custom op would drop it without a word."""
+    if _HAS_QUESTIONS and not torch.compiler.is_compiling() and torch.autograd.forward_ad._current_level >= 0 \
+            and torch.autograd.forward_ad.unpack_dual(x).tangent is not None:
+        raise NotImplementedError("softwarp.torch: expected a tensor without a tangent, found one of forward-mode "
+                                  "differentiation (torch's own functions have it)")
+
+
 def _dtype(x: Tensor) -> int:
     dtype = _DTYPES.get(x.dtype)
     if dtype is None:
@@ -44,9 +69,9 @@ def _dtype(x: Tensor) -> int:
 
 def _call(function: Any, x: Tensor, *arguments: Any) -> None:
     """Calls the library on x's device and, if it is CUDA's, on its current stream."""
-    if x.device.type == "cpu":
+    if x.is_cpu:
         check(function(CPU, _dtype(x), *arguments, None))
-    elif x.device.type == "cuda":
+    elif x.is_cuda:
         with torch.cuda.device(x.device):
             check(function(CUDA, _dtype(x), *arguments, torch.cuda.current_stream().cuda_stream))
     else:
@@ -61,37 +86,40 @@ def _split_row_workspace(x: Tensor) -> Optional[Tensor]:
     return torch.empty(SPLIT_ROW_WORKSPACE_BYTES, dtype=torch.uint8, device=x.device) if x.is_cuda else None
 
 
-def _along_axis(name: str, inputs: Tuple[Tensor, ...], dim: int) -> Tensor:
-    """library.softwarp_name of tensors of one shape, along dimension dim."""
-    shape = inputs[0].shape or (1,)
-    if not -len(shape) <= dim < len(shape):
-        raise IndexError(f"softwarp: expected dim in [{-len(shape)}, {len(shape) - 1}], found {dim}")
-    packed = [t.contiguous() for t in inputs]
-    result = torch.empty_like(packed[0], memory_format=torch.contiguous_format)
-    if not result.numel():
-        _dtype(result)
-        return result
-    cols, inner = shape[dim], 1
-    for size in shape[dim % len(shape) + 1:]:
-        inner *= size
-    addresses = [t.data_ptr() for t in (*packed, result)]
-    if inner == 1:
-        workspace = _split_row_workspace(result)
-        matrices = [v for address in addresses for v in (address, cols)]
-        _call(getattr(library, f"softwarp_{name}"), result, result.numel() // cols, cols, *matrices,
-              _address(workspace), 0 if workspace is None else SPLIT_ROW_WORKSPACE_BYTES)
-    else:
-        outer = result.numel() // cols // inner
-        _call(getattr(library, f"softwarp_{name}_axis"), result, outer, cols, inner, *addresses)
-    return result
-
-
 def _packed_like(x: Tensor) -> Tensor:
     return torch.empty_like(x, memory_format=torch.contiguous_format)
 
 
+def _along_axis(name: str) -> Callable[..., Tensor]:
+    """library.softwarp_name of one or two tensors of one shape, along a dimension."""
+    over_rows, over_axis = getattr(library, f"softwarp_{name}"), getattr(library, f"softwarp_{name}_axis")
+
+    def run(inputs: Tuple[Tensor, ...], dim: int) -> Tensor:
+        shape = inputs[0].shape or (1,)
+        if not -len(shape) <= dim < len(shape):
+            raise IndexError(f"softwarp: expected dim in [{-len(shape)}, {len(shape) - 1}], found {dim}")
+        packed = [t.contiguous() for t in inputs]
+        result = _packed_like(packed[0])
+        size, cols, inner = result.numel(), shape[dim], math.prod(shape[dim % len(shape) + 1:])
+        if not size:
+            _dtype(result)
+            return result
+        addresses = [t.data_ptr() for t in (*packed, result)]
+        if inner == 1:
+            workspace = _split_row_workspace(result)
+            matrices = [v for address in addresses for v in (address, cols)]
+            _call(over_rows, result, size // cols, cols, *matrices, _address(workspace),
+                  0 if workspace is None else SPLIT_ROW_WORKSPACE_BYTES)
+        else:
+            _call(over_axis, result, size // cols // inner, cols, inner, *addresses)
+        return result
+
+    return run
+
+
 def _define_with_backward(name: str, second: Any) -> Callable[[Tensor, int], Tensor]:
     """The ops softwarp::name and softwarp::name_backward. `second` gives the gradients of the latter by y and by dy."""
+    run, run_backward = _along_axis(name), _along_axis(f"{name}_backward")
 
     def save_inputs(ctx: Any, inputs: Any, output: Any) -> None:
         y, dy, ctx.dim = inputs
@@ -101,7 +129,7 @@ def _define_with_backward(name: str, second: Any) -> Callable[[Tensor, int], Ten
         return (*second(*ctx.saved_tensors, g, ctx.dim), None)
 
     backward_op = _define(f"{name}_backward", "(Tensor y, Tensor dy, int dim) -> Tensor",
-                          lambda y, dy, dim: _along_axis(f"{name}_backward", (y, dy), dim),
+                          lambda y, dy, dim: run_backward((y, dy), dim),
                           lambda y, dy, dim: _packed_like(y), save_inputs, second_backward)
 
     def save_output(ctx: Any, inputs: Any, output: Tensor) -> None:
@@ -111,8 +139,16 @@ def _define_with_backward(name: str, second: Any) -> Callable[[Tensor, int], Ten
     def backward(ctx: Any, dy: Tensor) -> Any:
         return backward_op(*ctx.saved_tensors, dy, ctx.dim), None
 
-    return _define(name, "(Tensor x, int dim) -> Tensor", lambda x, dim: _along_axis(name, (x,), dim),
-                   lambda x, dim: _packed_like(x), save_output, backward)
+    op = _define(name, "(Tensor x, int dim) -> Tensor", lambda x, dim: run((x,), dim),
+                 lambda x, dim: _packed_like(x), save_output, backward)
+
+    def function(x: Tensor, dim: int) -> Tensor:
+        if _needs_no_op(x):
+            return run((x,), dim)
+        _refuse_tangent(x)
+        return op(x, dim)
+
+    return function
 
 
 def _softmax_second(y: Tensor, dy: Tensor, g: Tensor, dim: int) -> Tuple[Tensor, Tensor]:
@@ -162,20 +198,26 @@ def _loss_on_cuda(x: Tensor, target: Tensor, weight: Optional[Tensor], ignore_in
         gradient.mul_(torch.where(sums[1] == 0, 0, sums[1]))
 
 
-def _cross_entropy_forward(x: Tensor, target: Tensor, weight: Optional[Tensor], ignore_index: int, reduction: str,
-                           label_smoothing: float, with_gradient: bool) -> Tuple[Tensor, Tensor]:
-    loss, gradient = _cross_entropy_fake(x, target, weight, ignore_index, reduction, label_smoothing, with_gradient)
+def _loss(x: Tensor, target: Tensor, weight: Optional[Tensor], ignore_index: int, reduction: str,
+          label_smoothing: float, gradient: Optional[Tensor] = None) -> Tensor:
+    """Of logits [rows, cols], of which `gradient` receives the loss's gradient."""
+    loss = x.new_empty(x.shape[:1] if reduction == "none" else ())
     compute = _loss_on_cuda if x.is_cuda else _loss_on_cpu
     weight = None if weight is None else weight.contiguous()
-    compute(x.contiguous(), target.contiguous(), weight, ignore_index, reduction, label_smoothing, loss,
-            gradient if with_gradient else None)
+    compute(x.contiguous(), target.contiguous(), weight, ignore_index, reduction, label_smoothing, loss, gradient)
+    return loss
+
+
+def _cross_entropy_forward(x: Tensor, target: Tensor, weight: Optional[Tensor], ignore_index: int, reduction: str,
+                           label_smoothing: float, with_gradient: bool) -> Tuple[Tensor, Tensor]:
+    gradient = x.new_empty(x.shape if with_gradient else (0,))
+    loss = _loss(x, target, weight, ignore_index, reduction, label_smoothing, gradient if with_gradient else None)
     return loss, gradient
 
 
 def _cross_entropy_fake(x: Tensor, target: Tensor, weight: Optional[Tensor], ignore_index: int, reduction: str,
                         label_smoothing: float, with_gradient: bool) -> Tuple[Tensor, Tensor]:
-    loss = x.new_empty(x.shape[:1] if reduction == "none" else ())
-    return loss, x.new_empty(x.shape if with_gradient else (0,))
+    return x.new_empty(x.shape[:1] if reduction == "none" else ()), x.new_empty(x.shape if with_gradient else (0,))
 
 
 def _cross_entropy_setup(ctx: Any, inputs: Any, output: Any) -> None:
@@ -186,8 +228,8 @@ def _cross_entropy_setup(ctx: Any, inputs: Any, output: Any) -> None:
 
 def _hessian_product(v: Tensor, gradient: Tensor, target: Tensor, weight: Optional[Tensor], ignore_index: int,
                      reduction: str, label_smoothing: float) -> Tensor:
-    """Of each row a (diag(p) - p p') v, where p = softmax(x), q is the vector of which the loss is -q log p, and a its sum:
-    the gradient is a p - q."""
+    """Of each row a (diag(p) - p p') v, where p = softmax(x), q is the vector of which the loss is -q log p, and a its
+    sum: the gradient is a p - q."""
     counted = target != ignore_index
     t = torch.where(counted, target, 0)
     weight = torch.ones_like(v[0]) if weight is None else weight
@@ -221,7 +263,7 @@ def _autocasts(x: Tensor) -> bool:
     if x.dtype == torch.float64:
         return False
     if _HAS_CUSTOM_OPS:
-        return torch.is_autocast_enabled(x.device.type)  # type: ignore[no-any-return]
+        return torch.is_autocast_enabled("cuda" if x.is_cuda else "cpu")  # type: ignore[no-any-return]
     return torch.is_autocast_enabled() if x.is_cuda else torch.is_autocast_cpu_enabled()  # type: ignore[no-any-return]
 
 
@@ -264,18 +306,26 @@ def cross_entropy(input: Tensor, target: Tensor, weight: Optional[Tensor] = None
                          "(torch.nn.functional.cross_entropy takes probabilities)")
     if reduction not in _library.REDUCTIONS:
         raise ValueError(f"softwarp.torch.cross_entropy: expected reduction none, sum or mean, found {reduction}")
-    class_dim = 1 if input.dim() > 1 else 0
-    if input.dim() == 0 or input.shape[:class_dim] + input.shape[class_dim + 1:] != target.shape:
+    shape = tuple(input.shape)
+    class_dim = 1 if len(shape) > 1 else 0
+    if not shape or shape[:class_dim] + shape[class_dim + 1:] != tuple(target.shape):
         raise ValueError("softwarp.torch.cross_entropy: expected an input [C], [N, C] or [N, C, d1, ...] and a target "
-                         f"of its shape without C, found {list(input.shape)} and {list(target.shape)}")
-    classes = input.shape[class_dim]
+                         f"of its shape without C, found {list(shape)} and {list(target.shape)}")
+    classes = shape[class_dim]
     if weight is not None and weight.shape != (classes,):
         raise ValueError(f"softwarp.torch.cross_entropy: expected weight of shape [{classes}], found "
                          f"{list(weight.shape)}")
     autocasts = _autocasts(input)
     x = input.float() if autocasts or input.dtype in _HALVES else input
-    loss, _ = _cross_entropy(x.movedim(class_dim, -1).reshape(-1, classes), target.reshape(-1).long(),
-                             None if weight is None else weight.detach().to(x.dtype), ignore_index, reduction,
-                             label_smoothing, x.requires_grad and torch.is_grad_enabled())
-    loss = loss.reshape(target.shape) if reduction == "none" else loss
+    targets = target.long()
+    rows = x if len(shape) == 2 else x.movedim(class_dim, -1).reshape(-1, classes)
+    options = (targets if len(shape) == 2 else targets.reshape(-1),
+               None if weight is None else weight.detach().to(x.dtype), ignore_index, reduction, label_smoothing)
+    if _needs_no_op(x):
+        loss = _loss(rows, *options)
+    else:
+        _refuse_tangent(x)
+        loss, _ = _cross_entropy(rows, *options, x.requires_grad and torch.is_grad_enabled())
+    if reduction == "none":
+        loss = loss.reshape(target.shape)
     return loss if autocasts else loss.to(input.dtype)

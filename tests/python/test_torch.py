@@ -11,6 +11,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
 import torch.nn.functional as F  # noqa: E402
+from torch.fx.experimental.proxy_tensor import make_fx  # noqa: E402
 
 import softwarp.torch as custom_ops  # noqa: E402
 
@@ -269,6 +270,36 @@ def test_passes_opcheck(device):
             torch.library.opcheck(torch.ops.softwarp.cross_entropy, (x, target, weight, -100, reduction, 0.1, False))
             torch.library.opcheck(torch.ops.softwarp.cross_entropy,
                                   (x.clone().requires_grad_(), target, weight, -100, reduction, 0.1, True))
+
+
+@needs_custom_ops
+def test_tracers_see_the_ops(device):
+    x, target = values(4, 5, device=device), torch.arange(4, device=device)
+    for function, op in ((lambda x: custom_ops.softmax(x, 1), torch.ops.softwarp.softmax),
+                         (lambda x: custom_ops.log_softmax(x, 1), torch.ops.softwarp.log_softmax),
+                         (lambda x: custom_ops.cross_entropy(x, target), torch.ops.softwarp.cross_entropy)):
+        for traced in (make_fx(function)(x), torch.jit.trace(function, x)):
+            if isinstance(traced, torch.fx.GraphModule):
+                assert op.default in [node.target for node in traced.graph.nodes]
+            other = values(4, 5, device=device, seed=2)
+            torch.testing.assert_close(traced(other), function(other), rtol=0, atol=0)
+        torch.testing.assert_close(torch.func.vmap(function, 1)(torch.stack([x, x + 1], 1)),
+                                   torch.stack([function(x), function(x + 1)]))
+    assert custom_ops.softmax(x.to("meta"), 1).is_meta
+
+
+@needs_custom_ops
+def test_refuses_what_custom_ops_cannot_do(device):
+    x, target = values(4, 5, device=device), torch.arange(4, device=device)
+    for function in (lambda x: custom_ops.softmax(x, 1), lambda x: custom_ops.cross_entropy(x, target)):
+        with pytest.raises(NotImplementedError, match="expected a tensor without a tangent"):
+            torch.func.jvp(function, (x,), (x,))
+        with torch.autograd.forward_ad.dual_level():
+            with pytest.raises(NotImplementedError, match="expected a tensor without a tangent"):
+                function(torch.autograd.forward_ad.make_dual(x, x))
+            function(x)
+        with pytest.raises(RuntimeError, match="functorch"):
+            torch.func.grad(lambda x: function(x).sum())(x)
 
 
 def network(ours, x, target, weight):
