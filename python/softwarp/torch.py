@@ -316,16 +316,19 @@ def cross_entropy(input: Tensor, target: Tensor, weight: Optional[Tensor] = None
         raise ValueError(f"softwarp.torch.cross_entropy: expected weight of shape [{classes}], found "
                          f"{list(weight.shape)}")
     autocasts = _autocasts(input)
-    x = input.float() if autocasts or input.dtype in _HALVES else input
+    with_gradient = input.requires_grad and torch.is_grad_enabled()
+    # A gradient of 16 bits would be rounded before it is scaled, and again after.
+    x = input.float() if autocasts or (with_gradient and input.dtype in _HALVES) else input
     targets = target.long()
     rows = x if len(shape) == 2 else x.movedim(class_dim, -1).reshape(-1, classes)
-    options = (targets if len(shape) == 2 else targets.reshape(-1),
-               None if weight is None else weight.detach().to(x.dtype), ignore_index, reduction, label_smoothing)
+    if weight is not None:
+        weight = weight.detach().to(torch.float64 if x.dtype == torch.float64 else torch.float32)
+    options = (targets if len(shape) == 2 else targets.reshape(-1), weight, ignore_index, reduction, label_smoothing)
     if _needs_no_op(x):
         loss = _loss(rows, *options)
     else:
         _refuse_tangent(x)
-        loss, _ = _cross_entropy(rows, *options, x.requires_grad and torch.is_grad_enabled())
+        loss, _ = _cross_entropy(rows, *options, with_gradient)
     if reduction == "none":
         loss = loss.reshape(target.shape)
     return loss if autocasts else loss.to(input.dtype)

@@ -164,6 +164,7 @@ def test_loss_matches_the_definition(ours, device, dtype, reduction, weighted, s
     exact = x.detach().double().requires_grad_()
     expected = reference_loss(exact, *options)
     assert_near(loss.detach(), expected.detach(), dtype, factor=4)
+    assert_near(ours.cross_entropy(x.detach(), *options), expected.detach(), dtype, factor=4)
     (loss * dloss).sum().backward()
     (expected * dloss.double()).sum().backward()
     # The weights' sum and the incoming gradient scale the error, of which each is at most some tens.
