@@ -8,7 +8,7 @@ source=$3
 tools='numpy ml_dtypes pytest mypy scikit-build-core>=0.10'
 if [ ! -e "$venv/complete" ]; then
   rm -rf "$venv"
-  if ! "$python" -m venv "$venv"; then
+  if ! "$python" -m venv --system-site-packages "$venv"; then
     echo "skipped: no virtual environment (Debian package python3-venv)"
     exit 77
   fi

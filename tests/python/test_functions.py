@@ -59,6 +59,7 @@ def test_any_strides(cut, axis, dtype, random):
 def test_a_broadcast_and_a_reversed_array(random):
     x = np.broadcast_to(random.normal(size=(1, 5)), (4, 5))
     assert_close(softwarp.softmax(x, 0), np.full((4, 5), 0.25), "float64")
+    assert_close(softwarp.softmax(x, out=np.empty((4, 5))), reference.softmax(x), "float64")
     assert_close(softwarp.softmax(x[::-1, ::-1]), reference.softmax(x[::-1, ::-1]), "float64")
 
 

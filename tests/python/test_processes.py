@@ -94,3 +94,16 @@ def test_reads_memory_without_a_copy():
     tensor = _dlpack.read(x, "x")
     assert (tensor.address, tensor.shape, tensor.strides) == (x.ctypes.data, (3, 4), None)
     assert _dlpack.read(x.T, "x").strides == (1, 4)
+
+
+def test_memory_may_begin_behind_its_address():
+    from softwarp import _dlpack
+
+    class Shifted(Foreign):
+        def __dlpack__(self, **arguments):
+            capsule = self.array.__dlpack__()
+            _dlpack._Tensor.from_address(_dlpack._get_pointer(capsule, b"dltensor")).byte_offset = 16
+            return capsule
+
+    x = np.arange(10.0)
+    assert _dlpack.read(Shifted(x[:8]), "x").address == x[2:].ctypes.data

@@ -26,6 +26,14 @@ auto* row_of(const BasicAnyMatrix<V>& m, std::int64_t r) {
   return m.template view<std::conditional_t<std::is_const_v<V>, const std::uint16_t, std::uint16_t>>().row(r);
 }
 
+// Rows without gaps are one long row to conversions.
+struct Span {
+  std::int64_t rows, cols;
+};
+Span span_of(const ConstAnyMatrix& m, std::int64_t rows) {
+  return m.stride == m.cols ? Span{1, rows * m.cols} : Span{rows, m.cols};
+}
+
 // f(row, begin, size) for the parts of rows, shared by threads.
 template <class F>
 void for_parts(std::int64_t rows, std::int64_t cols, F f) {
@@ -51,13 +59,15 @@ std::int64_t rows_at_a_time(std::int64_t rows, std::int64_t cols) {
 }
 
 void widen_rows(const ConstAnyMatrix& m, std::int64_t first, std::int64_t count, float* to) {
-  for_parts(count, m.cols, [&](std::int64_t r, std::int64_t begin, std::int64_t size) {
+  const Span span = span_of(m, count);
+  for_parts(span.rows, span.cols, [&](std::int64_t r, std::int64_t begin, std::int64_t size) {
     widen(m.dtype, row_of(m, first + r) + begin, size, to + r * m.cols + begin);
   });
 }
 
 void narrow_rows(const float* from, std::int64_t first, std::int64_t count, const AnyMatrix& m) {
-  for_parts(count, m.cols, [&](std::int64_t r, std::int64_t begin, std::int64_t size) {
+  const Span span = span_of(m, count);
+  for_parts(span.rows, span.cols, [&](std::int64_t r, std::int64_t begin, std::int64_t size) {
     narrow(m.dtype, from + r * m.cols + begin, size, row_of(m, first + r) + begin);
   });
 }
