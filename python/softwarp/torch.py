@@ -18,6 +18,10 @@ from softwarp._library import CPU, CUDA, SPLIT_ROW_WORKSPACE_BYTES, check, libra
 
 __all__ = ["cross_entropy", "log_softmax", "softmax"]
 
+if int(torch.__version__.split(".")[0]) < 2:
+    raise ImportError(f"softwarp.torch: expected torch 2.0 or newer, found {torch.__version__} (softwarp's own functions "
+                      "take its tensors)")
+
 _DTYPES = {torch.float32: _library.FLOAT32, torch.float64: _library.FLOAT64, torch.float16: _library.FLOAT16,
            torch.bfloat16: _library.BFLOAT16}
 _HAS_CUSTOM_OPS = hasattr(torch.library, "custom_op")

@@ -9,6 +9,8 @@ import sys
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
+if int(torch.__version__.split(".")[0]) < 2:
+    pytest.skip(f"softwarp.torch needs torch 2.0, found {torch.__version__}", allow_module_level=True)
 
 import torch.nn.functional as F  # noqa: E402
 from torch.fx.experimental.proxy_tensor import make_fx  # noqa: E402
