@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from ctypes import POINTER, c_char_p, c_double, c_int, c_int64, c_size_t, c_void_p
+from ctypes import POINTER, c_char_p, c_double, c_float, c_int, c_int32, c_int64, c_size_t, c_void_p
 from typing import Any
 
 import softwarp
@@ -17,6 +17,8 @@ CPU, CUDA = 0, 1
 FLOAT32, FLOAT64, FLOAT16, BFLOAT16 = 0, 1, 2, 3
 DTYPE_NAMES = ("float32", "float64", "float16", "bfloat16")
 SPLIT_ROW_WORKSPACE_BYTES = 65536
+# sizeof(softwarp_cross_entropy_sums), which begins with two doubles: the loss and the weight
+CROSS_ENTROPY_SUMS_BYTES = 48
 
 
 class LossOptions(ctypes.Structure):
@@ -24,6 +26,12 @@ class LossOptions(ctypes.Structure):
 
     _fields_ = [("class_weights", c_void_p), ("label_smoothing", c_double), ("ignore_index", c_int64),
                 ("reduction", c_int), ("dloss", c_void_p)]
+
+
+class CrossEntropyOptions(ctypes.Structure):
+    """softwarp_cross_entropy_options"""
+
+    _fields_ = [("class_weights", c_void_p), ("label_smoothing", c_float), ("ignore_index", c_int32)]
 
 
 _CALL = [c_int, c_int]  # device, dtype
@@ -46,6 +54,9 @@ SIGNATURES: dict[str, list[Any]] = {
     "softwarp_argmax": _CALL + _SHAPE + _MATRIX + 2 * [c_void_p],
     "softwarp_cross_entropy": _CALL + _SHAPE + _MATRIX + [c_void_p, POINTER(LossOptions), c_void_p] + _MATRIX
     + [c_void_p],
+    "softwarp_cross_entropy_workspace_bytes": _CALL + _SHAPE + [POINTER(c_size_t)],
+    "softwarp_softmax_cross_entropy": _CALL + _SHAPE + _MATRIX
+    + [c_void_p, POINTER(CrossEntropyOptions), c_void_p] + _MATRIX + [c_void_p] + _RESOURCES,
 }
 
 

@@ -17,6 +17,8 @@ if [ ! -e "$venv/complete" ]; then
     echo "skipped: $tools could not be fetched"
     exit 77
   fi
+  # The tests of softwarp.jax are skipped without it.
+  "$venv/bin/pip" install --quiet --disable-pip-version-check jax || echo "jax could not be fetched"
   touch "$venv/complete"
 fi
 # The build folder is kept, so that a second run compiles nothing.
