@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include <algorithm>
+#include <cstring>
 #include <numeric>
 #include <tuple>
 
@@ -99,11 +100,16 @@ TEST(LoadData, SearchesBesideTheProgramThenTheSourcesUnlessTold) {
 }
 
 // CRC-32 has a known value for these nine bytes.
-TEST(Checksum, IsThatOfTheImagesAndThenTheLabels) {
+TEST(Checksum, IsThatOfTheImagesOrValuesAndThenTheLabels) {
   Dataset data;
   data.images = {'1', '2', '3', '4', '5', '6'};
   data.labels = {'7', '8', '9'};
   EXPECT_EQ(checksum(data), 0xcbf43926);
+  Dataset floats;
+  floats.values.resize(1);
+  std::memcpy(floats.values.data(), "1234", 4);
+  floats.labels = {'5', '6', '7', '8', '9'};
+  EXPECT_EQ(checksum(floats), 0xcbf43926);
 }
 
 // A directory of three 1x2 training images and two test images, which each test bends.
