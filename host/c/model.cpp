@@ -46,7 +46,7 @@ const Model& model_of(const softwarp_model* model) {
 
 template <class T>
 void demand_result(const char* name, T* result) {
-  demand_memory(name, result, alignof(T));
+  demand_memory(name, static_cast<const void*>(result), alignof(T));
 }
 
 class Observer final : public TrainingObserver {

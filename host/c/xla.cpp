@@ -57,13 +57,15 @@ bool answers_version(const CallFrame& frame) {
 template <class Call>
 Error* handle(const CallFrame& frame, Call call) {
   if (answers_version(frame)) return nullptr;
-  ErrorArguments error{sizeof(ErrorArguments), nullptr, "out of memory", ErrorCode::resource_exhausted};
+  ErrorArguments error{sizeof(ErrorArguments), nullptr, "", ErrorCode::internal};
   try {
     const softwarp_status status = call(frame.arguments.values, frame.results.values);
     if (status == SOFTWARP_SUCCESS) return nullptr;
     error.message = softwarp_last_error();
     error.code = code_of(status);
   } catch (const std::bad_alloc&) {  // of widened targets; the functions of softwarp.h throw nothing
+    error.message = "out of memory";
+    error.code = ErrorCode::resource_exhausted;
   }
   return frame.api->create_error(&error);
 }

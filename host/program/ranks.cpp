@@ -48,7 +48,8 @@ int device_of_rank(const Communicator& ranks) {
 }
 
 std::string kind_of(const Backend& backend, const TrainingSettings& settings) {
-  const std::string name = backend.name(), cuda = "cuda ";
+  const std::string cuda = "cuda ";
+  std::string name = backend.name();
   if (settings.shards == 1) return name.substr(0, name.find(' '));
   if (!name.starts_with(cuda)) return name;
   return cuda + name.substr(std::min(name.find(' ', cuda.size()) + 1, name.size()));  // without its number

@@ -66,7 +66,7 @@ for page in $pages docs/softmax_backward.md; do
 done
 
 # The rows of flags, and the flags that the program lists.
-for command in train deform evaluate predict compare softmax gradcheck; do
+for command in train deform evaluate predict export compare softmax gradcheck; do
   build/train/softwarp "$command" --help | sed -n 's/^  \(-h,\)\{0,1\}\(--[a-z-]*\).*/\2/p'
 done | grep -vx -e --help | sort -u >flags
 sed -n 's/^| `\(--[a-z-]*\).*/\1/p' "$source/docs/command_line.md" | sort -u | diff flags - ||

@@ -36,9 +36,9 @@ const std::int32_t* checked_targets(const Loss& loss) {
     valid &= t == ignored || (t >= 0 && t < cols);
     targets[static_cast<std::size_t>(r)] = t == ignored ? kIgnored : static_cast<std::int32_t>(t);
   }
-  for (std::int64_t r = 0; !valid; ++r)
+  if (valid) return targets.data();
+  for (std::int64_t r = 0;; ++r)
     if (const std::int64_t t = loss.targets[r]; t != ignored && (t < 0 || t >= cols)) refuse_target(loss, r);
-  return targets.data();
 }
 
 // The incoming gradients as T; those of 16-bit elements are widened.
