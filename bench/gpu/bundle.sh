@@ -33,6 +33,7 @@ table=$work/kernel_resources.md
   [ -z "$(git -C "$here" status --porcelain 2>/dev/null)" ] || echo 'with uncommitted changes'
 } | paste -sd ' ' >"$files/commit"
 install "$here"/{on_device.sh,results.py,page.py,peers.py} "$files"
-tar -C "$files" -cf - . | xz -T0 -6 >"$out/bundle.tar.xz"
+# The programs hold the same kernels: the dictionary reaches from one to the next.
+tar -C "$files" -cf - . | xz -T0 --lzma2=preset=6,dict=64MiB >"$out/bundle.tar.xz"
 size=$(($(stat -c %s "$out/bundle.tar.xz") >> 20))
 echo "wrote $out/bundle.tar.xz, $size MB, $(wc -l <"$build/gpu_programs.txt") programs"
