@@ -16,9 +16,9 @@
 #include <chrono>
 #include <cstring>
 #include <exception>
+#include <future>
 #include <optional>
 #include <source_location>
-#include <thread>
 #include <utility>
 
 #include "host/backend/cuda/handles.h"
@@ -115,7 +115,7 @@ class NcclCommunicator final : public Communicator {
   }
 
   void wait_until(const std::function<bool()>& done) override {
-    if (aborter_.joinable()) return wait_for_abort(done);
+    if (aborted_.valid()) return wait_for_abort(done);
     try {
       processes_->wait_until([&] {
         expect_no_error();
@@ -180,7 +180,7 @@ class NcclCommunicator final : public Communicator {
   }
 
   void start_abort() {
-    if (comm_) aborter_ = std::jthread(ncclCommAbort, comm_.release());
+    if (comm_) aborted_ = std::async(std::launch::async, ncclCommAbort, comm_.release());
   }
   static bool is_idle(cudaStream_t stream) { return cudaStreamQuery(stream) != cudaErrorNotReady; }
 
@@ -199,7 +199,7 @@ class NcclCommunicator final : public Communicator {
   bool started_ = false;
   std::optional<Clock::time_point> failed_;  // when NCCL first said so
   NcclComm comm_;
-  std::jthread aborter_;
+  std::future<ncclResult_t> aborted_;  // whose destructor waits
 };
 
 }  // namespace
