@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 #include <stdexcept>
 #include <utility>
 
@@ -74,13 +73,13 @@ std::string SharedRanks::advance(Message& m) {
       c.call = m.call;
       c.seed = m.seed;
       c.bytes = std::min(kPart, m.bytes - m.done);
-      std::memcpy(c.data, m.data + m.done, c.bytes);
+      std::copy_n(m.data + m.done, c.bytes, c.data);
     } else {
       if (c.call != m.call)
         return "rank " + std::to_string(m.peer) + " has called for " + c.call.text() + ", rank " +
                std::to_string(rank_) + " for " + m.call.text();
       m.seed = c.seed;
-      std::memcpy(m.data + m.done, c.data, c.bytes);
+      std::copy_n(c.data, c.bytes, m.data + m.done);
     }
     m.done += c.bytes;
     m.begun = true;
