@@ -99,6 +99,19 @@ inline void demand_one_layout(const AnyMatrix& in, const AnyMatrix& out) {
   if (!interleaves(in, out)) demand_apart(Bytes(in), Bytes(out), "a result in the input's memory, or");
 }
 
+// The logits of a cross-entropy, and the gradient if it is wanted.
+struct Logits {
+  AnyMatrix from, to;
+
+  Logits(const Shape& shape, const void* logits, std::int64_t stride, void* dlogits,
+         std::int64_t dlogits_stride) {
+    demand(shape.cols <= std::numeric_limits<std::int32_t>::max(), "classes of 31 bits");
+    from = shape.matrix("logits", logits, stride);
+    if (dlogits != nullptr) to = shape.matrix("dlogits", dlogits, dlogits_stride);
+    demand_one_layout(from, to);
+  }
+};
+
 inline Resources resources(void* workspace, std::size_t bytes, void* stream) {
   const auto on = static_cast<cudaStream_t>(stream);
   if (workspace == nullptr) return {{}, on};

@@ -128,12 +128,7 @@ softwarp_status softwarp_softmax_cross_entropy(softwarp_device device, softwarp_
                                                size_t workspace_bytes, void* stream) {
   return answer(__func__, [&] {
     const RowOps& ops = ops_of(device);
-    const Shape shape(dtype, rows, cols);
-    demand(cols <= std::numeric_limits<int32_t>::max(), "classes of 31 bits");
-    const AnyMatrix from = shape.matrix("logits", logits, logits_stride);
-    AnyMatrix to;
-    if (dlogits != nullptr) to = shape.matrix("dlogits", dlogits, dlogits_stride);
-    demand_one_layout(from, to);
+    const auto [from, to] = Logits(Shape(dtype, rows, cols), logits, logits_stride, dlogits, dlogits_stride);
     CrossEntropyOptions chosen;
     if (options != nullptr)
       chosen = {.class_weights = options->class_weights,

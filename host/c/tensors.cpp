@@ -134,12 +134,7 @@ softwarp_status softwarp_cross_entropy(softwarp_device device, softwarp_dtype dt
                                        void* loss, void* dlogits, int64_t dlogits_stride, void* stream) {
   return answer(__func__, [&] {
     const RowOps& ops = ops_of(device);
-    const Shape shape(dtype, rows, cols);
-    demand(cols <= std::numeric_limits<int32_t>::max(), "classes of 31 bits");
-    const AnyMatrix from = shape.matrix("logits", logits, logits_stride);
-    AnyMatrix to;
-    if (dlogits != nullptr) to = shape.matrix("dlogits", dlogits, dlogits_stride);
-    demand_one_layout(from, to);
+    const auto [from, to] = Logits(Shape(dtype, rows, cols), logits, logits_stride, dlogits, dlogits_stride);
     const softwarp_loss_options chosen =
         options != nullptr ? *options : softwarp_loss_options SOFTWARP_LOSS_DEFAULTS;
     demand(chosen.reduction >= SOFTWARP_NONE && chosen.reduction <= SOFTWARP_MEAN,

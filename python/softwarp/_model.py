@@ -250,12 +250,12 @@ class _Run:
         thread.start()
         try:
             self._done.wait()
-        finally:  # without an exception it has ended
+        except BaseException as error:  # such as KeyboardInterrupt
+            self._error = error
             self._stop.value = 1
-            thread.join()
+        thread.join()
         if self._error is not None:
-            if self.handle.value is not None:
-                library.softwarp_model_free(self.handle)
+            library.softwarp_model_free(self.handle)
             raise self._error
         assert self.handle.value is not None
         return Model(self.handle.value, self.history)

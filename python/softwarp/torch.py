@@ -40,7 +40,7 @@ def _define(name: str, schema: str, forward: Any, fake: Any, setup_context: Any,
     return op  # type: ignore[no-any-return]
 
 
-# Where this torch can be asked whether anything looks at the ops that are called.
+# True if this torch says what looks at the ops that are called: a trace, a transformation, a dual level.
 _HAS_QUESTIONS = (hasattr(torch, "compiler") and hasattr(torch.compiler, "is_compiling")
                   and hasattr(torch._C, "_len_torch_dispatch_stack")
                   and hasattr(torch._C, "_are_functorch_transforms_active") and hasattr(torch._C, "_is_tracing")

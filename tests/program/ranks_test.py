@@ -69,6 +69,28 @@ def lines_of_ours(err):
     return [line for line in err.splitlines() if line.startswith("softwarp: ")]
 
 
+def expect_lost(run, rank, text, within):
+    """The others end with one line, which names the rank."""
+    start = time.monotonic()
+    code, out, err = run.end(within)
+    print(f"rank {rank} lost: the others ended after {time.monotonic() - start:.2f} s")
+    ours = lines_of_ours(err)
+    assert code != 0 and len(ours) == 1, out + err
+    assert f"rank {rank}: " in ours[0] and text in ours[0], err
+    assert "simulator: " not in err, err
+
+
+def stop(run, rank, timeout):
+    """The rank neither ends nor goes on."""
+    victim = run.ranks()[rank]
+    os.kill(victim, signal.SIGSTOP)
+    try:
+        expect_lost(run, rank, f"expected an answer within {timeout} s (--timeout), found none", timeout + ENDS_WITHIN)
+    finally:
+        if pathlib.Path(f"/proc/{victim}").exists():
+            os.kill(victim, signal.SIGKILL)
+
+
 def files(directory):
     return [hashlib.sha256((pathlib.Path(directory) / name).read_bytes()).hexdigest()
             for name in ("model.safetensors", "metrics.csv")]
@@ -119,12 +141,7 @@ def killed(kills):
             lasts /= 2
             continue
         os.kill(ranks[victim], signal.SIGKILL)
-        start = time.monotonic()
-        code, out, err = run.end(ENDS_WITHIN)
-        print(f"rank {victim} killed: the others ended after {time.monotonic() - start:.2f} s")
-        assert code != 0, out + err
-        ours = lines_of_ours(err)
-        assert len(ours) == 1 and f"rank {victim}:" in ours[0] and "--resume" in ours[0], err
+        expect_lost(run, victim, "--resume", ENDS_WITHIN)
         size = (1, 2, 8)[number % 3]
         resume = ["train", "--device", "cpu", "--threads", "1", "--resume", directory]
         code, out, err = Run(f"resumed-{number}", (size, resume)).end()
@@ -148,21 +165,12 @@ def signalled():
 
 
 def stopped():
-    """A rank that neither ends nor goes on, at moments at which the others may be in different calls."""
+    """At moments at which the others may be in different calls."""
     for number in range(4):
         directory = f"stopped-{number}"
         run = Run(directory, (4, [*LONG, "--epochs", "10000", "--timeout", "1", "--output", directory]))
         run.wait_for(directory + "/last.safetensors", random.uniform(0, 0.1))
-        victim = run.ranks()[1]
-        os.kill(victim, signal.SIGSTOP)
-        try:
-            code, out, err = run.end(1 + ENDS_WITHIN)
-        finally:
-            if pathlib.Path(f"/proc/{victim}").exists():
-                os.kill(victim, signal.SIGKILL)
-        ours = lines_of_ours(err)
-        assert code != 0 and len(ours) == 1, out + err
-        assert "rank 1: expected an answer within 1 s (--timeout), found none" in ours[0], err
+        stop(run, 1, 1)
 
 
 def refused():

@@ -93,7 +93,7 @@ def test_16_bits_are_rounded_once(library, random):
     expected = reference.softmax(logits)
     nearest = expected.astype(np.float16).astype(np.float64)
     wrong = found != nearest
-    # Where float32's error crosses the middle between two float16, the neighbour is as near to 2^-12.
+    # If float32's error crosses the middle between two float16, the neighbour is as near to 2^-12.
     assert np.abs(found - expected)[wrong].max(initial=0) <= (2.0**-11 * 1.001 * expected[wrong]).max(initial=0)
     assert wrong.mean() < 0.01
 

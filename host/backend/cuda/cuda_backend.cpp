@@ -8,12 +8,12 @@
 #include <utility>
 
 #include "host/backend/cuda/arena.h"
-#include "host/backend/cuda/first_device.h"
 #include "host/backend/cuda/handles.h"
 #include "host/backend/cuda/host_wait.h"
 #include "host/backend/cuda/linear.h"
 #include "host/backend/cuda/range.h"
 #include "host/backend/cuda/recording.h"
+#include "host/backend/cuda/use_device.h"
 #include "host/backend/row_ops.h"
 #include "kernels/training_ops.h"
 

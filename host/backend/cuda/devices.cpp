@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "host/backend/cuda/first_device.h"
+#include "host/backend/cuda/use_device.h"
 #include "kernels/primitives/device.h"
 #include "kernels/primitives/launch.h"
 
